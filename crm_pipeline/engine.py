@@ -1,0 +1,136 @@
+"""The one place that chooses and configures the engine behind Ibis. No table logic and no lake paths belong here.
+
+Everything above speaks `ibis.Table`. To add another engine, give a class with the methods of `Engine`.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import ibis
+
+from crm_pipeline.errors import CrmError
+
+VOLATILE = frozenset(
+    {"run_id", "scored_at", "model_uri", "published_at", "fitted_at", "change_since_last", "reasons_changed"}
+)
+"""Columns that say when and by which run a row was made, or compare with what was published before: never content."""
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A Parquet file that is written but not yet published.
+
+    Attributes
+    ----------
+    rows : int
+    content_sum : int
+        Sum of the row hashes without volatile columns: order-independent, and additive over files.
+    columns : dict[str, str]
+        Column name to the engine's type name.
+    """
+
+    path: str
+    rows: int
+    content_sum: int
+    columns: dict[str, str]
+
+
+class Engine:
+    """DuckDB in memory, with a memory limit and a place to spill, seen raw (`con`) and through Ibis (`ibis`).
+
+    Parameters
+    ----------
+    memory_limit : str
+        For this process, such as ``"4GB"``.
+    threads : int
+    temp_dir : Path
+        Where DuckDB spills; made when needed.
+    """
+
+    def __init__(self, memory_limit: str, threads: int, temp_dir: Path) -> None:
+        self.temp_dir = Path(temp_dir)
+        self.con = duckdb.connect(
+            config={"memory_limit": memory_limit, "threads": threads, "temp_directory": str(self.temp_dir)}
+        )
+        self.con.execute("SET TimeZone = 'UTC'")
+        self.con.execute("SET enable_progress_bar = false")
+        self.ibis: Any = ibis.duckdb.from_connection(self.con)
+
+    def table(self, paths: Sequence[str], columns: dict[str, str]) -> ibis.Table:
+        """Return the rows of Parquet files of one schema as a lazy table; typed and empty without files."""
+        if paths:
+            return self.ibis.read_parquet([str(p) for p in paths], union_by_name=len(paths) > 1)
+        selected = ", ".join(f"CAST(NULL AS {kind}) AS {_quote(name)}" for name, kind in columns.items())
+        return self.ibis.sql(f"SELECT {selected} WHERE false")
+
+    def stage(self, rows: ibis.Table | Any, path: Path) -> Staged:
+        """Write a lazy table, an Arrow table or a DataFrame to a Parquet file and describe it.
+
+        Raises
+        ------
+        CrmError
+            When the disk is full or cannot be written, or the memory limit was reached even with spilling.
+        """
+        if isinstance(rows, ibis.Table):
+            return self.stage_query(self.ibis.compile(rows), path)
+        self.con.register("staged_rows", rows)
+        try:
+            return self.stage_query("SELECT * FROM staged_rows", path)
+        finally:
+            self.con.unregister("staged_rows")
+
+    def stage_query(self, query: str, path: Path) -> Staged:
+        """Write the result of a query to a Parquet file and describe it; raises as `stage` does."""
+        try:
+            self.con.execute(f"COPY ({query}) TO {_literal(path)} (FORMAT parquet, COMPRESSION zstd)")
+            return self.describe_file(path)
+        except (duckdb.Error, OSError) as error:
+            raise storage_error(error, path.parent) from error
+
+    def describe_file(self, path: Path) -> Staged:
+        """Count, hash and describe a Parquet file that lies in the staging directory."""
+        source = f"read_parquet({_literal(path)})"
+        columns = {row[0]: row[1] for row in self.con.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}
+        hashed = ", ".join(_quote(name) for name in sorted(columns) if name not in VOLATILE)
+        row = self.con.execute(
+            f"SELECT count(*), coalesce(sum(hash({hashed})::HUGEINT), 0) FROM {source}"
+        ).fetchall()[0]
+        return Staged(str(path), int(row[0]), int(row[1]), columns)
+
+    def release(self) -> None:
+        """Drop the views that lazy tables left behind; call it between steps."""
+        names = self.con.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal AND schema_name = 'main'")
+        for (name,) in names.fetchall():
+            self.con.execute(f"DROP VIEW IF EXISTS {_quote(name)}")
+
+
+def storage_error(error: Exception, where: Path) -> Exception:
+    """Turn a full disk, an unwritable disk or an exceeded memory limit into one sentence; return others unchanged."""
+    text = str(error)
+    number = getattr(error, "errno", None)
+    if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text or "not enough disk space" in text.lower():
+        free = shutil.disk_usage(where if where.exists() else where.parent).free // 2**20
+        return CrmError(
+            f"The disk of {where} is full ({free} MB free): free some space and run again; "
+            "everything published before is kept."
+        )
+    if number in (errno.EROFS, errno.EACCES, errno.EPERM) or "Read-only file system" in text:
+        return CrmError(f"{where} cannot be written (read-only, or not permitted): choose another --home or mend its rights.")
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return CrmError(f"The memory limit was reached while writing {where}: raise memory_limit (CRM_MEMORY_LIMIT).")
+    return error
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(path: Path | str) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

@@ -1,0 +1,254 @@
+"""The content-addressed lake: publishes and reads partitions. The only module that knows the lake's paths.
+
+Layout under ``<home>/lake``: ``.data/`` immutable Parquet files, ``.manifests/`` the current manifest of each
+partition, ``.history/`` every generation, ``.staging/`` what is being written, ``.locks/``, and for outsiders
+``<layer>/<table>/period=<P>/part.parquet`` as hard links.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import ibis
+
+from crm_pipeline.engine import VOLATILE, Engine, Staged, storage_error
+from crm_pipeline.errors import CrmError
+from crm_pipeline.lake.manifest import DataFile, Manifest, content_hash
+
+
+class Lake:
+    """Partitions of assets under one home.
+
+    Parameters
+    ----------
+    home : Path
+        Made when missing.
+    engine : Engine
+        Writes, hashes and reads the files.
+
+    Raises
+    ------
+    CrmError
+        When the home cannot be written.
+    """
+
+    def __init__(self, home: Path, engine: Engine) -> None:
+        self.home = Path(home).absolute()
+        self.root = self.home / "lake"
+        self.engine = engine
+        self._staging: Path | None = None
+        try:
+            for name in (".data", ".manifests", ".history", ".staging", ".locks"):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise CrmError(f"{error.filename} is a file where the home needs a folder: choose another --home.") from error
+        except OSError as error:
+            raise storage_error(error, self.home) from error
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def manifest(self, asset: str, partition: str) -> Manifest | None:
+        """Return the current manifest of a partition, None when it was never published."""
+        try:
+            return Manifest.from_json(self._manifest_path(asset, partition).read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def partitions(self, asset: str) -> list[str]:
+        """Return the published partitions of an asset, in order."""
+        folder = self.root / ".manifests" / asset
+        return sorted(p.stem for p in folder.glob("*.json")) if folder.is_dir() else []
+
+    def index(self) -> dict[tuple[str, str], Manifest]:
+        """Return the current manifest of every partition in the lake."""
+        base = self.root / ".manifests"
+        found = {}
+        for folder, _, names in os.walk(base):
+            for name in names:
+                if name.endswith(".json"):
+                    manifest = Manifest.from_json(Path(folder, name).read_text(encoding="utf-8"))
+                    found[manifest.asset, manifest.partition] = manifest
+        return found
+
+    def history(self, asset: str, partition: str) -> list[Manifest]:
+        """Return the kept generations of a partition, the first published first."""
+        folder = self.root / ".history" / asset / partition
+        files = sorted(folder.glob("*.json")) if folder.is_dir() else []
+        return [Manifest.from_json(f.read_text(encoding="utf-8")) for f in files]
+
+    def snapshot(self, asset: str, partitions: Sequence[str], *, optional: bool = False) -> list[Manifest]:
+        """Resolve partitions once, to explicit files and hashes.
+
+        Raises
+        ------
+        CrmError
+            When a partition was never published, unless ``optional``.
+        """
+        manifests = []
+        for partition in partitions:
+            manifest = self.manifest(asset, partition)
+            if manifest is not None:
+                manifests.append(manifest)
+            elif not optional:
+                raise CrmError(
+                    f"{asset} of {partition} has not been built in {self.home}: build it first (crm-pipeline run)."
+                )
+        return manifests
+
+    def read(self, manifests: Sequence[Manifest]) -> ibis.Table:
+        """Return the rows of resolved manifests of one asset as a lazy table over immutable files."""
+        if not manifests:
+            raise ValueError("nothing to read: no manifest was given")
+        files = [str(self.root / f.path) for m in manifests for f in m.files if f.rows]
+        if not files:
+            files = [str(self.root / f.path) for m in manifests for f in m.files][:1]
+        return self.engine.table(files, manifests[-1].schema)
+
+    def table(self, asset: str, partitions: Sequence[str]) -> ibis.Table:
+        """Resolve and read partitions in one go."""
+        return self.read(self.snapshot(asset, partitions))
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def staging(self) -> Path:
+        """Return a directory private to this process, on the lake's file system."""
+        if self._staging is None or not self._staging.is_dir():
+            name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+            self._staging = self.root / ".staging" / name
+            try:
+                self._staging.mkdir(parents=True)
+            except OSError as error:
+                raise storage_error(error, self.home) from error
+        return self._staging
+
+    def stage(self, rows: Any) -> Staged:
+        """Write rows (a lazy table, Arrow or pandas) to a new staged file."""
+        return self.engine.stage(rows, self._staged_path())
+
+    def stage_query(self, query: str, path: Path | None = None) -> Staged:
+        """Write the result of a query of the engine to a staged file."""
+        return self.engine.stage_query(query, path or self._staged_path())
+
+    def describe_file(self, path: Path) -> Staged:
+        """Describe a Parquet file that was written into `staging` by other means."""
+        return self.engine.describe_file(path)
+
+    @contextlib.contextmanager
+    def lock(self, asset: str, partition: str) -> Iterator[None]:
+        """Hold the lock of one partition; the system frees it when the process dies."""
+        path = self.root / ".locks" / asset / f"{partition}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    def adopt(self, asset: str, partition: str, staged: Staged | DataFile) -> DataFile:
+        """Move a staged file among the immutable ones; call it under the partition's lock."""
+        if isinstance(staged, DataFile):
+            return staged
+        name = f"{content_hash([staged], staged.columns)}-{uuid.uuid4().hex[:6]}.parquet"
+        relative = Path(".data", asset, partition, name)
+        target = self.root / relative
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(staged.path, target)
+        return DataFile(relative.as_posix(), staged.rows, staged.content_sum, staged.columns)
+
+    def publish(
+        self,
+        asset: str,
+        partition: str,
+        files: Sequence[Staged | DataFile],
+        *,
+        inputs: dict[str, str],
+        code_version: str,
+        run_id: str = "",
+        schema: dict[str, str] | None = None,
+        stats: dict[str, Any] | None = None,
+        locked: bool = False,
+    ) -> Manifest:
+        """Make files the partition's content, atomically; readers see the old or the new, never both.
+
+        Equal content keeps the files and generation it has and only renews the pins. ``locked`` says that the
+        caller holds the partition's lock already. ``schema`` is needed when there are no files.
+        """
+        with contextlib.nullcontext() if locked else self.lock(asset, partition):
+            schema = schema or (dict(files[0].columns) if files else {})
+            hashed = {name: kind for name, kind in schema.items() if name not in VOLATILE}
+            digest = content_hash(files, hashed)
+            old = self.manifest(asset, partition)
+            same = old is not None and old.content_hash == digest
+            if old is not None and same and old.inputs == inputs and old.code_version == code_version:
+                self._link(old)
+                return old
+            try:
+                kept = old.files if old is not None and same else tuple(self.adopt(asset, partition, f) for f in files)
+                manifest = Manifest(
+                    asset=asset,
+                    partition=partition,
+                    generation=(old.generation + (not same)) if old else 1,
+                    content_hash=digest,
+                    files=kept,
+                    schema=schema,
+                    rows=sum(f.rows for f in kept),
+                    inputs=inputs,
+                    code_version=code_version,
+                    run_id=old.run_id if old is not None and same else run_id,
+                    published_at=old.published_at if old is not None and same else datetime.now(UTC).isoformat(),
+                    stats=stats or {},
+                )
+                self._record(manifest)
+                self._link(manifest)
+            except OSError as error:
+                raise storage_error(error, self.home) from error
+            return manifest
+
+    def remove(self, asset: str, partition: str) -> None:
+        """Withdraw a partition; its generations stay readable through `history`."""
+        with self.lock(asset, partition):
+            self._manifest_path(asset, partition).unlink(missing_ok=True)
+            self._link_path(asset, partition).unlink(missing_ok=True)
+
+    def repair_links(self) -> None:
+        """Make every hard link for outsiders show the current file (a killed run may have left an old one)."""
+        for manifest in self.index().values():
+            self._link(manifest)
+
+    def _record(self, manifest: Manifest) -> None:
+        text = manifest.to_json()
+        folder = self.root / ".history" / manifest.asset / manifest.partition
+        self._write(folder / f"{manifest.generation:06d}.json", text)
+        self._write(self._manifest_path(manifest.asset, manifest.partition), text)
+
+    def _write(self, path: Path, text: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.staging() / uuid.uuid4().hex
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+
+    def _link(self, manifest: Manifest) -> None:
+        if len(manifest.files) != 1:
+            return
+        source, link = self.root / manifest.files[0].path, self._link_path(manifest.asset, manifest.partition)
+        if link.exists() and os.path.samefile(source, link):
+            return
+        link.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.staging() / uuid.uuid4().hex
+        os.link(source, temporary)
+        os.replace(temporary, link)
+
+    def _staged_path(self) -> Path:
+        return self.staging() / f"{uuid.uuid4().hex}.parquet"
+
+    def _manifest_path(self, asset: str, partition: str) -> Path:
+        return self.root / ".manifests" / asset / f"{partition}.json"
+
+    def _link_path(self, asset: str, partition: str) -> Path:
+        return self.root / asset / f"period={partition}" / "part.parquet"

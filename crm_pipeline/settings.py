@@ -1,0 +1,131 @@
+"""The one typed settings object, read from the environment and ``crm.yaml`` in the home. No other module reads either."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from crm_pipeline.errors import UsageError
+
+WINDOWS = {"month": (1, 3, 6, 12), "week": (4, 13, 26, 52)}
+HORIZON = {"month": 3, "week": 13}
+YEAR = {"month": 12, "week": 52}
+
+CHURN_ESTIMATORS = ("logistic", "random_forest", "gradient_boosting", "purchase_process", "average")
+DEMAND_ESTIMATORS = ("linear", "decision_tree", "gradient_boosting", "two_part", "purchase_process")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, validated once.
+
+    Environment variables are the field names in capitals with the prefix ``CRM_`` (``CRM_HORIZON=3``); lists and
+    mappings are JSON. A value in the environment wins over ``crm.yaml``.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="CRM_", extra="forbid", frozen=True)
+
+    grain: Literal["month", "week"] = Field("month", description="Length of a period.")
+    horizon: int = Field(0, ge=0, le=60, description="h, in periods; 0 takes the grain's default (3 months, 13 weeks).")
+    windows: tuple[int, ...] = Field((), description="Feature windows in periods; empty takes the grain's default.")
+    eligibility: int = Field(0, ge=0, le=520, description="Eligible: an order with a positive amount in the last so many periods; 0 is a year.")
+    money_unit: Decimal = Field(Decimal("0.0001"), gt=0, le=1, description="The unit in which amounts are stored as whole numbers, in major units.")
+    seed: int = Field(20_111, description="Seed of every learner and sample.")
+    engine: Literal["duckdb"] = Field("duckdb", description="The engine behind Ibis.")
+    memory_limit: str = Field("4GB", pattern=r"^\d+(\.\d+)?\s*(MB|GB|MiB|GiB)$", description="Memory that all concurrent runs may use together.")
+    concurrent_runs: int = Field(1, ge=1, le=64, description="Runs that may go at once; each gets its share of the memory.")
+    threads: int = Field(2, ge=1, le=256, description="Threads of the engine and of the learners.")
+    churn_estimators: tuple[str, ...] = Field(CHURN_ESTIMATORS, description="Estimators of churn that are trained.")
+    demand_estimators: tuple[str, ...] = Field(DEMAND_ESTIMATORS, description="Estimators of demand that are trained.")
+    tasks: tuple[str, ...] = Field(("churn", "demand"), description="Tasks that are on.")
+    training_cutoffs: int = Field(10, ge=1, le=120, description="How many past cut-offs a model trains on.")
+    training_stride: int = Field(1, ge=1, le=60, description="Periods between two training cut-offs.")
+    training_rows: int = Field(200_000, ge=1_000, description="Row cap of a training table (a fixed sample of customers).")
+    evaluation_cutoffs: int = Field(3, ge=1, le=60, description="Cut-offs, h periods apart, over which models are judged.")
+    process_sample: int = Field(50_000, ge=100, description="Customers on which the purchase process is fitted (a fixed sample).")
+    keep_generations_days: int = Field(400, ge=0, description="How long superseded generations of a partition can still be read.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment before file: the file is passed as init values by `load_settings`."""
+        return env_settings, init_settings
+
+    @field_validator("tasks")
+    @classmethod
+    def _known_tasks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return _known("tasks", value, ("churn", "demand"))
+
+    @field_validator("churn_estimators")
+    @classmethod
+    def _known_churn(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return _known("churn_estimators", value, CHURN_ESTIMATORS)
+
+    @field_validator("demand_estimators")
+    @classmethod
+    def _known_demand(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return _known("demand_estimators", value, DEMAND_ESTIMATORS)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _grain_defaults(cls, data: dict[str, Any]) -> dict[str, Any]:
+        grain = data.get("grain", "month")
+        if grain in HORIZON:
+            data["horizon"] = data.get("horizon") or HORIZON[grain]
+            data["windows"] = data.get("windows") or WINDOWS[grain]
+            data["eligibility"] = data.get("eligibility") or YEAR[grain]
+        return data
+
+    @property
+    def year(self) -> int:
+        """Periods in a year."""
+        return YEAR[self.grain]
+
+
+def _known(field: str, value: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
+    strange = [v for v in value if v not in known]
+    if strange:
+        raise ValueError(f"{field} names '{strange[0]}', known are {', '.join(known)}")
+    return value
+
+
+def load_settings(home: Path) -> Settings:
+    """Read the settings of ``home``: its ``crm.yaml``, overruled by ``CRM_*`` variables.
+
+    Raises
+    ------
+    UsageError
+        One sentence naming the file or variable, the field, what was found and what is allowed.
+    """
+    path = home / "crm.yaml"
+    values: Any = {}
+    if path.is_file():
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            where = f" line {error.problem_mark.line + 1}" if getattr(error, "problem_mark", None) else ""
+            raise UsageError(f"{path}{where} is not valid YAML: mend it or remove it.") from error
+        if not isinstance(values, dict):
+            raise UsageError(f"{path} must hold 'name: value' lines, one per setting; found {type(values).__name__}.")
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(p) for p in first["loc"]) or "settings"
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(sorted(Settings.model_fields))
+            raise UsageError(f"{path}: '{field}' is no setting; known are {known}.") from None
+        reason = str(first.get("ctx", {}).get("error", first["msg"]))
+        raise UsageError(f"Setting '{field}' (in {path} or CRM_{field.upper()}) is {first['input']!r}: {reason}.") from None
+    except ValueError as error:  # pydantic-settings: a list in the environment that is no JSON
+        raise UsageError(f"A CRM_* variable cannot be read: {error}; lists are JSON, such as [1, 3].") from None
