@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,9 @@ class Engine:
         if paths:
             return self.ibis.read_parquet([str(p) for p in paths], union_by_name=len(paths) > 1)
         selected = ", ".join(f"CAST(NULL AS {kind}) AS {_quote(name)}" for name, kind in columns.items())
-        return self.ibis.sql(f"SELECT {selected} WHERE false")
+        name = f"empty_{uuid.uuid4().hex[:12]}"
+        self.con.execute(f"CREATE VIEW {name} AS SELECT {selected} WHERE false")
+        return self.ibis.table(name)
 
     def stage(self, rows: ibis.Table | Any, path: Path) -> Staged:
         """Write a lazy table, an Arrow table or a DataFrame to a Parquet file and describe it.
