@@ -30,24 +30,56 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CRM_", extra="forbid", frozen=True)
 
     grain: Literal["month", "week"] = Field("month", description="Length of a period.")
-    horizon: int = Field(0, ge=0, le=60, description="h, in periods; 0 takes the grain's default (3 months, 13 weeks).")
-    windows: tuple[int, ...] = Field((), description="Feature windows in periods; empty takes the grain's default.")
-    eligibility: int = Field(0, ge=0, le=520, description="Eligible: an order with a positive amount in the last so many periods; 0 is a year.")
-    money_unit: Decimal = Field(Decimal("0.0001"), gt=0, le=1, description="The unit in which amounts are stored as whole numbers, in major units.")
+    horizon: int = Field(
+        0, ge=0, le=60, description="h, in periods; 0 takes the grain's default (3 months, 13 weeks)."
+    )
+    windows: tuple[int, ...] = Field(
+        (), description="Feature windows in periods; empty takes the grain's default."
+    )
+    eligibility: int = Field(
+        0,
+        ge=0,
+        le=520,
+        description="Eligible: an order with a positive amount in the last so many periods; 0 is a year.",
+    )
+    money_unit: Decimal = Field(
+        Decimal("0.0001"),
+        gt=0,
+        le=1,
+        description="The unit in which amounts are stored as whole numbers, in major units.",
+    )
     seed: int = Field(20_111, description="Seed of every learner and sample.")
     engine: Literal["duckdb"] = Field("duckdb", description="The engine behind Ibis.")
-    memory_limit: str = Field("4GB", pattern=r"^\d+(\.\d+)?\s*(MB|GB|MiB|GiB)$", description="Memory that all concurrent runs may use together.")
-    concurrent_runs: int = Field(1, ge=1, le=64, description="Runs that may go at once; each gets its share of the memory.")
+    memory_limit: str = Field(
+        "4GB",
+        pattern=r"^\d+(\.\d+)?\s*(MB|GB|MiB|GiB)$",
+        description="Memory that all concurrent runs may use together.",
+    )
+    concurrent_runs: int = Field(
+        1, ge=1, le=64, description="Runs that may go at once; each gets its share of the memory."
+    )
     threads: int = Field(2, ge=1, le=256, description="Threads of the engine and of the learners.")
-    churn_estimators: tuple[str, ...] = Field(CHURN_ESTIMATORS, description="Estimators of churn that are trained.")
-    demand_estimators: tuple[str, ...] = Field(DEMAND_ESTIMATORS, description="Estimators of demand that are trained.")
+    churn_estimators: tuple[str, ...] = Field(
+        CHURN_ESTIMATORS, description="Estimators of churn that are trained."
+    )
+    demand_estimators: tuple[str, ...] = Field(
+        DEMAND_ESTIMATORS, description="Estimators of demand that are trained."
+    )
     tasks: tuple[str, ...] = Field(("churn", "demand"), description="Tasks that are on.")
     training_cutoffs: int = Field(10, ge=1, le=120, description="How many past cut-offs a model trains on.")
     training_stride: int = Field(1, ge=1, le=60, description="Periods between two training cut-offs.")
-    training_rows: int = Field(200_000, ge=1_000, description="Row cap of a training table (a fixed sample of customers).")
-    evaluation_cutoffs: int = Field(3, ge=1, le=60, description="Cut-offs, h periods apart, over which models are judged.")
-    process_sample: int = Field(50_000, ge=100, description="Customers on which the purchase process is fitted (a fixed sample).")
-    keep_generations_days: int = Field(400, ge=0, description="How long superseded generations of a partition can still be read.")
+    training_rows: int = Field(
+        200_000, ge=1_000, description="Row cap of a training table (a fixed sample of customers)."
+    )
+    evaluation_cutoffs: int = Field(
+        3, ge=1, le=60, description="Cut-offs, h periods apart, over which models are judged."
+    )
+    process_sample: int = Field(
+        50_000, ge=100, description="Customers on which the purchase process is fitted (a fixed sample)."
+    )
+    keep_generations_days: int = Field(
+        400, ge=0, description="How long superseded generations of a partition can still be read."
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -116,7 +148,9 @@ def load_settings(home: Path) -> Settings:
             where = f" line {error.problem_mark.line + 1}" if getattr(error, "problem_mark", None) else ""
             raise UsageError(f"{path}{where} is not valid YAML: mend it or remove it.") from error
         if not isinstance(values, dict):
-            raise UsageError(f"{path} must hold 'name: value' lines, one per setting; found {type(values).__name__}.")
+            raise UsageError(
+                f"{path} must hold 'name: value' lines, one per setting; found {type(values).__name__}."
+            )
     try:
         return Settings(**values)
     except ValidationError as error:
@@ -126,6 +160,10 @@ def load_settings(home: Path) -> Settings:
             known = ", ".join(sorted(Settings.model_fields))
             raise UsageError(f"{path}: '{field}' is no setting; known are {known}.") from None
         reason = str(first.get("ctx", {}).get("error", first["msg"]))
-        raise UsageError(f"Setting '{field}' (in {path} or CRM_{field.upper()}) is {first['input']!r}: {reason}.") from None
+        raise UsageError(
+            f"Setting '{field}' (in {path} or CRM_{field.upper()}) is {first['input']!r}: {reason}."
+        ) from None
     except ValueError as error:  # pydantic-settings: a list in the environment that is no JSON
-        raise UsageError(f"A CRM_* variable cannot be read: {error}; lists are JSON, such as [1, 3].") from None
+        raise UsageError(
+            f"A CRM_* variable cannot be read: {error}; lists are JSON, such as [1, 3]."
+        ) from None

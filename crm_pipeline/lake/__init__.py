@@ -1,6 +1,20 @@
 """The content-addressed Parquet lake: manifests, generations, plan. Table logic and Dagster do not belong here."""
 
+from crm_pipeline.lake.garbage import collect_garbage
 from crm_pipeline.lake.manifest import DataFile, Manifest
+from crm_pipeline.lake.plan import ALL, Dep, Graph, Node, Stale
 from crm_pipeline.lake.store import Lake
+from crm_pipeline.lake.views import publish_views
 
-__all__ = ["DataFile", "Lake", "Manifest"]
+__all__ = [
+    "ALL",
+    "DataFile",
+    "Dep",
+    "Graph",
+    "Lake",
+    "Manifest",
+    "Node",
+    "Stale",
+    "collect_garbage",
+    "publish_views",
+]

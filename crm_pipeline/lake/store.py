@@ -49,7 +49,9 @@ class Lake:
             for name in (".data", ".manifests", ".history", ".staging", ".locks"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
         except FileExistsError as error:
-            raise CrmError(f"{error.filename} is a file where the home needs a folder: choose another --home.") from error
+            raise CrmError(
+                f"{error.filename} is a file where the home needs a folder: choose another --home."
+            ) from error
         except OSError as error:
             raise storage_error(error, self.home) from error
 
@@ -189,7 +191,11 @@ class Lake:
                 self._link(old)
                 return old
             try:
-                kept = old.files if old is not None and same else tuple(self.adopt(asset, partition, f) for f in files)
+                kept = (
+                    old.files
+                    if old is not None and same
+                    else tuple(self.adopt(asset, partition, f) for f in files)
+                )
                 manifest = Manifest(
                     asset=asset,
                     partition=partition,
@@ -201,7 +207,9 @@ class Lake:
                     inputs=inputs,
                     code_version=code_version,
                     run_id=old.run_id if old is not None and same else run_id,
-                    published_at=old.published_at if old is not None and same else datetime.now(UTC).isoformat(),
+                    published_at=old.published_at
+                    if old is not None and same
+                    else datetime.now(UTC).isoformat(),
                     stats=stats or {},
                 )
                 self._record(manifest)

@@ -1,0 +1,82 @@
+"""Collects what no reader can reach: staging of killed processes and files that no kept generation names."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from crm_pipeline.lake.manifest import Manifest
+from crm_pipeline.lake.store import Lake
+
+
+def collect_garbage(lake: Lake, keep_days: int, keep_files: Iterable[str] = ()) -> int:
+    """Remove dead staging directories, generations superseded for more than ``keep_days``, and orphaned files.
+
+    ``keep_files`` are lake-relative paths that are kept though no manifest names them. Returns the number of files
+    and directories removed. A partition's files are looked at under its lock, so a run that is publishing at the
+    same time loses nothing.
+    """
+    removed = _dead_staging(lake)
+    kept = set(keep_files)
+    oldest = datetime.now(UTC) - timedelta(days=keep_days)
+    data = lake.root / ".data"
+    for folder, _, names in os.walk(data):
+        if not names:
+            continue
+        relative = Path(folder).relative_to(data)
+        asset, partition = relative.parent.as_posix(), relative.name
+        with lake.lock(asset, partition):
+            removed += _partition(lake, asset, partition, oldest, kept)
+    return removed
+
+
+def _partition(lake: Lake, asset: str, partition: str, oldest: datetime, kept: set[str]) -> int:
+    current = lake.manifest(asset, partition)
+    generations = lake.history(asset, partition)
+    named = set(kept)
+    if current is not None:
+        named |= {f.path for f in current.files}
+    removed = 0
+    for old, following in zip(generations, [*generations[1:], None], strict=True):
+        superseded = following is not None and datetime.fromisoformat(following.published_at) < oldest
+        if superseded:
+            _history_path(lake, old).unlink(missing_ok=True)
+            removed += 1
+        else:
+            named |= {f.path for f in old.files}
+    for path in (lake.root / ".data" / asset / partition).iterdir():
+        if path.is_file() and path.relative_to(lake.root).as_posix() not in named:
+            path.unlink()
+            removed += 1
+    return removed
+
+
+def _history_path(lake: Lake, manifest: Manifest) -> Path:
+    folder = lake.root / ".history" / manifest.asset / manifest.partition
+    return folder / f"{manifest.generation:06d}.json"
+
+
+def _dead_staging(lake: Lake) -> int:
+    removed = 0
+    host = socket.gethostname()
+    for folder in (lake.root / ".staging").iterdir():
+        name, _, rest = folder.name.rpartition("-")
+        owner_host, _, pid = name.rpartition("-")
+        if owner_host == host and pid.isdigit() and not _alive(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+            removed += 1
+    return removed
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

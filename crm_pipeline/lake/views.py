@@ -1,0 +1,54 @@
+"""`crm.duckdb`: a read-only database of views over the published partitions, for outsiders' SQL."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from pathlib import Path
+
+import duckdb
+
+from crm_pipeline.engine import storage_error
+from crm_pipeline.lake.manifest import Manifest
+from crm_pipeline.lake.store import Lake
+
+
+def publish_views(lake: Lake) -> Path:
+    """Write ``<home>/crm.duckdb`` anew and put it in place atomically.
+
+    One schema per layer, one view per asset, each over the explicit immutable files of its current manifests, so
+    that whoever has the database open keeps reading one consistent state.
+    """
+    by_asset: dict[str, list[Manifest]] = defaultdict(list)
+    for manifest in lake.index().values():
+        by_asset[manifest.asset].append(manifest)
+    temporary = lake.staging() / "crm.duckdb"
+    temporary.unlink(missing_ok=True)
+    try:
+        with duckdb.connect(str(temporary)) as con:
+            for asset, manifests in sorted(by_asset.items()):
+                layer, _, name = asset.partition("/")
+                con.execute(f'CREATE SCHEMA IF NOT EXISTS "{layer}"')
+                con.execute(
+                    f'CREATE OR REPLACE VIEW "{layer}"."{name.replace("/", "_")}" AS {_select(lake, manifests)}'
+                )
+        target = lake.home / "crm.duckdb"
+        os.replace(temporary, target)
+    except OSError as error:
+        raise storage_error(error, lake.home) from error
+    return target
+
+
+def _select(lake: Lake, manifests: list[Manifest]) -> str:
+    newest = max(manifests, key=lambda m: m.published_at)
+    files = [
+        (m.partition, lake.root / f.path)
+        for m in sorted(manifests, key=lambda m: m.partition)
+        for f in m.files
+        if f.rows
+    ]
+    if not files:
+        columns = ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in newest.schema.items())
+        return f"SELECT {columns or 'NULL AS nothing'} WHERE false"
+    listed = ", ".join("'" + str(path).replace("'", "''") + "'" for _, path in files)
+    return f"SELECT * FROM read_parquet([{listed}], union_by_name = true)"
