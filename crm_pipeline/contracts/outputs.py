@@ -1,0 +1,194 @@
+"""The contract of what the pipeline makes: columns, types, units and meaning of models, evaluations and scores. No values here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+
+class Output(NamedTuple):
+    """A column that the pipeline makes; ``type`` is an Arrow type name, ``text`` for strings."""
+
+    name: str
+    type: str
+    description: str
+    unit: str = ""
+
+
+def _columns(*rows: tuple[str, ...]) -> tuple[Output, ...]:
+    return tuple(Output(*row) for row in rows)
+
+
+CARD = _columns(
+    ("task", "text", "what the model predicts"),
+    ("estimator", "text", "which learner"),
+    ("model_version", "text", "follows from training data, code, settings and seed"),
+    ("status", "text", "fitted, or abstained"),
+    ("reason", "text", "what was missing when it abstained"),
+    ("rows", "int64", "training rows", "customer × cut-off"),
+    ("customers", "int64", "different customers trained on", "customers"),
+    ("cutoffs", "int64", "different cut-offs trained on", "periods"),
+    ("events", "int64", "training rows with the outcome (lapsed, or bought)", "rows"),
+    ("features", "text", "the features it reads, as JSON list"),
+    ("parameters", "text", "its parameters, as JSON"),
+    ("model_uri", "text", "where MLflow keeps it"),
+    ("run_id", "text", "its MLflow run"),
+)
+
+LEVEL = _columns(
+    ("task", "text", "what is predicted"),
+    ("level", "text", "the a-priori seasonal level, as JSON: shift in log-odds or log amount, forecast of the total"),
+)
+
+EVALUATION = _columns(
+    ("task", "text", "what was predicted"),
+    ("model", "text", "estimator or baseline"),
+    ("kind", "text", "estimator or baseline"),
+    ("cutoff", "date32", "first day of the period at whose end the prediction was made"),
+    ("metric", "text", "which measure"),
+    ("value", "float64", "its value"),
+    ("low", "float64", "lower end of the 95 % interval over customers, within this period"),
+    ("high", "float64", "upper end of it"),
+    ("n", "int64", "customers judged", "customers"),
+)
+
+CHAMPION = _columns(
+    ("task", "text", "what is predicted"),
+    ("champion", "text", "the estimator that scores"),
+    ("model_version", "text", "version of that model"),
+    ("status", "text", "promoted, kept, fixed, unjudged or abstained"),
+    ("reason", "text", "why, in one sentence"),
+    ("blocks", "int64", "non-overlapping blocks of h periods it was judged on", "blocks"),
+    ("evidence", "text", "the figures behind the decision, as JSON"),
+    ("model_uri", "text", "where MLflow keeps it"),
+)
+
+_SCORED = _columns(
+    ("customer_id", "text", "the customer"),
+    ("task", "text", "what is predicted"),
+    ("as_of", "date32", "everything known before this day was used"),
+    ("horizon_end", "date32", "the prediction speaks of the time until this day"),
+    ("label_definition", "text", "what exactly is predicted"),
+    ("status", "text", "scored, abstained or extrapolated"),
+    ("status_reason", "text", "why there is no score"),
+)
+_EXPLAINED = _columns(
+    ("low", "float64", "lower end of the 80 % interval"),
+    ("high", "float64", "upper end of the 80 % interval"),
+    ("percentile", "float64", "100 is the highest risk or value"),
+    ("reason_1", "text", "the theme that moved the score most, in words"),
+    ("reason_2", "text", "the next"),
+    ("reason_3", "text", "the next"),
+    ("factors", "text", "theme to contribution in log-odds (log amount), as JSON"),
+    ("model", "text", "the champion that scored"),
+    ("model_version", "text", "its version"),
+    ("features_hash", "text", "hash of the customer's features"),
+    ("run_id", "text", "Dagster run that scored"),
+)
+SCORES = {
+    "churn": (*_SCORED, Output("probability", "float64", "probability of no order in the horizon"), *_EXPLAINED),
+    "demand": (
+        *_SCORED,
+        Output("value", "float64", "expected spend in the horizon (a mean)", "major currency units"),
+        Output("median", "float64", "median spend in the horizon", "major currency units"),
+        Output("expected_orders", "float64", "expected orders in the horizon", "orders"),
+        *_EXPLAINED,
+    ),
+}
+
+CUSTOMERS = _columns(
+    ("customer_id", "text", "the customer"),
+    ("as_of", "date32", "everything known before this day was used"),
+    ("horizon_end", "date32", "the predictions speak of the time until this day"),
+    ("label_definition", "text", "what lapse means here"),
+    ("status", "text", "scored, abstained or extrapolated"),
+    ("status_reason", "text", "why there is no score"),
+    ("last_order_at", "timestamp[us]", "last order with a positive amount", "UTC"),
+    ("orders_12m", "int64", "orders in the last year", "orders"),
+    ("spend_12m", "float64", "spend in the last year", "major currency units"),
+    ("churn_probability", "float64", "probability of no order in the horizon"),
+    ("churn_percentile", "float64", "100 is the highest risk among the scored"),
+    ("churn_bucket", "text", "high, medium or low risk"),
+    ("change_since_last", "float64", "change of the probability since the last published period"),
+    ("reason_1", "text", "the theme that moved the risk most, in words"),
+    ("reason_2", "text", "the next"),
+    ("reason_3", "text", "the next"),
+    ("reasons_changed", "bool", "the first reason differs from the last published one"),
+    ("expected_orders", "float64", "expected orders in the horizon", "orders"),
+    ("expected_spend", "float64", "expected spend in the horizon (a mean)", "major currency units"),
+    ("median_spend", "float64", "median spend in the horizon", "major currency units"),
+    ("expected_spend_low", "float64", "lower end of the 80 % interval", "major currency units"),
+    ("expected_spend_high", "float64", "upper end of the 80 % interval", "major currency units"),
+    ("next_category", "text", "category the customer bought most in the last year"),
+    ("customer_value", "float64", "what the customer would be worth over the horizon if they stay", "major currency units"),
+    ("value_basis", "text", "revenue, or margin where unit costs are known"),
+    ("value_at_risk", "float64", "probability of lapse × value lost: the order in which to call", "major currency units"),
+    ("value_tier", "text", "top 10 %, next 20 %, middle 40 %, low 30 % by expected spend"),
+    ("segment", "text", "null until the segments task exists"),
+    ("sentiment", "float64", "null until the text task exists"),
+    ("open_cases", "int64", "cases opened and not closed", "cases"),
+    ("contactable", "bool", "no dated opt-out is known"),
+    ("not_contactable_reason", "text", "why not"),
+    ("preferred_channel", "text", "channel of the last order"),
+    ("in_control_group", "bool", "drawn into a control arm in the last year"),
+    ("recommended_action", "text", "what to do"),
+    ("action_basis", "text", "rule, or measured by a randomised control arm"),
+    ("action_expected_gain", "float64", "null unless measured", "major currency units"),
+    ("action_gain_low", "float64", "null unless measured", "major currency units"),
+    ("action_gain_high", "float64", "null unless measured", "major currency units"),
+    ("scoring_release", "text", "model version per task"),
+    ("features_hash", "text", "hash of the customer's features"),
+    ("run_id", "text", "Dagster run that scored"),
+    ("scored_at", "timestamp[us]", "when", "UTC"),
+    ("model_age_periods", "int64", "periods since the scoring model was trained", "periods"),
+)
+
+TRACK_RECORD = _columns(
+    ("customer_id", "text", "the customer"),
+    ("cutoff", "date32", "first day of the scored period"),
+    ("edition", "text", "published: what the team read first; restated: what a later backfill made of it"),
+    ("published_at", "text", "when that edition was published (UTC)"),
+    ("model", "text", "the champion that scored"),
+    ("predicted", "float64", "probability, or expected spend"),
+    ("outcome", "float64", "what happened"),
+)
+
+REPORT = _columns(
+    ("as_of", "date32", "the report speaks of what was known before this day"),
+    ("path", "text", "the page, relative to the home"),
+)
+
+
+def output_columns(asset: str) -> tuple[Output, ...]:
+    """Return the columns of an asset that the modelling layers make, empty for others."""
+    layer, _, name = asset.partition("/")
+    if layer == "models":
+        return CHAMPION if name.endswith("/champion") else CARD
+    if layer == "scores":
+        return CUSTOMERS if name == "customers" else SCORES.get(name, ())
+    if layer == "evaluation":
+        return () if name.endswith("_predictions") else EVALUATION
+    return {"levels": LEVEL, "track_record": TRACK_RECORD, "reports": REPORT}.get(layer, ())
+
+
+def conform(frame: Any, columns: Iterable[Output]) -> Any:
+    """Return a DataFrame as an Arrow table with exactly these columns and types; a missing column becomes null.
+
+    Further columns of the frame follow, with the types they have. Raises `pyarrow.ArrowInvalid` for values that
+    are of another type.
+    """
+    import pyarrow as pa
+
+    names, arrays = [], []
+    for column in columns:
+        kind = pa.string() if column.type == "text" else pa.type_for_alias(column.type)
+        if column.name in frame:
+            arrays.append(pa.Array.from_pandas(frame[column.name], type=kind))
+        else:
+            arrays.append(pa.nulls(len(frame), kind))
+        names.append(column.name)
+    for name in frame.columns:
+        if name not in names:
+            arrays.append(pa.Array.from_pandas(frame[name]))
+            names.append(name)
+    return pa.table(arrays, names=names)

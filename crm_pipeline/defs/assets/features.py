@@ -1,0 +1,187 @@
+"""Assets of the layers activity, lifetime, features, outcomes and training. The table logic lies in transforms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+import ibis
+
+from crm_pipeline.contracts.features import activity_tables, catalogue, history
+from crm_pipeline.defs.common import code_version, described, partitions_of, reads
+from crm_pipeline.defs.io import Deferred
+from crm_pipeline.defs.project import Project
+from crm_pipeline.transforms import activity, features, lifetime, outcomes, training
+
+LIBRARIES = ("duckdb", "ibis-framework")
+
+
+def feature_assets(project: Project) -> list[dg.AssetsDefinition]:
+    """Return the assets from activity to the training tables."""
+    names = activity_tables(project.source.tables)
+    tasks = project.settings.tasks
+    return [
+        *(_activity(project, name) for name in names),
+        _lifetime(project, names),
+        _purchase_process(project),
+        _features(project, names),
+        *(_outcomes(project, task) for task in tasks),
+        *(_training(project, task) for task in tasks),
+    ]
+
+
+def _activity(project: Project, name: str) -> dg.AssetsDefinition:
+    code = code_version(["crm_pipeline.transforms.activity"], {"timezone": project.source.timezone}, LIBRARIES)
+    ins = {"events": reads("clean/order_lines" if name == "categories" else f"clean/{name}")}
+    if name == "categories":
+        ins["products"] = reads("clean/products", whole=True)
+    what: dict[str, Callable[..., ibis.Table]] = {
+        "orders": lambda events, period: activity.orders(events, period, project.calendar),
+        "order_lines": activity.order_lines,
+        "categories": lambda events, period, products: activity.categories(events, products, period),
+        "messages": activity.messages,
+        "cases": activity.cases,
+        "calls": activity.calls,
+        "contacts": activity.contacts,
+    }
+    sentence = (
+        f"What each customer did in the period, counted and summed from clean/{name}"
+        if name != "categories"
+        else "What each customer bought in the period, by product category"
+    )
+
+    @dg.asset(
+        **described(project, f"activity/{name}", code),
+        description=f"{sentence}: one row per customer with activity; sums of periods give any window.",
+        ins=ins,
+        partitions_def=partitions_of(project),
+    )
+    def period_activity(context: dg.AssetExecutionContext, **tables: ibis.Table) -> ibis.Table:
+        return what[name](tables.pop("events"), period=context.partition_key, **tables)
+
+    return period_activity
+
+
+def _lifetime(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
+    merged = [n for n in names if n not in ("categories", "order_lines")]
+    ins = {"previous": reads("lifetime/customers", (-1,)), **{n: reads(f"activity/{n}") for n in merged}}
+    if "customers" in project.source.tables:
+        ins["customers"] = reads("clean/customers")
+    code = code_version(["crm_pipeline.transforms.lifetime"], {}, LIBRARIES)
+
+    @dg.asset(
+        **described(project, "lifetime/customers", code),
+        ins=ins,
+        partitions_def=partitions_of(project),
+    )
+    def lifetime_customers(context: dg.AssetExecutionContext, previous: Any, **tables: Any) -> ibis.Table:
+        """Every customer known by the end of the period, with what needs all history: first and last order, rhythm, totals."""
+        return lifetime.customers(
+            previous, tables.pop("orders"), tables.pop("customers", None), tables, context.partition_key
+        )
+
+    return lifetime_customers
+
+
+def _purchase_process(project: Project) -> dg.AssetsDefinition:
+    settings = project.settings
+    package = "crm_pipeline.modeling.purchase_process"
+    modules = [package, *(f"{package}.{m}" for m in ("mbg_nbd", "pareto_nbd", "fit", "features", "observations"))]
+    used = {"horizon": settings.horizon, "sample": settings.process_sample, "seed": settings.seed}
+    code = code_version(modules, used, (*LIBRARIES, "scipy", "numpy"))
+
+    @dg.asset(
+        **described(project, "features/purchase_process", code, kinds=("numpy",)),
+        ins={"lifetime": reads("lifetime/customers")},
+        partitions_def=partitions_of(project),
+    )
+    def purchase_process(context: dg.AssetExecutionContext, lifetime: ibis.Table) -> Any:
+        """Expected purchases and the chance that a customer is still active, by two purchase-process models fitted on the period."""
+        period = context.partition_key
+
+        def compute() -> Any:
+            return features.purchase_process(lifetime, period, project.calendar, settings)
+
+        return Deferred(compute)
+
+    return purchase_process
+
+
+def _features(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
+    settings, calendar = project.settings, project.calendar
+    window = tuple(range(1 - history(settings), 1))
+    used = {"windows": settings.windows, "horizon": settings.horizon, "eligibility": settings.eligibility,
+            "timezone": project.source.timezone, "first": project.source.first}  # fmt: skip
+    code = code_version(["crm_pipeline.transforms.features", "crm_pipeline.contracts.features"], used, LIBRARIES)
+    columns = [
+        dg.TableColumn(f.name, "double", description=f"{f.description} [{f.unit}]")
+        for f in catalogue(project.source.tables, settings)
+    ]
+
+    @dg.asset(
+        **described(project, "features/customers", code, **{"dagster/column_schema": dg.TableSchema(columns)}),
+        ins={
+            "lifetime": reads("lifetime/customers"),
+            "process": reads("features/purchase_process"),
+            **{n: reads(f"activity/{n}", window) for n in names},
+        },
+        partitions_def=partitions_of(project),
+    )
+    def customer_features(context: dg.AssetExecutionContext, lifetime: ibis.Table, process: ibis.Table, **windows: ibis.Table) -> ibis.Table:
+        """What is known of each active customer at the period's end, in some eighty numbers: recency, rhythm, spend, season, service."""
+        return features.customers(
+            windows,
+            lifetime,
+            process,
+            period=context.partition_key,
+            calendar=calendar,
+            shape=settings,
+            first_period=project.source.first,
+        )
+
+    return customer_features
+
+
+def _outcomes(project: Project, task: str) -> dg.AssetsDefinition:
+    h = project.settings.horizon
+    code = code_version(["crm_pipeline.transforms.outcomes"], {"horizon": h}, LIBRARIES)
+    told = {
+        "churn": "What happened to those who could be scored h periods ago: did they order nothing since?",
+        "demand": "What those who could be scored h periods ago bought since: spend and orders.",
+    }
+
+    @dg.asset(
+        **described(project, f"outcomes/{task}", code, needs_complete=True),
+        description=told[task] + " Empty while the period is not complete.",
+        ins={"then": reads("features/customers", (-h,)), "since": reads("activity/orders", tuple(range(1 - h, 1)))},
+        partitions_def=partitions_of(project),
+    )
+    def happened(context: dg.AssetExecutionContext, then: Any, since: ibis.Table) -> ibis.Table:
+        cutoff = project.calendar.shift(context.partition_key, -h)
+        complete = project.source.complete_until is not None and context.partition_key <= project.source.complete_until
+        return getattr(outcomes, task)(then, since, cutoff, complete)
+
+    return happened
+
+
+def _training(project: Project, task: str) -> dg.AssetsDefinition:
+    settings = project.settings
+    back = [i * settings.training_stride for i in range(settings.training_cutoffs)]
+    code = code_version(
+        ["crm_pipeline.transforms.training"], {"rows": settings.training_rows, "seed": settings.seed}, LIBRARIES
+    )
+
+    @dg.asset(
+        **described(project, f"training/{task}", code),
+        description=f"What the {task} models of the period learn from: customers as they were at past cut-offs, with what happened.",
+        ins={
+            "features": reads("features/customers", tuple(-settings.horizon - i for i in back)),
+            "outcomes": reads(f"outcomes/{task}", tuple(-i for i in back)),
+        },
+        partitions_def=partitions_of(project),
+    )
+    def training_table(context: dg.AssetExecutionContext, features: Any, outcomes: ibis.Table) -> ibis.Table:
+        return training.design_matrix(features, outcomes, cap=settings.training_rows, seed=settings.seed)
+
+    return training_table

@@ -1,0 +1,134 @@
+"""Small parts all asset files share: inputs with offsets, groups, code versions. No assets here."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib.util
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from crm_pipeline.defs.project import Project
+from crm_pipeline.lake import Dep, Graph, Node
+
+OWNERS = ["team:crm-data"]
+LAYERS = {
+    "raw": "1_raw", "clean": "2_clean", "rejects": "2_clean", "activity": "3_activity", "lifetime": "3_activity",
+    "features": "4_features", "outcomes": "4_features", "training": "5_models", "levels": "5_models",
+    "models": "5_models", "evaluation": "6_evaluation", "track_record": "6_evaluation", "scores": "7_scores",
+    "reports": "8_reports",
+}  # fmt: skip
+"""Layer (first part of the asset key) to the group shown in the UI, numbered so that groups sort in the way of the data."""
+
+
+def partitions_of(project: Project) -> dg.TimeWindowPartitionsDefinition:
+    """Return the one partitions definition of all dated assets, from the source's recorded span."""
+    source, calendar = project.source, project.calendar
+    end = calendar.end_date(source.last).isoformat() if source.closed else None
+    kind = dg.MonthlyPartitionsDefinition if project.settings.grain == "month" else dg.WeeklyPartitionsDefinition
+    day = {} if project.settings.grain == "month" else {"day_offset": 1}
+    return kind(start_date=source.first, end_date=end, timezone=source.timezone, fmt="%Y-%m-%d", end_offset=0, **day)
+
+
+def reads(
+    asset: str, offsets: Sequence[int] = (0,), *, whole: bool = False, optional: bool = False, published: bool = False
+) -> dg.AssetIn:
+    """Return an input that reads the partitions of ``asset`` at these offsets (never positive).
+
+    The partition mapping is the window that spans them; the exact offsets stand in the metadata, for the I/O
+    manager and the plan. ``whole`` reads an undated asset's only partition.
+    """
+    mapping = None
+    if not whole:
+        mapping = dg.TimeWindowPartitionMapping(min(offsets), max(offsets), allow_nonexistent_upstream_partitions=True)
+    listed = None if whole else [int(o) for o in offsets]
+    return dg.AssetIn(
+        key=dg.AssetKey(asset.split("/")),
+        partition_mapping=mapping,
+        metadata={"offsets": listed, "optional": optional, "published": published},
+    )
+
+
+def described(project: Project, asset: str, code: str, *, kinds: Iterable[str] = ("duckdb",), **metadata: Any) -> dict[str, Any]:
+    """Return the keyword arguments that every asset has: key, group, owners, kinds, code version, column schema."""
+    layer = asset.split("/")[0]
+    return {
+        "key": dg.AssetKey(asset.split("/")),
+        "group_name": LAYERS[layer],
+        "owners": OWNERS,
+        "kinds": set(kinds),
+        "code_version": code,
+        "metadata": {**column_schema(project, asset), **metadata},
+    }
+
+
+def column_schema(project: Project, asset: str) -> dict[str, Any]:
+    """Return the column schema of an asset as definition metadata, from its contract."""
+    from crm_pipeline.contracts.tables import columns_of
+
+    columns = columns_of(asset, project.source.tables)
+    if not columns:
+        return {}
+    table = [dg.TableColumn(c.name, c.type, description=_with_unit(c)) for c in columns]
+    return {"dagster/column_schema": dg.TableSchema(table)}
+
+
+def _with_unit(column: Any) -> str:
+    return f"{column.description} [{column.unit}]" if column.unit else column.description
+
+
+@functools.cache
+def _module_digest(module: str) -> str:
+    """Hash a module's code without its comments and docstrings, without importing it."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ValueError(f"no module {module}")
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+            body[0].value.value = ""
+    return hashlib.blake2b(ast.dump(tree).encode(), digest_size=12).hexdigest()
+
+
+def code_version(modules: Iterable[str], settings: Mapping[str, Any] | None = None, libraries: Iterable[str] = ()) -> str:
+    """Return the version of a step's code: its modules' source, the settings it uses, the libraries that matter."""
+    parts = [_module_digest(m) for m in sorted(set(modules))]
+    parts += [f"{name}={value!r}" for name, value in sorted((settings or {}).items())]
+    parts += [f"{name}=={version(name)}" for name in sorted(libraries)]
+    return hashlib.blake2b("\n".join(parts).encode(), digest_size=8).hexdigest()
+
+
+def graph_of(assets: Iterable[dg.AssetsDefinition], project: Project) -> Graph:
+    """Return the plan's graph of the Dagster assets: one source of truth for lineage and staleness."""
+    nodes = []
+    for definition in assets:
+        reading = [
+            Dep(
+                definition.keys_by_input_name[name].to_user_string(),
+                None if ins.metadata["offsets"] is None else tuple(ins.metadata["offsets"]),
+                bool(ins.metadata["optional"]),
+                bool(ins.metadata["published"]),
+            )
+            for name, ins in definition.op.ins.items()
+            if name in definition.keys_by_input_name and "offsets" in (ins.metadata or {})
+        ]
+        for spec in definition.specs:
+            asset = spec.key.to_user_string()
+            within = {k.to_user_string() for k in definition.asset_deps[spec.key]} & {s.key.to_user_string() for s in definition.specs}
+            nodes.append(
+                Node(
+                    asset,
+                    spec.code_version or "",
+                    tuple(reading) + tuple(Dep(a, (0,)) for a in sorted(within)),
+                    partitioned=definition.partitions_def is not None,
+                    source=asset.startswith("raw/"),
+                    needs_complete=bool(spec.metadata.get("needs_complete")),
+                )
+            )
+    return Graph(nodes, project.calendar, project.source.first, project.source.complete_until)

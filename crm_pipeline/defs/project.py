@@ -1,0 +1,102 @@
+"""What every asset of the code location shares: settings, source state, calendar, engine and lake. Opened lazily."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+
+from crm_pipeline.engine import Engine
+from crm_pipeline.lake import Lake
+from crm_pipeline.periods import Calendar
+from crm_pipeline.settings import Settings, load_settings
+
+
+@dataclass(frozen=True)
+class SourceState:
+    """What a home knows about its source since the last sync.
+
+    Attributes
+    ----------
+    tables : dict[str, tuple[str, ...]]
+        Canonical tables the source gives, each with the canonical columns it maps.
+    first, last : str
+        Keys of the first and last period with data.
+    complete_until : str or None
+        Key of the last period that the source covers whole.
+    """
+
+    name: str
+    timezone: str
+    currency: str
+    tables: dict[str, tuple[str, ...]]
+    first: str
+    last: str
+    complete_until: str | None
+    closed: bool = False
+    synthetic: bool = False
+
+
+@dataclass
+class Project:
+    """A home, its settings and its source; engine and lake are opened at first use.
+
+    Parameters
+    ----------
+    home : Path
+    settings : Settings
+    source : SourceState
+    """
+
+    home: Path
+    settings: Settings
+    source: SourceState
+    listener: object | None = field(default=None, repr=False)
+
+    @cached_property
+    def calendar(self) -> Calendar:
+        """The periods of this home, in the business's time zone."""
+        return Calendar(self.settings.grain, self.source.timezone)
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The lake under the home."""
+        return open_lake(self.home, self.settings)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of the lake."""
+        return self.lake.engine
+
+    def as_of(self, period: str) -> date:
+        """Return the local date on which the period is over."""
+        return self.calendar.end_date(period)
+
+
+def open_lake(home: Path, settings: Settings) -> Lake:
+    """Open the lake of a home; each of the runs that may go at once gets its share of the memory."""
+    share = _megabytes(settings.memory_limit) // settings.concurrent_runs
+    return Lake(home, Engine(f"{share}MB", settings.threads, Path(home) / "lake" / ".spill"))
+
+
+def open_project(home: Path) -> Project:
+    """Open a home by its recorded source state; a home without one gets the placeholder of every table."""
+    from crm_pipeline.sources.state import read_state
+
+    settings = load_settings(home)
+    return Project(home, settings, read_state(home) or placeholder(settings))
+
+
+def placeholder(settings: Settings) -> SourceState:
+    """Return a state with every canonical table and the current period, so that the definitions load anywhere."""
+    from crm_pipeline.contracts.canonical import CANONICAL
+
+    today = Calendar(settings.grain).key(date.today())
+    tables = {name: tuple(c.name for c in table.columns) for name, table in CANONICAL.items()}
+    return SourceState("(no source yet)", "UTC", "", tables, today, today, None)
+
+
+def _megabytes(text: str) -> int:
+    number = float("".join(ch for ch in text if ch.isdigit() or ch == "."))
+    return int(number * (1000 if "G" in text else 1))
