@@ -1,0 +1,301 @@
+"""From the clean events of a period to mergeable aggregates per customer. No windows and no ratios belong here."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import ibis
+from ibis.expr.types import BooleanValue, IntegerValue, NumericValue, Table, TimestampValue, Value
+
+from crm_pipeline.periods import Calendar
+
+DAY = 86_400
+INBOUND = ("in", "inbound", "incoming")
+
+
+def orders(orders: Table, period: str, calendar: Calendar) -> Table:
+    """Aggregate a period's order events to one row per customer.
+
+    Parameters
+    ----------
+    orders : Table
+        ``clean/orders`` of the period: customer_id, event (placed | cancelled | returned), event_at (UTC),
+        amount (money units, >= 0), and discount and channel where the source has them.
+    period : str
+        Key of the period; all events lie in it.
+    calendar : Calendar
+        Gives the days of the business's time zone.
+
+    Returns
+    -------
+    Table
+        customer_id, period_start; of placed orders with amount > 0: n_orders, spend, spend_sumsq (DECIMAL(38,0)),
+        min_amount, max_amount, discount, first_channel and last_channel (in alphabetical order), first_at, last_at,
+        order_days, first_day, last_day (local days since 1970-01-01), gaps, gap_days_sum, gap_days_sumsq (days
+        between consecutive order days in the period); n_returns, returned_amount, n_cancelled, cancelled_amount;
+        seen_at (first event of any kind).
+    """
+    daily = _daily(orders, period, calendar)
+    days = ibis.window(group_by=["customer_id", daily.n_orders > 0], order_by="day")
+    daily = daily.mutate(gap=ibis.ifelse(daily.n_orders > 0, daily.day - daily.day.lag().over(days), None))
+    bought = daily.n_orders > 0
+    first_day, last_day = daily.day.min(where=bought), daily.day.max(where=bought)
+    order_days = daily.count(where=bought)
+    return daily.group_by("customer_id").aggregate(
+        period_start=ibis.date(period),
+        n_orders=whole(daily.n_orders.sum()),
+        spend=whole(daily.spend.sum()),
+        spend_sumsq=daily.spend_sumsq.sum().cast("decimal(38, 0)"),
+        min_amount=daily.min_amount.min(),
+        max_amount=daily.max_amount.max(),
+        discount=whole(daily.discount.sum()),
+        first_channel=daily.first_channel.min(),
+        last_channel=daily.last_channel.max(),
+        first_at=daily.first_at.min(),
+        last_at=daily.last_at.max(),
+        order_days=order_days,
+        first_day=first_day,
+        last_day=last_day,
+        gaps=ibis.greatest(order_days - 1, 0),
+        gap_days_sum=(last_day - first_day).fill_null(0),
+        gap_days_sumsq=whole((daily.gap * daily.gap).sum()).fill_null(0),
+        n_returns=whole(daily.n_returns.sum()),
+        returned_amount=whole(daily.returned_amount.sum()),
+        n_cancelled=whole(daily.n_cancelled.sum()),
+        cancelled_amount=whole(daily.cancelled_amount.sum()),
+        seen_at=daily.seen_at.min(),
+    )
+
+
+def _daily(orders: Table, period: str, calendar: Calendar) -> Table:
+    """One row per customer and local day, with the sums of the day."""
+    events = orders.select(
+        "customer_id",
+        "event",
+        "event_at",
+        "amount",
+        discount=optional(orders, "discount", "int64"),
+        channel=optional(orders, "channel", "string"),
+        day=local_day(orders.event_at, period, calendar),
+    )
+    bought = (events.event == "placed") & (events.amount > 0)
+    returned, cancelled = events.event == "returned", events.event == "cancelled"
+    exact = events.amount.cast("decimal(19, 0)")
+    return events.group_by("customer_id", "day").aggregate(
+        n_orders=events.count(where=bought),
+        spend=total(events.amount, bought),
+        spend_sumsq=(exact * exact).sum(where=bought).cast("decimal(38, 0)").fill_null(0),
+        min_amount=events.amount.min(where=bought),
+        max_amount=events.amount.max(where=bought),
+        discount=whole(events.discount.sum(where=bought)),
+        first_channel=events.channel.min(where=bought),
+        last_channel=events.channel.max(where=bought),
+        first_at=events.event_at.min(where=bought),
+        last_at=events.event_at.max(where=bought),
+        n_returns=events.count(where=returned),
+        returned_amount=total(events.amount, returned),
+        n_cancelled=events.count(where=cancelled),
+        cancelled_amount=total(events.amount, cancelled),
+        seen_at=events.event_at.min(),
+    )
+
+
+def order_lines(lines: Table, period: str) -> Table:
+    """Aggregate a period's placed order lines to one row per customer.
+
+    Parameters
+    ----------
+    lines : Table
+        ``clean/order_lines`` of the period: order_id, customer_id, product_id, event, quantity, amount.
+    period : str
+        Key of the period.
+
+    Returns
+    -------
+    Table
+        customer_id, period_start, n_lines (placed, amount > 0), n_orders (distinct orders among them), n_products
+        (different products per order, summed over orders), items (sum of quantities, rounded).
+    """
+    bought = lines.filter(lines.event == "placed", lines.amount > 0)
+    pairs = bought.group_by("customer_id", "order_id", "product_id").aggregate(
+        n_lines=bought.count(), items=whole(bought.quantity.sum().round())
+    )
+    per_order = pairs.group_by("customer_id", "order_id").aggregate(
+        n_lines=whole(pairs.n_lines.sum()), n_products=pairs.count(), items=whole(pairs.items.sum())
+    )
+    return per_order.group_by("customer_id").aggregate(
+        period_start=ibis.date(period),
+        n_lines=whole(per_order.n_lines.sum()),
+        n_orders=per_order.count(),
+        n_products=whole(per_order.n_products.sum()),
+        items=whole(per_order["items"].sum()),
+    )
+
+
+def categories(lines: Table, products: Table, period: str) -> Table:
+    """Aggregate a period's placed order lines to one row per customer and product category.
+
+    Parameters
+    ----------
+    lines : Table
+        ``clean/order_lines`` of the period.
+    products : Table
+        ``clean/products``: product_id, category. Lines of products without a category are left out.
+    period : str
+        Key of the period.
+
+    Returns
+    -------
+    Table
+        customer_id, category, period_start, n_lines, items, spend (money units).
+    """
+    named = products.filter(products.category.notnull()).select("product_id", "category")
+    bought = lines.filter(lines.event == "placed", lines.amount > 0).inner_join(named, "product_id")
+    return bought.group_by("customer_id", "category").aggregate(
+        period_start=ibis.date(period),
+        n_lines=bought.count(),
+        items=whole(bought.quantity.sum().round()),
+        spend=whole(bought.amount.sum()),
+    )
+
+
+def messages(messages: Table, period: str) -> Table:
+    """Aggregate a period's messages: customer_id, period_start, n_messages, n_in, first_at, last_at.
+
+    n_in counts those from the customer. A message without a direction counts as one from the customer.
+    """
+    return messages.group_by("customer_id").aggregate(
+        period_start=ibis.date(period),
+        n_messages=messages.count(),
+        n_in=messages.count(where=_inbound(messages)),
+        first_at=messages.event_at.min(),
+        last_at=messages.event_at.max(),
+    )
+
+
+def cases(cases: Table, period: str) -> Table:
+    """Aggregate a period's case events: customer_id, period_start, n_opened, n_replied, n_closed, first_at, last_at."""
+    return cases.group_by("customer_id").aggregate(
+        period_start=ibis.date(period),
+        n_opened=cases.count(where=cases.event == "opened"),
+        n_replied=cases.count(where=cases.event == "replied"),
+        n_closed=cases.count(where=cases.event == "closed"),
+        first_at=cases.event_at.min(),
+        last_at=cases.event_at.max(),
+    )
+
+
+def calls(calls: Table, period: str) -> Table:
+    """Aggregate a period's calls: customer_id, period_start, n_calls, n_in (the customer rang), first_at, last_at.
+
+    A call without a direction counts as one from the customer.
+    """
+    return calls.group_by("customer_id").aggregate(
+        period_start=ibis.date(period),
+        n_calls=calls.count(),
+        n_in=calls.count(where=_inbound(calls)),
+        first_at=calls.event_at.min(),
+        last_at=calls.event_at.max(),
+    )
+
+
+def contacts(contacts: Table, period: str) -> Table:
+    """Aggregate a period's campaign contacts to one row per customer.
+
+    Parameters
+    ----------
+    contacts : Table
+        ``clean/contacts`` of the period: customer_id, event (sent | opened | clicked | converted | opted_out),
+        event_at, arm. A customer in the control arm is not contacted: the row only records the draw.
+
+    Returns
+    -------
+    Table
+        customer_id, period_start, n_sent, n_control, n_opened, n_clicked, n_converted, opted_out_at, first_at, last_at.
+    """
+    control = (optional(contacts, "arm", "string").lower() == "control").fill_null(False)
+    sent = contacts.event == "sent"
+    return contacts.group_by("customer_id").aggregate(
+        period_start=ibis.date(period),
+        n_sent=contacts.count(where=sent & ~control),
+        n_control=contacts.count(where=sent & control),
+        n_opened=contacts.count(where=contacts.event == "opened"),
+        n_clicked=contacts.count(where=contacts.event == "clicked"),
+        n_converted=contacts.count(where=(contacts.event == "converted") & ~control),
+        opted_out_at=contacts.event_at.min(where=contacts.event == "opted_out"),
+        first_at=contacts.event_at.min(),
+        last_at=contacts.event_at.max(),
+    )
+
+
+def totals(orders: Table) -> Table:
+    """Total ``activity/orders`` per period, in time order: period_start, n_orders, spend (money units), customers."""
+    return (
+        orders.group_by("period_start")
+        .aggregate(
+            n_orders=whole(orders.n_orders.sum()),
+            spend=whole(orders.spend.sum()),
+            customers=orders.count(where=orders.n_orders > 0),
+        )
+        .order_by("period_start")
+    )
+
+
+def local_day(event_at: TimestampValue, period: str, calendar: Calendar) -> IntegerValue:
+    """Return the day of an instant of the period in the business's time zone, as whole days since 1970-01-01.
+
+    The zone's few changes of offset inside the period become constants, so that no engine needs to know time zones.
+    """
+    changes = _offsets(calendar.start(period), calendar.as_of(period), ZoneInfo(calendar.timezone))
+    offset: Value = ibis.literal(changes[0][1])
+    if len(changes) > 1:
+        offset = ibis.cases(*((event_at >= at, seconds) for at, seconds in reversed(changes[1:])), else_=changes[0][1])
+    seconds = event_at.epoch_seconds()
+    if len(changes) > 1 or changes[0][1]:
+        seconds = seconds + offset
+    return (seconds // DAY).cast("int64")
+
+
+def _offsets(start: datetime, end: datetime, zone: ZoneInfo) -> list[tuple[datetime, int]]:
+    """Return (UTC instant, seconds east of UTC from then on) for the start and each change up to the end."""
+
+    def seconds(at: datetime) -> int:
+        shift = at.replace(tzinfo=UTC).astimezone(zone).utcoffset()
+        return int(shift.total_seconds()) if shift else 0
+
+    found = [(start, seconds(start))]
+    at = start
+    while at < end:
+        until = at + timedelta(hours=1)
+        if seconds(until) != found[-1][1]:
+            low, high = at, until
+            while high - low > timedelta(seconds=1):
+                middle = low + timedelta(seconds=(high - low).total_seconds() // 2)
+                low, high = (middle, high) if seconds(middle) == found[-1][1] else (low, middle)
+            found.append((high, seconds(high)))
+        at = until
+    return found
+
+
+def whole(value: NumericValue) -> IntegerValue:
+    """Cast a sum of whole numbers to int64.
+
+    An engine may widen the sum (DuckDB: HUGEINT) while Ibis takes it for int64 and drops a plain cast.
+    """
+    return value.cast("decimal(38, 0)").cast("int64")
+
+
+def total(column: NumericValue, where: BooleanValue) -> IntegerValue:
+    """Sum whole numbers under a condition; 0 where nothing meets it."""
+    return whole(column.sum(where=where)).fill_null(0)
+
+
+def optional(table: Table, name: str, dtype: str) -> Value:
+    """Return a column, or typed nulls where the table does not have it."""
+    return table[name] if name in table.columns else ibis.null(dtype)
+
+
+def _inbound(table: Table) -> BooleanValue:
+    direction = optional(table, "direction", "string")
+    return direction.isnull() | direction.lower().isin(INBOUND)
