@@ -1,0 +1,1 @@
+"""The classes models are made of: scikit-learn estimators with additive attributions. Imported lazily."""

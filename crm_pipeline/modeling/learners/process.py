@@ -1,0 +1,123 @@
+"""The purchase process as a model: its probability of no order; its expected purchases × order value."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from crm_pipeline.modeling.calibration import FAMILIES, logit
+from crm_pipeline.modeling.learners.base import AmountLearner, ChurnLearner
+from crm_pipeline.modeling.preprocessing import matrix
+
+
+def families(columns: list[str]) -> list[str]:
+    """Return the processes whose two features are among ``columns``."""
+    return [f for f in FAMILIES if f"{f}_alive" in columns and f"{f}_expected_orders" in columns]
+
+
+def no_order_log_odds(alive: np.ndarray, rate: np.ndarray, order_days: np.ndarray) -> np.ndarray:
+    """Return the log-odds of no purchase day in the horizon.
+
+    Given that the customer is alive, purchases are a gamma mixture of Poissons: with mean ``rate`` and a shape of
+    about the purchase days so far, none happens with probability (1 + rate/shape)^-shape (the negative binomial's
+    zero). Against the MBG/NBD's exact formula the log-odds differ by 0.01 on average (Online Retail).
+
+    Parameters
+    ----------
+    alive : array (n,)
+        Probability that the customer still buys at all.
+    rate : array (n,)
+        Purchase days expected in the horizon if so.
+    order_days : array (n,)
+        Purchase days so far, at least 1.
+    """
+    return logit(1 - alive * -np.expm1(-order_days * np.log1p(rate / order_days)))
+
+
+class ProcessChurn(ChurnLearner):
+    """P(no order) of the purchase processes present, averaged in log-odds. Learns nothing but the reference customer.
+
+    The attribution splits each log-odds between ``<family>_alive`` (silence) and ``<family>_expected_orders`` (the rate
+    if alive) as the Shapley value of that two-player game, against the median customer of the training table.
+    """
+
+    def fit(self, X: pd.DataFrame, y: np.ndarray | None = None) -> ProcessChurn:
+        """Keep the median customer of ``X`` as reference; labels are not used."""
+        found = families(list(X.columns))
+        self.columns_ = [*(f"{f}_{part}" for f in found for part in ("alive", "expected_orders")), "order_days_all"]
+        self.classes_ = np.array([0, 1])
+        values = matrix(X, self.columns_)
+        self.reference_ = np.array([
+            [np.nanmedian(part) if len(part) else 0.5 for part in self._parts(values, f)[:2]] for f in range(len(found))
+        ])  # fmt: skip
+        return self
+
+    def _parts(self, values: np.ndarray, family: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        alive = np.clip(np.nan_to_num(values[:, 2 * family], nan=0.5), 1e-9, 1.0)
+        rate = np.nan_to_num(values[:, 2 * family + 1], nan=0.5) / alive
+        return alive, rate, np.maximum(np.nan_to_num(values[:, -1], nan=1.0), 1.0)
+
+    def _raw(self, values: np.ndarray) -> np.ndarray:
+        count = len(self.reference_)
+        return np.sum([no_order_log_odds(*self._parts(values, f)) for f in range(count)], axis=0) / count
+
+    def _terms(self, values: np.ndarray) -> tuple[np.ndarray, float]:
+        terms, count = np.zeros((len(values), len(self.columns_))), len(self.reference_)
+        base = 0.0
+        for f, (alive_ref, rate_ref) in enumerate(self.reference_):
+            alive, rate, days = self._parts(values, f)
+            full, start = no_order_log_odds(alive, rate, days), float(no_order_log_odds(alive_ref, rate_ref, 2.0))
+            only_alive = no_order_log_odds(alive, rate_ref, days)
+            only_rate = no_order_log_odds(alive_ref, rate, days)
+            silence = (only_alive - start + full - only_rate) / 2
+            terms[:, 2 * f], terms[:, 2 * f + 1] = silence / count, (full - start - silence) / count
+            base += start / count
+        return terms, base
+
+
+class ProcessAmount(AmountLearner):
+    """Expected purchases × the customer's own mean order value, shrunk to everybody's; total as in training.
+
+    The mean order value is (spend_all + k·m) / (orders_all + k), with m the mean over all orders and k = ``prior``
+    orders: the form of the Gamma-Gamma model's expectation (Fader, Hardie & Lee 2005).
+
+    Parameters
+    ----------
+    prior : float
+        How many orders of the average customer stand beside the customer's own.
+    money_unit : float
+        Major units in one unit of ``spend_all``.
+    """
+
+    def __init__(self, prior: float = 2.0, money_unit: float = 0.0001):
+        self.prior = prior
+        self.money_unit = money_unit
+
+    def fit(self, X: pd.DataFrame, y: np.ndarray) -> ProcessAmount:
+        """Fit the mean order value and the ratio of actual to expected totals; ``y`` in major units."""
+        self.families_ = families(list(X.columns))
+        self.columns_ = [*(f"{f}_expected_orders" for f in self.families_), "orders_all", "spend_all"]
+        values = matrix(X, self.columns_)
+        self.mean_order_ = float(np.nansum(values[:, -1]) / max(np.nansum(values[:, -2]), 1.0))
+        self.base_ = 0.0
+        orders, value = self._logs(values)
+        self.reference_ = np.array([np.median(orders), np.median(value)])
+        self.base_ = float(np.log(np.sum(y) / np.exp(orders + value).sum()))
+        return self
+
+    def _logs(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        expected = np.nan_to_num(np.maximum(values[:, :-2], 1e-6), nan=1e-6)
+        orders, spend = np.nan_to_num(values[:, -2]), np.nan_to_num(values[:, -1])
+        value = (spend + self.prior * self.mean_order_) / (orders + self.prior) * self.money_unit
+        return np.log(expected).mean(axis=1), np.log(np.maximum(value, 1e-9))
+
+    def _raw(self, values: np.ndarray) -> np.ndarray:
+        orders, value = self._logs(values)
+        return self.base_ + orders + value
+
+    def _terms(self, values: np.ndarray) -> tuple[np.ndarray, float]:
+        terms, count = np.zeros((len(values), len(self.columns_))), len(self.families_)
+        orders, value = self._logs(values)
+        terms[:, :count] = ((orders - self.reference_[0]) / count)[:, None]
+        terms[:, -1] = value - self.reference_[1]
+        return terms, self.base_ + float(self.reference_.sum())

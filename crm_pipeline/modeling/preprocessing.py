@@ -1,0 +1,81 @@
+"""Which columns of a training table a model may use, and in what order its rows are learned. No fitting here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from crm_pipeline.errors import CrmError
+from crm_pipeline.modeling.tasks import KEYS, LABELS, NEVER_FEATURES
+
+MISSING_LIMIT = 0.2
+"""A feature absent in more than this share of the training cut-offs is left out."""
+
+
+def candidate_features(table: pd.DataFrame) -> list[str]:
+    """Return the numeric columns of ``table`` that are neither key, label nor personal attribute, in order."""
+    taboo = {*KEYS, *LABELS, *NEVER_FEATURES}
+    return [c for c in table.columns if c not in taboo and pd.api.types.is_numeric_dtype(table[c])]
+
+
+def usable_features(training: pd.DataFrame, limit: float = MISSING_LIMIT) -> tuple[list[str], dict[str, str]]:
+    """Return the features to learn from, and those left out with the reason.
+
+    A window that reaches before the data begin is null for a whole cut-off; a model that learns from such a
+    column learns the calendar. So a feature that is null for all customers in more than ``limit`` of the
+    cut-offs, or in the newest one, or that never varies, is left out.
+
+    Parameters
+    ----------
+    training : DataFrame
+        One row per customer and cut-off, with a ``cutoff`` column.
+    limit : float
+        Share of the cut-offs that may lack the feature.
+    """
+    columns = candidate_features(training)
+    if training.empty:
+        return columns, {}
+    present = training.groupby("cutoff", sort=True)[columns].count() > 0
+    missing, newest = 1 - present.mean(), present.iloc[-1]
+    low, high = training[columns].min(), training[columns].max()
+    used, left_out = [], {}
+    for name in columns:
+        if missing[name] > limit:
+            left_out[name] = f"missing in {missing[name]:.0%} of the {len(present)} training cut-offs"
+        elif not newest[name]:
+            left_out[name] = "missing in the newest training cut-off"
+        elif not low[name] < high[name]:
+            left_out[name] = "the same for every customer"
+        else:
+            used.append(name)
+    return used, left_out
+
+
+def in_learning_order(training: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows sorted by cut-off and customer: one order for learners, whatever the source's."""
+    return training.sort_values(["cutoff", "customer_id"], kind="stable").reset_index(drop=True)
+
+
+def matrix(table: pd.DataFrame, columns: list[str]) -> np.ndarray:
+    """Return ``columns`` of ``table`` as a float64 array (rows × columns); infinities become nan.
+
+    Raises
+    ------
+    CrmError
+        If the table lacks a column that the model was trained on.
+    """
+    absent = [c for c in columns if c not in table.columns]
+    if absent:
+        raise CrmError(f"The model needs the feature '{absent[0]}', which the features table lacks: train it again.")
+    values = np.array(table[columns].to_numpy(dtype="float64", na_value=np.nan), order="C")
+    values[~np.isfinite(values)] = np.nan
+    return values
+
+
+def describe_left_out(left_out: Mapping[str, str]) -> str:
+    """Return one sentence on the features left out, for a model's card; empty when there are none."""
+    if not left_out:
+        return ""
+    return "Left out: " + "; ".join(f"{name} ({why})" for name, why in sorted(left_out.items())) + "."

@@ -1,0 +1,208 @@
+"""Fitting one estimator on one training table: checks at the door, facts the model remembers. No files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from crm_pipeline.modeling.estimators import Context, Entry, entry
+from crm_pipeline.modeling.preprocessing import in_learning_order, usable_features
+from crm_pipeline.modeling.tasks import TASKS, Task
+
+Model: TypeAlias = Any
+"""A fitted `crm_pipeline.modeling.learners.base.Learner`: scikit-learn's API, ``raw``, ``attributions``, ``facts_``."""
+
+DECILES = 10
+INTERVAL = (0.1, 0.5, 0.9)
+"""Quantiles of actual over predicted that give the low, median and high amount: an 80 % interval."""
+
+
+@dataclass(frozen=True)
+class Abstained:
+    """No model: ``reason`` is one sentence that says what is missing."""
+
+    reason: str
+
+
+def fit(
+    task: str,
+    estimator: str,
+    training: pd.DataFrame,
+    *,
+    horizon: int,
+    seed: int,
+    threads: int,
+    money_unit: float = 0.0001,
+    members: Mapping[str, Model | Abstained] | None = None,
+) -> Model | Abstained:
+    """Fit one estimator; the same rows, seed and threads give the same model whatever the order of the rows.
+
+    Parameters
+    ----------
+    task, estimator : str
+        As in `TASKS` and `estimators.names`.
+    training : DataFrame
+        One row per customer and cut-off: ``customer_id, cutoff``, the task's labels (``spend`` in money units),
+        features. Other columns are ignored when they are not numeric.
+    horizon : int
+        Periods the labels look ahead; kept with the model.
+    seed, threads : int
+        For learners that draw or run in parallel.
+    money_unit : float
+        Major units in one money unit; amounts are learned and predicted in major units.
+    members : mapping of str to fitted model, optional
+        Models of the same task fitted on the same rows; what an average needs and does not find here is fitted.
+
+    Returns
+    -------
+    model or Abstained
+        The model keeps what it was trained on in ``facts_`` (`describe` makes a card of it).
+
+    Raises
+    ------
+    UsageError
+        If the task has no such estimator.
+    """
+    one, of = entry(task, estimator), TASKS[task]
+    rows = in_learning_order(training)
+    short = _too_little(of, one, rows)
+    if short:
+        return Abstained(short)
+    columns, left_out = usable_features(rows)
+    if not columns:
+        return Abstained("No feature can be used: every one is missing, constant or not numeric.")
+    made = _members(
+        one, rows, members or {}, {"horizon": horizon, "seed": seed, "threads": threads, "money_unit": money_unit}
+    )
+    if isinstance(made, Abstained):
+        return made
+    model = one.build(Context(columns, seed, threads, money_unit, made))
+    if isinstance(model, str):
+        return Abstained(f"{estimator} was not fitted: {model}.")
+    labels = _labels(of, rows, money_unit)
+    model.fit(rows[columns], labels)
+    model.facts_ = {
+        "task": task,
+        "estimator": estimator,
+        "horizon": horizon,
+        "rows": len(rows),
+        "customers": int(rows["customer_id"].nunique()),
+        "cutoffs": sorted({str(pd.Timestamp(c).date()) for c in rows["cutoff"].unique()}),
+        "events": _events(of, rows),
+        "left_out": left_out,
+        **(_churn_facts(model, rows, labels) if of.kind == "binary" else _amount_facts(model, rows, labels)),
+    }
+    return model
+
+
+def describe(model: Model | Abstained) -> dict[str, Any]:
+    """Return what a model's card says: status, reason, rows, customers, cutoffs, events, features, parameters."""
+    if isinstance(model, Abstained):
+        empty = {"rows": 0, "customers": 0, "cutoffs": 0, "events": 0, "features": [], "parameters": {}, "left_out": {}}
+        return {"status": "abstained", "reason": model.reason, **empty}
+    facts = model.facts_
+    return {
+        "status": "fitted",
+        "reason": f"Fitted on {facts['rows']:,} rows of {facts['customers']:,} customers over {len(facts['cutoffs'])} cut-offs.",
+        "rows": facts["rows"],
+        "customers": facts["customers"],
+        "cutoffs": len(facts["cutoffs"]),
+        "events": facts["events"],
+        "features": list(model.columns_),
+        "parameters": _parameters(model),
+        "left_out": facts["left_out"],
+    }
+
+
+def trusted_types(model: Model) -> list[str]:
+    """Return the types skops must be told to trust to load this model: our learners, XGBoost's and scikit-learn's."""
+    from skops.io import dumps, get_untrusted_types
+
+    return list(get_untrusted_types(data=dumps(model)))
+
+
+def _parameters(model: Model) -> dict[str, Any]:
+    """Return the plain parameters of a learner and of those it is made of, as ``Class.parameter``."""
+    found: dict[str, Any] = {}
+    for name, value in model.get_params(deep=False).items():
+        parts = value if isinstance(value, list) else [value]
+        inner = [part for part in parts if hasattr(part, "get_params")]
+        for part in inner:
+            found |= _parameters(part)
+        if not inner:
+            found[f"{type(model).__name__}.{name}"] = value
+    return found
+
+
+def _members(one: Entry, rows: pd.DataFrame, given: Mapping[str, Model | Abstained], options: dict[str, Any]) -> Any:
+    made: dict[str, Model] = {}
+    for name in one.members:
+        member = given[name] if name in given else fit(one.task, name, rows, **options)
+        if isinstance(member, Abstained):
+            return Abstained(f"{one.name} needs {name}, which abstained: {member.reason}")
+        made[name] = member
+    return made
+
+
+def _labels(task: Task, rows: pd.DataFrame, money_unit: float) -> np.ndarray:
+    if task.kind == "binary":
+        return rows[task.label].to_numpy("int64")
+    return np.maximum(rows[task.label].to_numpy("float64"), 0) * money_unit
+
+
+def _events(task: Task, rows: pd.DataFrame) -> int:
+    """Return the rows of the rarer label (churn), or of those who bought (demand)."""
+    positive = int((rows[task.label] > 0).sum())
+    return min(positive, len(rows) - positive) if task.kind == "binary" else positive
+
+
+def _too_little(task: Task, one: Entry, rows: pd.DataFrame) -> str:
+    missing = [label for label in task.labels if label not in rows.columns]
+    if missing:
+        return f"The training table has no column '{missing[0]}'."
+    if len(rows) < one.rows:
+        return f"{len(rows):,} training rows, at least {one.rows:,} are needed: more customers or more periods."
+    events = _events(task, rows)
+    if events < one.events:
+        what = "rows of the rarer outcome" if task.kind == "binary" else "rows with an order"
+        return f"{events:,} {what}, at least {one.events:,} are needed: more customers or more periods."
+    return ""
+
+
+def _churn_facts(model: Model, rows: pd.DataFrame, labels: np.ndarray) -> dict[str, Any]:
+    """Return the base rate, and how far the level of single cut-offs lay from the model (log-odds)."""
+    if not len(rows):
+        return {"rate": float("nan"), "level_spread": float("nan")}
+    from crm_pipeline.modeling.calibration import offset
+
+    raw = model.raw(rows)
+    groups = rows.groupby("cutoff", sort=True).indices.values()
+    offsets = np.array([offset(raw[at], labels[at].mean()) for at in groups])
+    spread = float(np.sqrt(np.mean(offsets**2))) if len(offsets) > 1 else float("nan")
+    return {"rate": float(labels.mean()), "level_spread": spread}
+
+
+def _amount_facts(model: Model, rows: pd.DataFrame, labels: np.ndarray) -> dict[str, Any]:
+    """Return quantiles of actual over predicted by predicted decile, and actual over expected orders."""
+    from crm_pipeline.modeling.calibration import expected_purchases
+
+    predicted = model.predict(rows)
+    edges = np.quantile(predicted, np.linspace(0, 1, DECILES + 1)[1:-1])
+    group = np.searchsorted(edges, predicted, side="right")
+    ratio = labels / np.maximum(predicted, 1e-9)
+    table = [
+        np.quantile(ratio[group == g], INTERVAL) if (group == g).any() else (0.0, 0.0, 1.0) for g in range(DECILES)
+    ]
+    expected, orders = expected_purchases(rows), rows["orders"].to_numpy("float64")
+    total = np.nansum(expected)
+    return {
+        "mean": float(labels.mean()),
+        "decile_edges": edges,
+        "ratio_quantiles": np.array(table),
+        "orders_factor": float(orders.sum() / total) if total > 0 else float("nan"),
+        "orders_per_amount": float(orders.sum() / labels.sum()) if labels.sum() > 0 else 0.0,
+    }
