@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
-
 import ibis
-from ibis.expr.types import BooleanValue, IntegerValue, NumericValue, Table, TimestampValue, Value
+from ibis.expr.types import BooleanValue, Table
 
 from crm_pipeline.periods import Calendar
+from crm_pipeline.transforms.columns import local_day, optional, total, whole
 
-DAY = 86_400
 INBOUND = ("in", "inbound", "incoming")
 
 
@@ -31,10 +28,10 @@ def orders(orders: Table, period: str, calendar: Calendar) -> Table:
     -------
     Table
         customer_id, period_start; of placed orders with amount > 0: n_orders, spend, spend_sumsq (DECIMAL(38,0)),
-        min_amount, max_amount, discount, first_channel and last_channel (in alphabetical order), first_at, last_at,
-        order_days, first_day, last_day (local days since 1970-01-01), gaps, gap_days_sum, gap_days_sumsq (days
-        between consecutive order days in the period); n_returns, returned_amount, n_cancelled, cancelled_amount;
-        seen_at (first event of any kind).
+        min_amount, max_amount, discount, min_channel and max_channel (in alphabetical order), last_channel (of the last
+        day, the alphabetically last of several), first_at, last_at, order_days, first_day, last_day (local days since
+        1970-01-01), gaps, gap_days_sum, gap_days_sumsq (days between consecutive order days in the period);
+        n_returns, returned_amount, n_cancelled, cancelled_amount; seen_at (first event of any kind).
     """
     daily = _daily(orders, period, calendar)
     days = ibis.window(group_by=["customer_id", daily.n_orders > 0], order_by="day")
@@ -50,8 +47,9 @@ def orders(orders: Table, period: str, calendar: Calendar) -> Table:
         min_amount=daily.min_amount.min(),
         max_amount=daily.max_amount.max(),
         discount=whole(daily.discount.sum()),
-        first_channel=daily.first_channel.min(),
-        last_channel=daily.last_channel.max(),
+        min_channel=daily.min_channel.min(),
+        max_channel=daily.max_channel.max(),
+        last_channel=daily.max_channel.argmax(daily.day),
         first_at=daily.first_at.min(),
         last_at=daily.last_at.max(),
         order_days=order_days,
@@ -89,8 +87,8 @@ def _daily(orders: Table, period: str, calendar: Calendar) -> Table:
         min_amount=events.amount.min(where=bought),
         max_amount=events.amount.max(where=bought),
         discount=whole(events.discount.sum(where=bought)),
-        first_channel=events.channel.min(where=bought),
-        last_channel=events.channel.max(where=bought),
+        min_channel=events.channel.min(where=bought),
+        max_channel=events.channel.max(where=bought),
         first_at=events.event_at.min(where=bought),
         last_at=events.event_at.max(where=bought),
         n_returns=events.count(where=returned),
@@ -240,60 +238,6 @@ def totals(orders: Table) -> Table:
         )
         .order_by("period_start")
     )
-
-
-def local_day(event_at: TimestampValue, period: str, calendar: Calendar) -> IntegerValue:
-    """Return the day of an instant of the period in the business's time zone, as whole days since 1970-01-01.
-
-    The zone's few changes of offset inside the period become constants, so that no engine needs to know time zones.
-    """
-    changes = _offsets(calendar.start(period), calendar.as_of(period), ZoneInfo(calendar.timezone))
-    offset: Value = ibis.literal(changes[0][1])
-    if len(changes) > 1:
-        offset = ibis.cases(*((event_at >= at, seconds) for at, seconds in reversed(changes[1:])), else_=changes[0][1])
-    seconds = event_at.epoch_seconds()
-    if len(changes) > 1 or changes[0][1]:
-        seconds = seconds + offset
-    return (seconds // DAY).cast("int64")
-
-
-def _offsets(start: datetime, end: datetime, zone: ZoneInfo) -> list[tuple[datetime, int]]:
-    """Return (UTC instant, seconds east of UTC from then on) for the start and each change up to the end."""
-
-    def seconds(at: datetime) -> int:
-        shift = at.replace(tzinfo=UTC).astimezone(zone).utcoffset()
-        return int(shift.total_seconds()) if shift else 0
-
-    found = [(start, seconds(start))]
-    at = start
-    while at < end:
-        until = at + timedelta(hours=1)
-        if seconds(until) != found[-1][1]:
-            low, high = at, until
-            while high - low > timedelta(seconds=1):
-                middle = low + timedelta(seconds=(high - low).total_seconds() // 2)
-                low, high = (middle, high) if seconds(middle) == found[-1][1] else (low, middle)
-            found.append((high, seconds(high)))
-        at = until
-    return found
-
-
-def whole(value: NumericValue) -> IntegerValue:
-    """Cast a sum of whole numbers to int64.
-
-    An engine may widen the sum (DuckDB: HUGEINT) while Ibis takes it for int64 and drops a plain cast.
-    """
-    return value.cast("decimal(38, 0)").cast("int64")
-
-
-def total(column: NumericValue, where: BooleanValue) -> IntegerValue:
-    """Sum whole numbers under a condition; 0 where nothing meets it."""
-    return whole(column.sum(where=where)).fill_null(0)
-
-
-def optional(table: Table, name: str, dtype: str) -> Value:
-    """Return a column, or typed nulls where the table does not have it."""
-    return table[name] if name in table.columns else ibis.null(dtype)
 
 
 def _inbound(table: Table) -> BooleanValue:

@@ -139,8 +139,8 @@ def _orders(table: Table, span: Span, shape: Shape) -> Table:
         year_sumsq=table.spend_sumsq.sum(where=year).cast("float64"),
         year_discount=table.discount.sum(where=year).cast("float64"),
         year_returned=table.returned_amount.sum(where=year).cast("float64"),
-        year_first_channel=table.first_channel.min(where=year),
-        year_last_channel=table.last_channel.max(where=year),
+        year_min_channel=table.min_channel.min(where=year),
+        year_max_channel=table.max_channel.max(where=year),
     )
 
 
@@ -254,7 +254,7 @@ def _from_orders(table: Table, span: Span, shape: Shape) -> dict[str, Value]:
             f"spend_{w}": over("spend", 0, w),
         }
     season = max(y - h, 0), y
-    one, other = table.year_first_channel, table.year_last_channel
+    one, other = table.year_min_channel, table.year_max_channel
     return found | {
         "orders_trend": _trend(over("n_orders", 0, q), over("n_orders", q, 2 * q)),
         "spend_trend": _trend(over("spend", 0, q), over("spend", q, 2 * q)),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import ibis
 from ibis.expr.types import Table, Value
 
-from crm_pipeline.transforms.activity import optional, whole
+from crm_pipeline.transforms.columns import optional, whole
 
 ATTRIBUTES = {
     "birth_year": "int64",
@@ -30,7 +30,7 @@ ORDER_SUMS = (
 )
 CASE_SUMS = ("cases_opened", "cases_closed")
 FIRST = ("first_at", "first_day")
-LAST = ("last_at", "last_day")
+LAST = ("last_at", "last_day", "last_channel")
 
 
 def customers(
@@ -58,7 +58,7 @@ def customers(
         customer_id, as_of_period; first_seen_at (first event of any kind); birth_year, gender, country, region,
         acquisition_channel; n_orders, order_days, spend, spend_sumsq (DECIMAL(38,0)), gaps, gap_days_sum,
         gap_days_sumsq (days between all consecutive order days), n_returns, returned_amount, n_cancelled, min_amount,
-        max_amount, first_at, last_at, first_day, last_day (as in `activity.orders`, over all history);
+        max_amount, first_at, last_at, first_day, last_day, last_channel (as in `activity.orders`, over all history);
         opted_out_at (first opt-out), cases_opened, cases_closed. Columns of tables the source lacks are null or 0.
     """
     present = _present(orders, _around(customers, others))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ibis
 from ibis.expr.types import Table
 
-from crm_pipeline.transforms.activity import whole
+from crm_pipeline.transforms.columns import whole
 
 
 def churn(features_then: Table, orders_since: Table, cutoff: str) -> Table:

@@ -1,0 +1,67 @@
+"""Column expressions that the transforms share: exact sums, local days, optional columns. No table logic here."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import ibis
+from ibis.expr.types import BooleanValue, IntegerValue, NumericValue, Table, TimestampValue, Value
+
+from crm_pipeline.periods import Calendar
+
+DAY = 86_400
+
+
+def local_day(event_at: TimestampValue, period: str, calendar: Calendar) -> IntegerValue:
+    """Return the day of an instant of the period in the business's time zone, as whole days since 1970-01-01.
+
+    The zone's few changes of offset inside the period become constants, so that no engine needs to know time zones.
+    """
+    changes = _offsets(calendar.start(period), calendar.as_of(period), ZoneInfo(calendar.timezone))
+    offset: Value = ibis.literal(changes[0][1])
+    if len(changes) > 1:
+        offset = ibis.cases(*((event_at >= at, seconds) for at, seconds in reversed(changes[1:])), else_=changes[0][1])
+    seconds = event_at.epoch_seconds()
+    if len(changes) > 1 or changes[0][1]:
+        seconds = seconds + offset
+    return (seconds // DAY).cast("int64")
+
+
+def _offsets(start: datetime, end: datetime, zone: ZoneInfo) -> list[tuple[datetime, int]]:
+    """Return (UTC instant, seconds east of UTC from then on) for the start and each change up to the end."""
+
+    def seconds(at: datetime) -> int:
+        shift = at.replace(tzinfo=UTC).astimezone(zone).utcoffset()
+        return int(shift.total_seconds()) if shift else 0
+
+    found = [(start, seconds(start))]
+    at = start
+    while at < end:
+        until = at + timedelta(hours=1)
+        if seconds(until) != found[-1][1]:
+            low, high = at, until
+            while high - low > timedelta(seconds=1):
+                middle = low + timedelta(seconds=(high - low).total_seconds() // 2)
+                low, high = (middle, high) if seconds(middle) == found[-1][1] else (low, middle)
+            found.append((high, seconds(high)))
+        at = until
+    return found
+
+
+def whole(value: NumericValue) -> IntegerValue:
+    """Cast a sum of whole numbers to int64.
+
+    An engine may widen the sum (DuckDB: HUGEINT) while Ibis takes it for int64 and drops a plain cast.
+    """
+    return value.cast("decimal(38, 0)").cast("int64")
+
+
+def total(column: NumericValue, where: BooleanValue) -> IntegerValue:
+    """Sum whole numbers under a condition; 0 where nothing meets it."""
+    return whole(column.sum(where=where)).fill_null(0)
+
+
+def optional(table: Table, name: str, dtype: str) -> Value:
+    """Return a column, or typed nulls where the table does not have it."""
+    return table[name] if name in table.columns else ibis.null(dtype)
