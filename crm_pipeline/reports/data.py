@@ -1,0 +1,111 @@
+"""What a report is made of: one dataclass of data frames and values. No reading of files and no drawing here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+import pandas as pd
+
+from crm_pipeline.periods import Grain
+
+
+def _frame() -> pd.DataFrame:
+    return pd.DataFrame()
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything the report of one period says. Every frame may be empty and every optional column absent.
+
+    Parameters
+    ----------
+    source : str
+        Name of the source, as a reader knows it.
+    period : str
+        Key of the period (ISO date of its first day).
+    as_of, horizon_end : datetime.date
+        The local first day after the period, and the local first day after the h periods the scores speak of.
+    currency : str
+        Code of the currency of all amounts (major units).
+    scores : DataFrame
+        ``scores/customers`` of the period: one row per known customer.
+    synthetic : bool
+        The source is made up: every page and every figure then says so.
+    grain, horizon
+        Length of a period, and h in periods.
+    track_record : mapping of task to DataFrame
+        customer_id, cutoff, edition (published | restated), published_at, predicted, outcome, ``baseline_*``; all
+        matured cut-offs so far. Amounts in major units.
+    track_record_note : mapping of task to str
+        Why a track record is empty, one sentence; without it the report names the period that brings the first one.
+    quality : DataFrame
+        One row per source table: table, rows, clean, refused, conserved (bool: rows = clean + refused per file).
+    refusals : DataFrame
+        table, reason, rows.
+    absent_tables : sequence of str
+        Optional tables the source does not have.
+    evaluation : mapping of task to DataFrame
+        ``evaluation/<task>`` of the cut-offs the champion was judged on, stacked: task, model, kind (estimator |
+        baseline), cutoff, metric, value, low, high, n.
+    predictions : mapping of task to DataFrame
+        ``evaluation/<task>_predictions``: customer_id, cutoff, outcome, one column per model, baselines prefixed
+        ``baseline_``. Curves are drawn at its newest cut-off.
+    champions : DataFrame
+        One row per task: task, champion, model_version, status, reason, blocks, evidence.
+    cards : DataFrame
+        ``models/<task>/<estimator>`` stacked: task, estimator, status, reason, rows, customers, cutoffs, events,
+        features (JSON list), parameters (JSON).
+    features, previous_features : DataFrame
+        ``features/customers`` of the period and of the one before, or the last one there is.
+    previous_period : str or None
+        Key of the period of ``previous_features``.
+    descriptions : mapping of feature to str
+        From the feature catalogue.
+    reasons : mapping of task to DataFrame
+        One row per theme: theme, share, raises, lowers, strongest, customers (`summary.theme_shares`).
+    comebacks : DataFrame
+        How many who lapsed ordered again later: cutoff, lapsed, returned, periods (how many periods they were watched
+        after the lapse was declared).
+    """
+
+    source: str
+    period: str
+    as_of: date
+    horizon_end: date
+    currency: str
+    scores: pd.DataFrame
+    synthetic: bool = False
+    grain: Grain = "month"
+    horizon: int = 3
+    track_record: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    track_record_note: Mapping[str, str] = field(default_factory=dict)
+    quality: pd.DataFrame = field(default_factory=_frame)
+    refusals: pd.DataFrame = field(default_factory=_frame)
+    absent_tables: tuple[str, ...] = ()
+    evaluation: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    predictions: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    champions: pd.DataFrame = field(default_factory=_frame)
+    cards: pd.DataFrame = field(default_factory=_frame)
+    features: pd.DataFrame = field(default_factory=_frame)
+    previous_features: pd.DataFrame = field(default_factory=_frame)
+    previous_period: str | None = None
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+    reasons: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    comebacks: pd.DataFrame = field(default_factory=_frame)
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks that anything is known of, churn and demand first."""
+        named = set(self.champions["task"]) if "task" in self.champions else set()
+        found = named | set(self.evaluation) | set(self.predictions) | set(self.track_record) | set(self.reasons)
+        order = {"churn": 0, "demand": 1}
+        return sorted(found, key=lambda task: (order.get(task, 9), task))
+
+    def champion(self, task: str) -> str | None:
+        """Name of the task's champion, or None where there is none."""
+        if "champion" not in self.champions or "task" not in self.champions:
+            return None
+        names = self.champions.loc[self.champions["task"] == task, "champion"].dropna()
+        return str(names.iloc[0]) if len(names) and str(names.iloc[0]) else None

@@ -1,0 +1,95 @@
+"""Drift of inputs: the population stability index of two feature tables. No plots and no words for readers here."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+BINS = 10
+SAMPLE = 50_000
+WATCH, SHIFTED = 0.10, 0.25
+_COLUMNS = [
+    "feature", "psi", "by_chance", "state", "median_before", "median_now", "null_before", "null_now"
+]  # fmt: skip
+
+
+def psi(before: np.ndarray, now: np.ndarray, bins: int = BINS) -> tuple[float, int]:
+    """Return the population stability index of two samples of one feature, and the number of bins it was summed over.
+
+    PSI = sum over bins of (now_i - before_i) * ln(now_i / before_i), the shares smoothed as (count + 0.5) / (n + bins / 2)
+    so that an empty bin is finite. Bins are the quantiles of ``before``; missing values are a bin of their own. It is
+    the symmetrised Kullback-Leibler divergence (Kullback & Leibler 1951) under the name credit scoring gave it
+    (Siddiqi 2006, Credit Risk Scorecards).
+
+    Parameters
+    ----------
+    before, now : 1-D float arrays
+        Missing values are NaN. Infinite values count as the outermost bins.
+    bins : int
+        Quantile bins before equal edges are merged.
+    """
+    known = before[~np.isnan(before)]
+    if len(known):
+        edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1], method="inverted_cdf"))
+    else:
+        edges = np.empty(0)
+    size = len(edges) + 2
+    shares = []
+    for values in (before, now):
+        null = np.isnan(values)
+        # side="left": a value equal to an edge lies below it, so a spike (such as zero) is a bin of its own.
+        counts = np.bincount(np.searchsorted(edges, values[~null], side="left"), minlength=size)
+        counts[-1] = null.sum()
+        shares.append(counts)
+    used = (shares[0] + shares[1]) > 0
+    number = int(used.sum())
+    a, b = ((s[used] + 0.5) / (s.sum() + 0.5 * number) for s in shares)
+    return float(np.sum((b - a) * np.log(b / a))), number
+
+
+def by_chance(bins: int, rows_before: int, rows_now: int) -> float:
+    """Return the PSI that two independent samples of one population stay under 19 times in 20.
+
+    PSI is about (1/n + 1/m) chi-squared with bins - 1 degrees of freedom (Yurdakul & Naranjo 2020, Journal of Risk Model
+    Validation 14(4)); the quantile after Wilson & Hilferty (1931). NaN where a sample is empty.
+    """
+    if not rows_before or not rows_now:
+        return float("nan")
+    freedom = max(bins - 1, 1)
+    spread = 2 / (9 * freedom)
+    return (1 / rows_before + 1 / rows_now) * freedom * (1 - spread + 1.6449 * spread**0.5) ** 3
+
+
+def feature_drift(before: pd.DataFrame, now: pd.DataFrame, sample: int = SAMPLE) -> pd.DataFrame:
+    """Compare every numeric feature both tables have.
+
+    Returns
+    -------
+    DataFrame
+        feature, psi, by_chance, state (steady | watch | shifted), median_before, median_now, null_before, null_now;
+        the largest PSI first. State by the rule of thumb of credit scoring (0.10, 0.25), and never above steady
+        while the PSI is within chance. Above ``sample`` rows, every k-th row is taken.
+    """
+    shared = [c for c in now.columns if c in before.columns and c not in ("customer_id", "as_of", "period_start")]
+    shared = [c for c in shared if pd.api.types.is_numeric_dtype(now[c]) and pd.api.types.is_numeric_dtype(before[c])]
+    if not shared or before.empty or now.empty:
+        return pd.DataFrame(columns=_COLUMNS)
+    old, new = before[shared].iloc[_stride(len(before), sample)], now[shared].iloc[_stride(len(now), sample)]
+    rows = []
+    for name in shared:
+        a, b = (frame[name].to_numpy(float, na_value=np.nan) for frame in (old, new))
+        value, bins = psi(a, b)
+        chance = by_chance(bins, len(a), len(b))
+        state = "steady" if value < max(WATCH, chance) else "watch" if value < max(SHIFTED, chance) else "shifted"
+        rows.append((name, value, chance, state, _median(a), _median(b), np.isnan(a).mean(), np.isnan(b).mean()))
+    found = pd.DataFrame(rows, columns=_COLUMNS)
+    return found.sort_values(["psi", "feature"], ascending=[False, True], ignore_index=True)
+
+
+def _stride(rows: int, sample: int) -> slice:
+    return slice(None, None, max(1, -(-rows // sample)))
+
+
+def _median(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else float("nan")

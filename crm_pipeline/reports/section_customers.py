@@ -1,0 +1,247 @@
+"""Sections 2, 3 and 9: the quality of the data, who was scored and who not, and whom to call first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from crm_pipeline.reports import summary, words
+from crm_pipeline.reports.data import ReportData
+from crm_pipeline.reports.view import Cell, Column, Table, customers, texts
+
+_STATUS_TONES = {"scored": "good", "extrapolated": "warn", "abstained": "quiet"}
+_MOST_REASONS = 12
+
+
+def quality_view(data: ReportData) -> dict[str, Any]:
+    """Return the tables of section 2: rows, clean and refused per source table, and the reasons."""
+    frame = data.quality
+    rows: list[list[Cell | str]] = []
+    for table, total, clean, refused, kept in zip(
+        texts(frame, "table"),
+        *(texts(frame, c, 0) for c in ("rows", "clean", "refused")),
+        texts(frame, "conserved", True),
+        strict=True,
+    ):
+        share = refused / total if total else 0.0
+        rows.append(
+            [
+                str(table),
+                words.number(total),
+                words.number(clean),
+                words.number(refused),
+                Cell(words.percent(share, 2), "warn" if share > 0.05 else ""),
+                Cell("yes", "good", chip=True) if kept else Cell("no: rows are missing", "bad", chip=True),
+            ]
+        )
+    columns = [Column("Table"), Column("Rows read", True), Column("Clean", True), Column("Refused", True)]
+    columns += [
+        Column("Refused share", True),
+        Column("Nothing lost", hint="rows read = clean + refused, per source file"),
+    ]
+    return {
+        "table": Table("Source rows up to the end of this period, by table.", columns, rows) if rows else None,
+        "reasons": _refusals(data.refusals),
+        "absent": list(data.absent_tables),
+        "total": int(sum(texts(frame, "rows", 0))),
+        "refused": int(sum(texts(frame, "refused", 0))),
+        "lost": [
+            str(t) for t, kept in zip(texts(frame, "table"), texts(frame, "conserved", True), strict=True) if not kept
+        ],
+    }
+
+
+def _refusals(frame: pd.DataFrame) -> Table | None:
+    if frame.empty:
+        return None
+    ordered = frame.sort_values("rows", ascending=False, kind="stable")
+    most = float(ordered["rows"].max()) or 1.0
+    rows: list[list[Cell | str]] = [
+        [str(t), str(r), Cell(words.number(n), bar=float(n) / most)]
+        for t, r, n in zip(texts(ordered, "table"), texts(ordered, "reason"), texts(ordered, "rows", 0), strict=True)
+    ]
+    note = f"{len(rows) - _MOST_REASONS} rarer reasons are not shown." if len(rows) > _MOST_REASONS else ""
+    columns = [Column("Table"), Column("Reason"), Column("Rows", True)]
+    return Table(
+        "Why rows were refused, most frequent first. A row can have several reasons.",
+        columns,
+        rows[:_MOST_REASONS],
+        note,
+    )
+
+
+def scored_view(data: ReportData) -> dict[str, Any]:
+    """Return the tables of section 3: status with reasons, risk buckets and value tiers."""
+    scores = data.scores
+    status = pd.Series(texts(scores, "status", "not stated"), index=scores.index, dtype=object)
+    scored = scores[status.isin(["scored", "extrapolated"])]
+    definitions = [str(d) for d in scored["label_definition"].dropna().unique()] if "label_definition" in scored else []
+    return {
+        "known": len(scores),
+        "scored": len(scored),
+        "status": _status(scores, status),
+        "buckets": _groups(
+            data,
+            scored,
+            "churn_bucket",
+            "churn_probability",
+            "Risk bucket",
+            "Scored customers by risk bucket, riskiest first.",
+        ),
+        "tiers": _groups(
+            data,
+            scored,
+            "value_tier",
+            "customer_value",
+            "Value tier",
+            "Scored customers by value tier, most valuable first.",
+        ),
+        "definitions": definitions[:3],
+        "comebacks": _comebacks(data),
+        "totals": _totals(data, scored),
+    }
+
+
+def _status(scores: pd.DataFrame, status: pd.Series) -> Table | None:
+    if scores.empty:
+        return None
+    reasons = pd.Series(texts(scores, "status_reason"), index=scores.index, dtype=object)
+    counts = pd.DataFrame({"status": status, "reason": reasons}).value_counts().reset_index(name="count")
+    counts["order"] = counts["status"].map({"scored": 0, "extrapolated": 1}).fillna(2)
+    counts = counts.sort_values(["order", "count"], ascending=[True, False], kind="stable")
+    shown, rest = counts.head(_MOST_REASONS), counts.iloc[_MOST_REASONS:]
+    rows: list[list[Cell | str]] = [
+        [
+            Cell(str(s), _STATUS_TONES.get(str(s), "quiet"), chip=True),
+            str(r) or Cell("no remark", "quiet"),
+            words.number(n),
+            Cell(words.percent(n / len(scores), 1), bar=n / len(scores)),
+        ]
+        for s, r, n in zip(shown["status"], shown["reason"], shown["count"], strict=True)
+    ]
+    note = f"{len(rest)} rarer reasons with {customers(int(rest['count'].sum()))} are not shown." if len(rest) else ""
+    columns = [Column("Status"), Column("Reason"), Column("Customers", True), Column("Share", True)]
+    return Table("All known customers, by whether they were scored, and why not.", columns, rows, note)
+
+
+def _groups(data: ReportData, scored: pd.DataFrame, by: str, order: str, label: str, caption: str) -> Table | None:
+    if by not in scored.columns or not scored[by].notna().any():
+        return None
+    numbers = scored.assign(
+        **{
+            c: pd.to_numeric(scored[c], errors="coerce") if c in scored else float("nan")
+            for c in {order, "churn_probability", "expected_spend", "value_at_risk"}
+        }
+    )
+    grouped = numbers.groupby(by, observed=True)
+    table = pd.DataFrame(
+        {
+            "customers": grouped.size(),
+            "probability": grouped["churn_probability"].mean(),
+            "spend": grouped["expected_spend"].sum(min_count=1),
+            "risk": grouped["value_at_risk"].sum(min_count=1),
+            "order": grouped[order].mean(),
+        }
+    ).sort_values("order", ascending=False)
+    rows: list[list[Cell | str]] = [
+        [
+            str(name),
+            Cell(words.number(row["customers"]), bar=row["customers"] / len(scored)),
+            words.percent(row["probability"], 1),
+            words.money(row["spend"], data.currency),
+            words.money(row["risk"], data.currency),
+        ]
+        for name, row in table.iterrows()
+    ]
+    columns = [
+        Column(label),
+        Column("Customers", True),
+        Column("Mean probability", True),
+        Column("Expected spend", True),
+        Column("Value at risk", True),
+    ]
+    return Table(caption, columns, rows)
+
+
+def _totals(data: ReportData, scored: pd.DataFrame) -> list[tuple[str, str]]:
+    found = []
+    if "churn_probability" in scored and scored["churn_probability"].notna().any():
+        expected = pd.to_numeric(scored["churn_probability"], errors="coerce").sum()
+        found.append((words.number(expected), "expected to lapse (sum of the probabilities)"))
+    if "expected_spend" in scored and scored["expected_spend"].notna().any():
+        found.append(
+            (
+                words.money(pd.to_numeric(scored["expected_spend"], errors="coerce").sum(), data.currency),
+                "expected spend in the horizon",
+            )
+        )
+    if "value_at_risk" in scored and scored["value_at_risk"].notna().any():
+        found.append(
+            (words.money(pd.to_numeric(scored["value_at_risk"], errors="coerce").sum(), data.currency), "value at risk")
+        )
+    return found
+
+
+def _comebacks(data: ReportData) -> list[str]:
+    frame = data.comebacks
+    sentences = []
+    for cutoff, lapsed, returned, watched in zip(
+        *(texts(frame, c, 0) for c in ("cutoff", "lapsed", "returned", "periods")), strict=True
+    ):
+        if lapsed:
+            share = words.percent(returned / lapsed)
+            sentences.append(
+                f"Of the {customers(int(lapsed))} of {words.period(cutoff, data.grain)} who lapsed, {share} ordered again within the next "
+                f"{words.plural(int(watched), data.grain)}."
+            )
+    return sentences
+
+
+def call_view(data: ReportData, n: int = 10) -> dict[str, Any]:
+    """Return the table of section 9, and how many customers could not be considered."""
+    first = summary.call_first(data.scores, n)
+    if first.empty:
+        return {"table": None, "blocked": 0}
+    most = float(first["value_at_risk"].max()) or 1.0
+    rows: list[list[Cell | str]] = []
+    for at in range(len(first)):
+        row = first.iloc[at]
+        held = row.get("in_control_group")
+        remark = (
+            "in the control group: leave alone while the test runs" if not words.missing(held) and bool(held) else ""
+        )
+        action = "" if words.missing(row.get("recommended_action")) else str(row["recommended_action"])
+        basis = "" if words.missing(row.get("action_basis")) or not action else f" ({row['action_basis']})"
+        reasons = [str(row[c]) for c in ("reason_1", "reason_2", "reason_3") if not words.missing(row.get(c))]
+        rows.append(
+            [
+                str(at + 1),
+                Cell(str(row["customer_id"]), "strong"),
+                Cell(
+                    words.money(row["value_at_risk"], data.currency), bar=max(float(row["value_at_risk"]) / most, 0.0)
+                ),
+                words.percent(row.get("churn_probability")),
+                words.money(row.get("expected_spend"), data.currency),
+                words.day(row.get("last_order_at")),
+                "; ".join(reasons) or words.DASH,
+                Cell(remark, "warn") if remark else action + basis or words.DASH,
+            ]
+        )
+    columns = [
+        Column("", True),
+        Column("Customer"),
+        Column("Value at risk", True),
+        Column("Lapse", True),
+        Column("Expected spend", True),
+    ]
+    columns += [Column("Last order"), Column("Why"), Column("What to do")]
+    caption = "The customers with the most value at risk, of those scored and not known to be out of reach. Call in this order."
+    return {"table": Table(caption, columns, rows), "blocked": _blocked(data.scores)}
+
+
+def _blocked(scores: pd.DataFrame) -> int:
+    if "contactable" not in scores.columns:
+        return 0
+    known = scores["status"].isin(["scored", "extrapolated"]) if "status" in scores.columns else True
+    return int((scores["contactable"].eq(False).fillna(False).astype(bool) & known).sum())

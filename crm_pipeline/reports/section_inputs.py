@@ -1,0 +1,97 @@
+"""Sections 6 and 7: the reasons behind all scores, and how the inputs drifted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from crm_pipeline.reports import drift, plots, words
+from crm_pipeline.reports.data import ReportData
+from crm_pipeline.reports.view import Cell, Column, Draw, Table, customers
+
+_MOST = 15
+_STATE_TONES = {"steady": "good", "watch": "warn", "shifted": "bad"}
+
+
+def reasons_view(data: ReportData, draw: Draw) -> list[dict[str, Any]]:
+    """Return section 6, per task with reasons: a figure and a table of themes."""
+    return [_reasons(data, draw, task) for task in data.tasks]
+
+
+def _reasons(data: ReportData, draw: Draw, task: str) -> dict[str, Any]:
+    themes = data.reasons.get(task, pd.DataFrame())
+    if themes.empty:
+        return {"task": task, "figure": None, "table": None}
+    filled = themes.reindex(columns=["theme", "share", "raises", "lowers", "strongest", "customers"]).fillna(
+        {"raises": 0.0, "lowers": 0.0}
+    )
+    read = filled["customers"].max()
+    about = "scored customers" if words.missing(read) else f"{customers(int(read))} scored in this period"
+    first = filled.iloc[0]
+    figure = draw(
+        plots.reasons_bars(filled, synthetic=data.synthetic),
+        f"Share of each theme in the reasons of the {task} scores; largest is {first['theme']} with {words.percent(first['share'])}.",
+        f"What moved the {task} scores: the share of each theme in the sum of all attributions, split by whether it raised or lowered the score. Rows: {about}.",
+    )
+    rows: list[list[Cell | str]] = [
+        [str(r["theme"]), Cell(words.percent(r["share"]), bar=float(r["share"])), words.percent(r["strongest"])]
+        for r in filled.to_dict("records")
+    ]
+    columns = [
+        Column("Theme"),
+        Column("Share of attributions", True),
+        Column("Strongest theme for", True, "share of customers"),
+    ]
+    return {
+        "task": task,
+        "figure": figure,
+        "table": Table(f"{task.capitalize()}: themes behind the scores. Rows: {about}.", columns, rows),
+    }
+
+
+def drift_view(data: ReportData, draw: Draw) -> dict[str, Any]:
+    """Return section 7: the features that moved most since the last features there are."""
+    found = drift.feature_drift(data.previous_features, data.features)
+    before = words.period(data.previous_period, data.grain) if data.previous_period else "the period before"
+    now = words.period(data.period, data.grain)
+    if found.empty:
+        return {"figure": None, "table": None, "before": before, "now": now, "counts": {}}
+    counts = {state: int((found["state"] == state).sum()) for state in _STATE_TONES}
+    sampled = max(len(data.features), len(data.previous_features)) > drift.SAMPLE
+    about = f"{customers(len(data.previous_features))} eligible at the end of {before}, {customers(len(data.features))} at the end of {now}"
+    first = found.iloc[0]
+    figure = draw(
+        plots.drift_bars(found, _MOST, synthetic=data.synthetic),
+        f"Population stability index of the {min(_MOST, len(found))} features that moved most; largest is {first['feature']} with {words.number(first['psi'], 3)}.",
+        f"Population stability index of the {min(_MOST, len(found))} features that moved most. Rows: {about}{' (every k-th of them)' if sampled else ''}.",
+    )
+    rows: list[list[Cell | str]] = [_row(data, r) for r in found.head(_MOST).to_dict("records")]
+    columns = [
+        Column("Feature"),
+        Column("PSI", True),
+        Column("by chance", True, "19 in 20 unchanged samples stay under this"),
+        Column("State"),
+    ]
+    columns += [
+        Column("Median", True, f"{before} → {now}"),
+        Column("Unknown", True, f"share of nulls, {before} → {now}"),
+    ]
+    note = f"{len(found) - _MOST} more features moved less." if len(found) > _MOST else ""
+    table = Table(f"Features that moved most from {before} to {now}. Rows: {about}.", columns, rows, note)
+    return {"figure": figure, "table": table, "before": before, "now": now, "counts": counts}
+
+
+def _row(data: ReportData, row: dict[str, Any]) -> list[Cell | str]:
+    says = data.descriptions.get(row["feature"], "")
+    median = f"{_short(row['median_before'])} → {_short(row['median_now'])}"
+    nulls = f"{words.percent(row['null_before'])} → {words.percent(row['null_now'])}"
+    name = f"{row['feature']}: {says}" if says else str(row["feature"])
+    state = Cell(row["state"], _STATE_TONES[row["state"]], chip=True)
+    return [name, words.number(row["psi"], 3), Cell(words.number(row["by_chance"], 3), "quiet"), state, median, nulls]
+
+
+def _short(value: float) -> str:
+    return words.number(
+        value, 0 if not words.missing(value) and (abs(value) >= 100 or float(value).is_integer()) else 2
+    )

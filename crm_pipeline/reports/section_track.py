@@ -1,0 +1,247 @@
+"""Section 1: published scores beside what happened and beside the baselines. Only the judging; words are in the template.
+
+Editions are never mixed: what was published is the track record, what was restated is shown apart, as hindsight.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crm_pipeline.periods import Calendar
+from crm_pipeline.reports import measures, plots, words
+from crm_pipeline.reports.data import ReportData
+from crm_pipeline.reports.view import Cell, Column, Draw, Table, customers
+
+ISSUED = "issued"
+SAMPLE = 200_000
+BINARY_METRICS, AMOUNT_METRICS = ("auc", "brier"), ("wape", "spearman", "total_ratio")
+JUDGED = ("auc", "brier", "wape")
+_MEASURE = {
+    "auc": measures.auc,
+    "brier": measures.brier,
+    "spearman": measures.spearman,
+    "wape": measures.wape,
+    "total_ratio": measures.total_ratio,
+}
+_TONES = {"ahead": "good", "level": "warn", "behind": "bad"}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One cut-off of one edition: values per metric and model (`ISSUED` is the score), verdict and rival per metric."""
+
+    cutoff: Any
+    published_at: Any
+    rows: int
+    waiting: int
+    unscored: int
+    predicted: float
+    outcome: float
+    values: dict[str, dict[str, float]]
+    verdicts: dict[str, tuple[str, str]]
+
+
+def judge(record: pd.DataFrame, task: str) -> list[Judged]:
+    """Judge every cut-off of one edition's rows, the newest first. ``record``: rows of ``track_record/<task>``."""
+    if record.empty:
+        return []
+    return [_judge_one(cutoff, rows, task) for cutoff, rows in sorted(record.groupby("cutoff"), reverse=True)]
+
+
+def track_view(data: ReportData, draw: Draw) -> list[dict[str, Any]]:
+    """Return per task: its two editions as tables, figure and tally, or why there is none."""
+    return [_task_view(data, draw, task) for task in data.tasks]
+
+
+def _judge_one(cutoff: Any, rows: pd.DataFrame, task: str) -> Judged:
+    outcome = pd.to_numeric(rows["outcome"], errors="coerce")
+    predicted = pd.to_numeric(rows["predicted"], errors="coerce")
+    both = outcome.notna() & predicted.notna()
+    known = rows[both]
+    known = known.iloc[:: max(1, -(-len(known) // SAMPLE))]
+    metrics = AMOUNT_METRICS if words.is_amount(task) else BINARY_METRICS
+    columns = {c: known[c] for c in known.columns if c.startswith(words.BASELINE)}
+    values: dict[str, dict[str, float]] = {m: {} for m in metrics}
+    for model, column in {ISSUED: known["predicted"], **columns}.items():
+        y, p = measures.paired(known["outcome"], column)
+        for metric in metrics if len(y) else ():
+            values[metric][model] = _MEASURE[metric](y, p)
+    values = {m: {k: v for k, v in own.items() if np.isfinite(v)} for m, own in values.items()}
+    return Judged(
+        cutoff=cutoff,
+        published_at=rows["published_at"].min() if "published_at" in rows.columns else None,
+        rows=int(both.sum()),
+        waiting=int((outcome.isna() & predicted.notna()).sum()),
+        unscored=int(predicted.isna().sum()),
+        predicted=float(predicted[both].mean()) if both.any() else float("nan"),
+        outcome=float(outcome[both].mean()) if both.any() else float("nan"),
+        values=values,
+        verdicts={m: _verdict(known, m, values[m]) for m in metrics if m in JUDGED},
+    )
+
+
+def _verdict(rows: pd.DataFrame, metric: str, values: dict[str, float]) -> tuple[str, str]:
+    """Return (ahead | level | behind | "", the best baseline): level within two standard errors of the paired difference."""
+    baselines = {m: v for m, v in values.items() if m != ISSUED}
+    if ISSUED not in values or not baselines:
+        return "", ""
+    best = max(baselines, key=baselines.__getitem__) if metric == "auc" else min(baselines, key=baselines.__getitem__)
+    y, mine, theirs = measures.paired(rows["outcome"], rows["predicted"], rows[best])
+    if metric == "auc":
+        gain, error = measures.auc_difference(y, mine, theirs)
+    else:
+        power = 2 if metric == "brier" else 1
+        gain, error = measures.mean_difference(np.abs(theirs - y) ** power, np.abs(mine - y) ** power)
+    if not np.isfinite(gain) or not np.isfinite(error):
+        return "", best
+    return ("ahead" if gain > 2 * error else "behind" if gain < -2 * error else "level"), best
+
+
+def _task_view(data: ReportData, draw: Draw, task: str) -> dict[str, Any]:
+    record = data.track_record.get(task, pd.DataFrame())
+    editions = []
+    for edition in ("published", "restated"):
+        rows = record[record["edition"] == edition] if "edition" in record.columns else record.iloc[:0]
+        judged = judge(rows, task)
+        if judged:
+            editions.append(_edition_view(data, draw, task, edition, judged))
+    why = "" if any(e["name"] == "published" for e in editions) else _why_empty(data, task)
+    return {"task": task, "editions": editions, "why_empty": why}
+
+
+def _why_empty(data: ReportData, task: str) -> str:
+    note = data.track_record_note.get(task, "")
+    if note:
+        return note
+    calendar = Calendar(data.grain)
+    first = calendar.label(calendar.shift(data.period, data.horizon))
+    return (
+        f"No published {task} score has met its outcome yet. A score needs {data.horizon} more {data.grain}s to come true: "
+        f"those of {calendar.label(data.period)} can be judged at the end of {first}."
+    )
+
+
+def _edition_view(data: ReportData, draw: Draw, task: str, edition: str, judged: list[Judged]) -> dict[str, Any]:
+    matured = [j for j in judged if j.rows]
+    metrics = AMOUNT_METRICS if words.is_amount(task) else BINARY_METRICS
+    lead = metrics[0]
+    long = pd.DataFrame(
+        [(j.cutoff, model, value) for j in matured for model, value in j.values[lead].items()],
+        columns=["cutoff", "model", "value"],
+    )
+    figure = None
+    if len({*long["cutoff"]}) > 1:
+        said = words.measure(lead)
+        figure = draw(
+            plots.track_record_lines(long, lead, synthetic=data.synthetic),
+            f"{said.label} of the {edition} {task} scores and of the baselines at {len(matured)} cut-offs; "
+            f"{_range(long, lead)}. The table after it holds every value.",
+            f"{said.label} ({said.says}) of the {task} scores as {edition}, beside the baselines, period by period. "
+            "Rows: customers with a score and a known outcome.",
+            wide=True,
+        )
+    return {
+        "name": edition,
+        "tally": [_tally(matured, m) for m in metrics if m in JUDGED and any(j.verdicts[m][0] for j in matured)],
+        "figure": figure,
+        "table": _table(data, task, edition, judged),
+        "late": sum(_late(data, j) for j in matured) if edition == "published" else 0,
+        "matured": len(matured),
+        "sampled": any(j.rows > SAMPLE for j in matured),
+    }
+
+
+def _range(long: pd.DataFrame, metric: str) -> str:
+    own = long.loc[long["model"] == ISSUED, "value"]
+    if own.empty:
+        return "the score itself cannot be measured"
+    decimals = words.measure(metric).decimals
+    return f"the score from {words.number(own.min(), decimals)} to {words.number(own.max(), decimals)}"
+
+
+def _tally(matured: list[Judged], metric: str) -> dict[str, Any]:
+    found = [j.verdicts[metric][0] for j in matured]
+    counts = {name: found.count(name) for name in _TONES}
+    return {"label": words.measure(metric).label, "of": len([f for f in found if f]), **counts}
+
+
+def _late(data: ReportData, judged: Judged) -> bool:
+    """Whether the score was issued only after the outcome it speaks of."""
+    if words.missing(judged.published_at):
+        return False
+    calendar = Calendar(data.grain)
+    known: datetime = calendar.as_of(calendar.shift(str(pd.Timestamp(judged.cutoff).date()), data.horizon))
+    return pd.Timestamp(judged.published_at).tz_localize(None) > pd.Timestamp(known)
+
+
+def _table(data: ReportData, task: str, edition: str, judged: list[Judged]) -> Table:
+    metrics = AMOUNT_METRICS if words.is_amount(task) else BINARY_METRICS
+    models = list(dict.fromkeys(m for j in judged for own in j.values.values() for m in own if m != ISSUED))
+    columns = [Column("Scored at the end of"), Column("Published on"), Column("Customers", True)]
+    columns += [Column("Said → happened", True, "mean of the scores and of the outcomes")]
+    columns += [
+        Column("Measure"),
+        Column("Score", True),
+        *(Column(words.model_name(m), True) for m in models),
+        Column("Against the best"),
+    ]
+    rows: list[list[Cell | str]] = []
+    for one in judged:
+        rows += _rows(data, task, one, metrics, models)
+    what = "mean spend" if words.is_amount(task) else "share lapsed"
+    return Table(
+        f"{task.capitalize()} scores as {edition}: every cut-off, won or lost. Rows: customers with a score and a known outcome "
+        f"(said → happened: {what}). The best value of each line is bold.",
+        columns,
+        rows,
+    )
+
+
+def _rows(
+    data: ReportData, task: str, one: Judged, metrics: tuple[str, ...], models: list[str]
+) -> list[list[Cell | str]]:
+    first: list[Cell | str] = [
+        words.period(one.cutoff, data.grain),
+        words.day(one.published_at),
+        words.number(one.rows),
+    ]
+    if words.is_amount(task):
+        first.append(f"{words.number(one.predicted)} → {words.number(one.outcome)}")
+    else:
+        first.append(f"{words.percent(one.predicted, 1)} → {words.percent(one.outcome, 1)}")
+    if _late(data, one):
+        first[1] = Cell(words.day(one.published_at) + " (after the outcome)", "warn")
+    if not one.rows:
+        why = (
+            f"{customers(one.waiting)} scored, outcome not yet known"
+            if one.waiting
+            else f"{customers(one.unscored)} not scored"
+        )
+        return [[*first, Cell(why, "quiet"), *[""] * (len(models) + 2)]]
+    lines: list[list[Cell | str]] = []
+    for metric in metrics:
+        said, own = words.measure(metric), one.values[metric]
+        best = _best(own, said.better)
+        numbers = [
+            Cell(words.number(own.get(m), said.decimals), "strong" if m == best else "") for m in (ISSUED, *models)
+        ]
+        state, rival = one.verdicts.get(metric, ("", ""))
+        verdict = Cell(f"{state} · {words.model_name(rival)}", _TONES[state], chip=True) if state else ""
+        lines.append([*(first if not lines else [""] * len(first)), said.label, *numbers, verdict])
+    return lines
+
+
+def _best(values: dict[str, float], better: str) -> str | None:
+    if not values or not better:
+        return None
+    keys = {
+        "high": lambda m: -values[m],
+        "low": lambda m: values[m],
+        "one": lambda m: abs(np.log(max(values[m], 1e-9))),
+    }
+    return min(values, key=keys[better])

@@ -1,0 +1,159 @@
+"""The short tables that the report and the command line share: whom to call first, model against baselines, themes.
+
+Data frames in, data frames out; formatting is for whoever prints them.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crm_pipeline.reports.words import MEASURES, is_amount, metric_key, model_id
+
+CALL_COLUMNS = [
+    "customer_id", "value_at_risk", "churn_probability", "churn_percentile", "expected_spend", "customer_value", "last_order_at", "spend_12m",
+    "reason_1", "reason_2", "reason_3", "preferred_channel", "recommended_action", "action_basis", "in_control_group", "status",
+]  # fmt: skip
+PRIMARY = {"binary": "auc", "amount": "wape"}
+
+
+def call_first(scores: pd.DataFrame, n: int = 10) -> pd.DataFrame:
+    """Return the ``n`` customers with the most value at risk, in the order in which to call.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        ``scores/customers`` of one period.
+    n : int
+
+    Returns
+    -------
+    DataFrame
+        Those of `CALL_COLUMNS` that ``scores`` has. Only customers with status scored or extrapolated and a known
+        value at risk; who is known not to be contactable is left out, who may or may not be stays. Ties: the higher
+        probability, then the customer id.
+    """
+    columns = [c for c in CALL_COLUMNS if c in scores.columns]
+    if "value_at_risk" not in scores.columns or scores.empty:
+        return scores.loc[[], columns]
+    kept = scores["value_at_risk"].notna()
+    if "status" in scores.columns:
+        kept &= scores["status"].isin(["scored", "extrapolated"])
+    if "contactable" in scores.columns:
+        kept &= ~scores["contactable"].eq(False).fillna(False).astype(bool)
+    by = [c for c in ("value_at_risk", "churn_probability", "customer_id") if c in columns]
+    return (
+        scores.loc[kept, columns]
+        .sort_values(by, ascending=[c == "customer_id" for c in by], kind="stable")
+        .head(n)
+        .reset_index(drop=True)
+    )
+
+
+def model_vs_baselines(evaluation: pd.DataFrame) -> pd.DataFrame:
+    """Put the newest cut-off beside the mean over all cut-offs, one row per model.
+
+    Parameters
+    ----------
+    evaluation : DataFrame
+        Rows of ``evaluation/<task>``, one or several cut-offs: task, model, kind, cutoff, metric, value, low, high, n.
+
+    Returns
+    -------
+    DataFrame
+        task, model (baselines prefixed ``baseline_``), kind, cutoff (the newest of the task), n, cutoffs (how many the
+        model was judged on), then per metric ``<metric>``, ``<metric>_low``, ``<metric>_high`` (newest cut-off) and
+        ``<metric>_mean`` (over the cut-offs). Best first by AUC (binary) or WAPE (amounts) at the newest cut-off.
+    """
+    head = ["task", "model", "kind", "cutoff", "n", "cutoffs"]
+    if evaluation.empty:
+        return pd.DataFrame(columns=head)
+    rows = normalised(evaluation)
+    parts = []
+    for task, own in rows.groupby("task", sort=False):
+        newest = own["cutoff"].max()
+        table = own.groupby("model", sort=False)["kind"].first().to_frame()
+        table.insert(0, "task", task)
+        table["cutoff"] = newest
+        current = own[own["cutoff"] == newest]
+        table["n"] = current.groupby("model")["n"].max()
+        table["cutoffs"] = own.groupby("model")["cutoff"].nunique()
+        metrics = sorted(own["metric"].unique(), key=_metric_order)
+        for metric in metrics:
+            now = current[current["metric"] == metric].drop_duplicates("model").set_index("model")
+            table[metric] = now["value"]
+            table[f"{metric}_low"] = now["low"]
+            table[f"{metric}_high"] = now["high"]
+            table[f"{metric}_mean"] = own[own["metric"] == metric].groupby("model")["value"].mean()
+        parts.append(_best_first(table.reset_index(), str(task), metrics))
+    result = pd.concat(parts, ignore_index=True)
+    return result[head + [c for c in result.columns if c not in head]]
+
+
+def normalised(evaluation: pd.DataFrame) -> pd.DataFrame:
+    """Return evaluation rows with every column of the contract, canonical metric names, model ids and float values."""
+    rows = evaluation.copy()
+    for column, default in (("task", ""), ("kind", "estimator"), ("low", np.nan), ("high", np.nan), ("n", np.nan)):
+        if column not in rows.columns:
+            rows[column] = default
+    rows["metric"] = rows["metric"].map(metric_key)
+    rows["model"] = [model_id(model, kind) for model, kind in zip(rows["model"], rows["kind"], strict=True)]
+    for column in ("value", "low", "high", "n"):
+        rows[column] = pd.to_numeric(rows[column], errors="coerce").astype(float)
+    return rows
+
+
+def theme_shares(scores: pd.DataFrame, sample: int = 20_000) -> pd.DataFrame:
+    """Sum the reasons of all scores into shares per theme.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        ``scores/<task>``: ``factors`` is JSON, theme to additive attribution. Above ``sample`` rows every k-th is read.
+
+    Returns
+    -------
+    DataFrame
+        theme, share (of the sum of absolute attributions), raises and lowers (that share split by sign), strongest
+        (share of customers whose largest absolute attribution it is), customers (read); the largest share first.
+    """
+    columns = ["theme", "share", "raises", "lowers", "strongest", "customers"]
+    if "factors" not in scores.columns:
+        return pd.DataFrame(columns=columns)
+    texts = scores["factors"].dropna()
+    texts = texts.iloc[:: max(1, -(-len(texts) // sample))]
+    factors = pd.DataFrame([_factors(t) for t in texts]).apply(pd.to_numeric, errors="coerce").fillna(0.0)
+    total = float(factors.abs().to_numpy().sum()) if factors.size else 0.0
+    if not total:
+        return pd.DataFrame(columns=columns)
+    strongest = factors.abs().idxmax(axis=1).value_counts(normalize=True)
+    result = pd.DataFrame(
+        {
+            "theme": factors.columns,
+            "share": factors.abs().sum().to_numpy() / total,
+            "raises": factors.clip(lower=0).sum().to_numpy() / total,
+            "lowers": -factors.clip(upper=0).sum().to_numpy() / total,
+            "strongest": strongest.reindex(factors.columns).fillna(0.0).to_numpy(),
+            "customers": len(factors),
+        }
+    )
+    return result.sort_values(["share", "theme"], ascending=[False, True], ignore_index=True)
+
+
+def _factors(text: Any) -> dict[str, Any]:
+    return dict(json.loads(text)) if isinstance(text, str) else dict(text)
+
+
+def _metric_order(metric: str) -> tuple[int, str]:
+    known = list(MEASURES)
+    return (known.index(metric), "") if metric in MEASURES else (len(known), metric)
+
+
+def _best_first(table: pd.DataFrame, task: str, metrics: list[str]) -> pd.DataFrame:
+    primary = PRIMARY["amount" if is_amount(task) else "binary"]
+    primary = primary if primary in metrics else metrics[0]
+    ascending = primary in MEASURES and MEASURES[primary].better == "low"
+    return table.sort_values([primary, "model"], ascending=[ascending, True], na_position="last", ignore_index=True)

@@ -1,0 +1,153 @@
+"""How numbers, models and measures are written for a reader. No computation and no HTML here."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from crm_pipeline.periods import Calendar, Grain
+
+BASELINE = "baseline_"
+AMOUNT_TASKS = frozenset({"demand", "value"})
+DASH = "–"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure as readers meet it: label, which way is better (high, low, one, or empty), decimals, what it says."""
+
+    label: str
+    better: str
+    decimals: int
+    says: str
+
+
+MEASURES: dict[str, Measure] = {
+    "auc": Measure("AUC", "high", 3, "chance that one who lapsed was ranked above one who stayed; 0.5 is a coin"),
+    "brier": Measure("Brier", "low", 3, "mean squared error of the probability; lower is better"),
+    "log_loss": Measure("Log loss", "low", 3, "surprise of the outcome under the probability; lower is better"),
+    "average_precision": Measure("Avg. precision", "high", 3, "area under the precision-recall curve"),
+    "lift_10": Measure("Lift, top 10 %", "high", 2, "events among the top tenth, in multiples of the average"),
+    "calibration_slope": Measure(
+        "Calibration slope", "one", 2, "1 when probabilities are neither too bold nor too shy"
+    ),
+    "spearman": Measure("Spearman", "high", 3, "rank correlation of predicted and actual spend"),
+    "wape": Measure("WAPE", "low", 3, "sum of absolute errors over actual total; lower is better"),
+    "mae": Measure("MAE", "low", 2, "mean absolute error; lower is better"),
+    "rmse": Measure("RMSE", "low", 2, "root mean squared error; lower is better"),
+    "deviance": Measure("Deviance", "low", 3, "Tweedie deviance; lower is better"),
+    "total_ratio": Measure("Total", "one", 2, "predicted total over actual total; 1 is right"),
+}
+ALIASES = {
+    "roc_auc": "auc",
+    "ap": "average_precision",
+    "pr_auc": "average_precision",
+    "logloss": "log_loss",
+    "lift_at_10": "lift_10",
+    "lift_top_10": "lift_10",
+    "lift_top_decile": "lift_10",
+    "total": "total_ratio",
+    "tweedie_deviance": "deviance",
+}
+
+_MODELS = {
+    "logistic": "Logistic on splines",
+    "random_forest": "Random forest",
+    "gradient_boosting": "Gradient boosting",
+    "purchase_process": "Purchase process",
+    "average": "Average in log-odds",
+    "linear": "Linear regression",
+    "decision_tree": "Decision tree",
+    "two_part": "Two-part",
+}
+_BASELINES = {
+    "recency": "Recency rule",
+    "rfm": "RFM rule",
+    "purchase_process": "Purchase process alone",
+    "last_season": "Last season's rate",
+}
+
+
+def is_amount(task: str) -> bool:
+    """Whether the task predicts an amount rather than a probability."""
+    return task in AMOUNT_TASKS
+
+
+def metric_key(metric: str) -> str:
+    """Return the measure's key in `MEASURES`, or the name itself in lower case where it is not known."""
+    key = str(metric).strip().lower().replace("-", "_").replace(" ", "_")
+    return ALIASES.get(key, key)
+
+
+def measure(metric: str) -> Measure:
+    """Return how a metric is written; one that is not known keeps its name and has no better direction."""
+    key = metric_key(metric)
+    return MEASURES.get(key) or Measure(key.replace("_", " ").capitalize(), "", 3, "")
+
+
+def model_id(model: str, kind: str | None = None) -> str:
+    """Return the name a model has as a prediction column: baselines are prefixed ``baseline_``."""
+    name = str(model)
+    return BASELINE + name if kind == "baseline" and not name.startswith(BASELINE) else name
+
+
+def model_name(model: str) -> str:
+    """Return a model's name for readers."""
+    if model.startswith(BASELINE):
+        bare = model.removeprefix(BASELINE)
+        return _BASELINES.get(bare, bare.replace("_", " ").capitalize())
+    return _MODELS.get(model, model.replace("_", " ").capitalize())
+
+
+def missing(value: Any) -> bool:
+    """Whether a scalar is None, NaN, NaT, NA or empty text."""
+    return value is None or value == "" or bool(pd.isna(value))
+
+
+def number(value: Any, decimals: int = 0) -> str:
+    """Write a number with thousands separators, or a dash where there is none."""
+    if missing(value) or not math.isfinite(float(value)):
+        return DASH
+    text = f"{float(value):,.{decimals}f}"
+    return text.removeprefix("-") if not float(text.replace(",", "")) else text.replace("-", "\N{MINUS SIGN}")
+
+
+def percent(value: Any, decimals: int = 0) -> str:
+    """Write a share of 1 as a percentage."""
+    return DASH if missing(value) else number(float(value) * 100, decimals) + " %"
+
+
+def money(value: Any, currency: str) -> str:
+    """Write an amount in major units with its currency; pence only below 100."""
+    text = number(value, 2 if not missing(value) and abs(float(value)) < 100 else 0)
+    return text if text == DASH or not currency else f"{currency} {text}"
+
+
+def interval(value: Any, low: Any, high: Any, decimals: int) -> str:
+    """Write ``value [low, high]``, without the brackets where there is no interval."""
+    if missing(low) or missing(high):
+        return number(value, decimals)
+    return f"{number(value, decimals)} [{number(low, decimals)}, {number(high, decimals)}]"
+
+
+def day(value: Any) -> str:
+    """Write a date or instant as an ISO date."""
+    return DASH if missing(value) else str(pd.Timestamp(value).date())
+
+
+def period(key: Any, grain: Grain) -> str:
+    """Write a period key as people do: ``2011-08``, or ``2011-W33`` for a week."""
+    return DASH if missing(key) else Calendar(grain).label(str(pd.Timestamp(key).date()))
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """Write a count with its noun: ``1 customer``, ``2 customers``."""
+    return f"{number(count)} {one if count == 1 else many or one + 's'}"
+
+
+def listing(parts: list[str]) -> str:
+    """Join with commas and a last 'and'."""
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + f" and {parts[-1]}" if parts else ""
