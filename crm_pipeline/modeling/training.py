@@ -107,7 +107,7 @@ def describe(model: Model | Abstained) -> dict[str, Any]:
     facts = model.facts_
     return {
         "status": "fitted",
-        "reason": f"Fitted on {facts['rows']:,} rows of {facts['customers']:,} customers over {len(facts['cutoffs'])} cut-offs.",
+        "reason": f"Fitted on {facts['rows']:,} rows, {facts['customers']:,} customers.",
         "rows": facts["rows"],
         "customers": facts["customers"],
         "cutoffs": len(facts["cutoffs"]),
