@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from crm_pipeline.errors import UsageError
@@ -15,9 +15,6 @@ from crm_pipeline.errors import UsageError
 WINDOWS = {"month": (1, 3, 6, 12), "week": (4, 13, 26, 52)}
 HORIZON = {"month": 3, "week": 13}
 YEAR = {"month": 12, "week": 52}
-
-CHURN_ESTIMATORS = ("logistic", "random_forest", "gradient_boosting", "purchase_process", "average")
-DEMAND_ESTIMATORS = ("linear", "decision_tree", "gradient_boosting", "two_part", "purchase_process")
 
 
 class Settings(BaseSettings):
@@ -30,12 +27,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CRM_", extra="forbid", frozen=True)
 
     grain: Literal["month", "week"] = Field("month", description="Length of a period.")
-    horizon: int = Field(
-        0, ge=0, le=60, description="h, in periods; 0 takes the grain's default (3 months, 13 weeks)."
-    )
-    windows: tuple[int, ...] = Field(
-        (), description="Feature windows in periods; empty takes the grain's default."
-    )
+    horizon: int = Field(0, ge=0, le=60, description="h, in periods; 0 takes the grain's default (3 months, 13 weeks).")
+    windows: tuple[int, ...] = Field((), description="Feature windows in periods; empty takes the grain's default.")
     eligibility: int = Field(
         0,
         ge=0,
@@ -59,12 +52,8 @@ class Settings(BaseSettings):
         1, ge=1, le=64, description="Runs that may go at once; each gets its share of the memory."
     )
     threads: int = Field(2, ge=1, le=256, description="Threads of the engine and of the learners.")
-    churn_estimators: tuple[str, ...] = Field(
-        CHURN_ESTIMATORS, description="Estimators of churn that are trained."
-    )
-    demand_estimators: tuple[str, ...] = Field(
-        DEMAND_ESTIMATORS, description="Estimators of demand that are trained."
-    )
+    churn_estimators: tuple[str, ...] = Field((), description="Estimators of churn that are trained; empty: all.")
+    demand_estimators: tuple[str, ...] = Field((), description="Estimators of demand that are trained; empty: all.")
     tasks: tuple[str, ...] = Field(("churn", "demand"), description="Tasks that are on.")
     training_cutoffs: int = Field(10, ge=1, le=120, description="How many past cut-offs a model trains on.")
     training_stride: int = Field(1, ge=1, le=60, description="Periods between two training cut-offs.")
@@ -98,15 +87,12 @@ class Settings(BaseSettings):
     def _known_tasks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return _known("tasks", value, ("churn", "demand"))
 
-    @field_validator("churn_estimators")
+    @field_validator("churn_estimators", "demand_estimators")
     @classmethod
-    def _known_churn(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return _known("churn_estimators", value, CHURN_ESTIMATORS)
+    def _known_estimators(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        from crm_pipeline.modeling.estimators import names
 
-    @field_validator("demand_estimators")
-    @classmethod
-    def _known_demand(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return _known("demand_estimators", value, DEMAND_ESTIMATORS)
+        return _known(str(info.field_name), value, tuple(names(str(info.field_name).split("_")[0])))
 
     @model_validator(mode="before")
     @classmethod
@@ -117,6 +103,13 @@ class Settings(BaseSettings):
             data["windows"] = data.get("windows") or WINDOWS[grain]
             data["eligibility"] = data.get("eligibility") or YEAR[grain]
         return data
+
+    def estimators(self, task: str) -> list[str]:
+        """Return the estimators of a task that are on, members before those made of them."""
+        from crm_pipeline.modeling.estimators import names
+
+        chosen = {"churn": self.churn_estimators, "demand": self.demand_estimators}[task]
+        return [name for name in names(task) if not chosen or name in chosen]
 
     @property
     def year(self) -> int:
@@ -148,9 +141,7 @@ def load_settings(home: Path) -> Settings:
             where = f" line {error.problem_mark.line + 1}" if getattr(error, "problem_mark", None) else ""
             raise UsageError(f"{path}{where} is not valid YAML: mend it or remove it.") from error
         if not isinstance(values, dict):
-            raise UsageError(
-                f"{path} must hold 'name: value' lines, one per setting; found {type(values).__name__}."
-            )
+            raise UsageError(f"{path} must hold 'name: value' lines, one per setting; found {type(values).__name__}.")
     try:
         return Settings(**values)
     except ValidationError as error:
@@ -164,6 +155,4 @@ def load_settings(home: Path) -> Settings:
             f"Setting '{field}' (in {path} or CRM_{field.upper()}) is {first['input']!r}: {reason}."
         ) from None
     except ValueError as error:  # pydantic-settings: a list in the environment that is no JSON
-        raise UsageError(
-            f"A CRM_* variable cannot be read: {error}; lists are JSON, such as [1, 3]."
-        ) from None
+        raise UsageError(f"A CRM_* variable cannot be read: {error}; lists are JSON, such as [1, 3].") from None

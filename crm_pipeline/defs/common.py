@@ -54,7 +54,9 @@ def reads(
     )
 
 
-def described(project: Project, asset: str, code: str, *, kinds: Iterable[str] = ("duckdb",), **metadata: Any) -> dict[str, Any]:
+def described(
+    project: Project, asset: str, code: str, *, kinds: Iterable[str] = ("duckdb",), **metadata: Any
+) -> dict[str, Any]:
     """Return the keyword arguments that every asset has: key, group, owners, kinds, code version, column schema."""
     layer = asset.split("/")[0]
     return {
@@ -91,12 +93,19 @@ def _module_digest(module: str) -> str:
     tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        if (
+            isinstance(body, list)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+        ):
             body[0].value.value = ""
     return hashlib.blake2b(ast.dump(tree).encode(), digest_size=12).hexdigest()
 
 
-def code_version(modules: Iterable[str], settings: Mapping[str, Any] | None = None, libraries: Iterable[str] = ()) -> str:
+def code_version(
+    modules: Iterable[str], settings: Mapping[str, Any] | None = None, libraries: Iterable[str] = ()
+) -> str:
     """Return the version of a step's code: its modules' source, the settings it uses, the libraries that matter."""
     parts = [_module_digest(m) for m in sorted(set(modules))]
     parts += [f"{name}={value!r}" for name, value in sorted((settings or {}).items())]
@@ -120,7 +129,9 @@ def graph_of(assets: Iterable[dg.AssetsDefinition], project: Project) -> Graph:
         ]
         for spec in definition.specs:
             asset = spec.key.to_user_string()
-            within = {k.to_user_string() for k in definition.asset_deps[spec.key]} & {s.key.to_user_string() for s in definition.specs}
+            within = {k.to_user_string() for k in definition.asset_deps[spec.key]} & {
+                s.key.to_user_string() for s in definition.specs
+            }
             nodes.append(
                 Node(
                     asset,

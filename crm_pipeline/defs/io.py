@@ -89,6 +89,11 @@ class LakeIOManager(dg.IOManager):
                 pins[f"{asset}@{partition}#published"] = first[0].content_hash if first else "absent"
         return lake.read(manifests) if manifests else None
 
+    def pinned(self, context: dg.AssetExecutionContext) -> dict[str, str]:
+        """Return what the step has read so far: ``asset@partition`` to content hash."""
+        step = context.op_execution_context.get_step_execution_context()
+        return dict(self._pinned.get((step.run_id, step.step.key), {}))
+
     def _downstream(self, step: Any, upstream: str) -> tuple[str, str]:
         """Return the asset (one that reads ``upstream``) and partition that the step is making."""
         nodes = self._graph().nodes

@@ -11,31 +11,7 @@ from crm_pipeline.engine import Engine
 from crm_pipeline.lake import Lake
 from crm_pipeline.periods import Calendar
 from crm_pipeline.settings import Settings, load_settings
-
-
-@dataclass(frozen=True)
-class SourceState:
-    """What a home knows about its source since the last sync.
-
-    Attributes
-    ----------
-    tables : dict[str, tuple[str, ...]]
-        Canonical tables the source gives, each with the canonical columns it maps.
-    first, last : str
-        Keys of the first and last period with data.
-    complete_until : str or None
-        Key of the last period that the source covers whole.
-    """
-
-    name: str
-    timezone: str
-    currency: str
-    tables: dict[str, tuple[str, ...]]
-    first: str
-    last: str
-    complete_until: str | None
-    closed: bool = False
-    synthetic: bool = False
+from crm_pipeline.sources.state import SourceState, read_state
 
 
 @dataclass
@@ -82,8 +58,6 @@ def open_lake(home: Path, settings: Settings) -> Lake:
 
 def open_project(home: Path) -> Project:
     """Open a home by its recorded source state; a home without one gets the placeholder of every table."""
-    from crm_pipeline.sources.state import read_state
-
     settings = load_settings(home)
     return Project(home, settings, read_state(home) or placeholder(settings))
 

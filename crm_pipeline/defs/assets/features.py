@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -15,6 +16,7 @@ from crm_pipeline.defs.project import Project
 from crm_pipeline.transforms import activity, features, lifetime, outcomes, training
 
 LIBRARIES = ("duckdb", "ibis-framework")
+EPOCH = date(1970, 1, 1)
 
 
 def feature_assets(project: Project) -> list[dg.AssetsDefinition]:
@@ -101,7 +103,18 @@ def _purchase_process(project: Project) -> dg.AssetsDefinition:
         period = context.partition_key
 
         def compute() -> Any:
-            return features.purchase_process(lifetime, period, project.calendar, settings)
+            from crm_pipeline.modeling.purchase_process.features import purchase_process_features
+
+            known = lifetime.select(
+                "customer_id", first_order_day="first_day", last_order_day="last_day", n_order_days="order_days"
+            )
+            ends = [
+                (project.calendar.end_date(project.calendar.shift(period, i)) - EPOCH).days
+                for i in (0, settings.horizon)
+            ]
+            return purchase_process_features(
+                known.execute(), ends[0], ends[1] - ends[0], settings.process_sample, settings.seed
+            ).features
 
         return Deferred(compute)
 
@@ -128,16 +141,18 @@ def _features(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
         },
         partitions_def=partitions_of(project),
     )
-    def customer_features(context: dg.AssetExecutionContext, lifetime: ibis.Table, process: ibis.Table, **windows: ibis.Table) -> ibis.Table:
+    def customer_features(
+        context: dg.AssetExecutionContext, lifetime: ibis.Table, process: ibis.Table, **windows: ibis.Table
+    ) -> ibis.Table:
         """What is known of each active customer at the period's end, in some eighty numbers: recency, rhythm, spend, season, service."""
         return features.customers(
             windows,
             lifetime,
             process,
             period=context.partition_key,
+            first_period=project.source.first,
             calendar=calendar,
             shape=settings,
-            first_period=project.source.first,
         )
 
     return customer_features
@@ -160,7 +175,9 @@ def _outcomes(project: Project, task: str) -> dg.AssetsDefinition:
     def happened(context: dg.AssetExecutionContext, then: Any, since: ibis.Table) -> ibis.Table:
         cutoff = project.calendar.shift(context.partition_key, -h)
         complete = project.source.complete_until is not None and context.partition_key <= project.source.complete_until
-        return getattr(outcomes, task)(then, since, cutoff, complete)
+        nobody = ibis.memtable([], schema={"customer_id": "string"})
+        happened = getattr(outcomes, task)(nobody if then is None else then, since, cutoff)
+        return happened if complete else happened.limit(0)
 
     return happened
 
@@ -182,6 +199,9 @@ def _training(project: Project, task: str) -> dg.AssetsDefinition:
         partitions_def=partitions_of(project),
     )
     def training_table(context: dg.AssetExecutionContext, features: Any, outcomes: ibis.Table) -> ibis.Table:
-        return training.design_matrix(features, outcomes, cap=settings.training_rows, seed=settings.seed)
+        known = ibis.memtable([], schema={"customer_id": "string", "as_of": "date"}) if features is None else features
+        return training.design_matrix(
+            known, outcomes, calendar=project.calendar, cap=settings.training_rows, seed=settings.seed
+        )
 
     return training_table

@@ -18,7 +18,7 @@ UNDATED = ("products",)
 
 WHAT = {
     "raw": "{title} as the source gives them, mapped to the canonical columns and typed; nothing is left out.",
-    "clean": "{title} that keep their contract: typed, deduplicated, in UTC and money units, as events in the period in which they became known.",
+    "clean": "{title} that keep their contract: typed, deduplicated, as events in the period in which they became known.",
     "rejects": "{title} that were refused, each with its source file, line, content and every reason.",
 }
 
@@ -37,7 +37,11 @@ def _table(project: Project, io: LakeIOManager, name: str) -> dg.AssetsDefinitio
     lines_of_orders = name == "order_lines" and "orders" in project.source.tables
     code = code_version(
         ["crm_pipeline.transforms.cleaning", "crm_pipeline.contracts.canonical", "crm_pipeline.contracts.core"],
-        {"currency": project.source.currency, "money_unit": project.settings.money_unit, "columns": project.source.tables[name]},
+        {
+            "currency": project.source.currency,
+            "money_unit": project.settings.money_unit,
+            "columns": project.source.tables[name],
+        },
         ["duckdb", "ibis-framework"],
     )
     keys = {layer: dg.AssetKey([layer, name]) for layer in ("raw", "clean", "rejects")}
@@ -66,7 +70,11 @@ def _table(project: Project, io: LakeIOManager, name: str) -> dg.AssetsDefinitio
     def table(context: dg.AssetExecutionContext, **inputs: ibis.Table) -> Any:
         raw = io.read(context, f"raw/{name}")
         cleaned = cleaning.clean_table(
-            raw, contract, currency=project.source.currency, orders=inputs.get("orders"), columns=project.source.tables[name]
+            raw,
+            contract,
+            currency=project.source.currency,
+            orders=inputs.get("orders"),
+            columns=project.source.tables[name],
         )
         return Adopted(), cleaned.clean, cleaned.rejects
 

@@ -1,0 +1,192 @@
+"""The crm-pipeline command: reads arguments, calls the rooms, prints. No logic that another caller would need."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from crm_pipeline.errors import CrmError, UsageError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="From raw CRM tables to one scored customer table.",
+)
+
+Source = Annotated[
+    Path, typer.Option("--source", envvar="CRM_SOURCE", help="A source.yaml, or a folder that holds one.")
+]
+Files = Annotated[
+    Path | None,
+    typer.Option("--files", envvar="CRM_FILES", help="Where the source's files are, if not beside its YAML."),
+]
+Home = Annotated[Path, typer.Option("--home", envvar="CRM_HOME", help="Where everything the program writes lies.")]
+Through = Annotated[
+    str | None, typer.Option("--through", help="Last period, such as 2011-08 (default: the latest complete one).")
+]
+Periods = Annotated[int, typer.Option("--periods", min=1, help="How many periods to score, the last one included.")]
+AsOf = Annotated[str | None, typer.Option("--as-of", help="Period, such as 2011-08 (default: the latest scored one).")]
+
+DEFAULT_SOURCE, DEFAULT_HOME = Path("data/sample"), Path("data/home")
+
+
+@app.callback()
+def _main(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False) -> None:
+    os.environ["CRM_DEBUG"] = "1" if debug or os.environ.get("CRM_DEBUG") == "1" else "0"
+
+
+@app.command()
+def sample(
+    out: Annotated[Path, typer.Option("--out", help="Folder to make.")] = DEFAULT_SOURCE,
+    customers: Annotated[int, typer.Option(min=10)] = 2000,
+    periods: Annotated[int, typer.Option(min=6, help="Months of history.")] = 18,
+    seed: int = 7,
+    text_effect: Annotated[float, typer.Option(min=0.0, help="How much messages carry beyond the tables.")] = 0.5,
+    audio_effect: Annotated[float, typer.Option(min=0.0, help="How much calls carry beyond the tables.")] = 0.5,
+) -> None:
+    """Make a company with known truths (synthetic data)."""
+    from crm_pipeline.console import show_sample
+    from crm_pipeline.sources.sample import write_company
+
+    show_sample(
+        out,
+        write_company(
+            out, customers=customers, periods=periods, seed=seed, text_effect=text_effect, audio_effect=audio_effect
+        ),
+    )
+
+
+@app.command()
+def check(
+    source: Source = DEFAULT_SOURCE,
+    files: Files = None,
+    home: Home = DEFAULT_HOME,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Data readiness: what was found, what is refused and why, which tasks can run."""
+    from crm_pipeline.console import show_json, show_readiness
+    from crm_pipeline.settings import load_settings
+    from crm_pipeline.sources import load_source, readiness
+
+    found = readiness(load_source(source, files), load_settings(home))
+    show_json(found.to_dict()) if as_json else show_readiness(found)
+
+
+@app.command()
+def run(
+    source: Source = DEFAULT_SOURCE,
+    home: Home = DEFAULT_HOME,
+    files: Files = None,
+    through: Through = None,
+    periods: Periods = 1,
+    force: Annotated[
+        bool, typer.Option("--force", help="Rebuild what is planned even where inputs and code are equal.")
+    ] = False,
+) -> None:
+    """Score the last N periods: build exactly what they need, in order; skip what is fresh."""
+    from crm_pipeline.console import Progress, show_results, show_summary
+    from crm_pipeline.defs.run import execute, prepare
+
+    with Progress() as progress:
+        progress.say("reading the source")
+        prepared = prepare(source, home, files, through, periods, progress.listen)
+        progress.expect(len(prepared.plan))
+        summary = execute(prepared, force=force)
+    show_summary(summary)
+    show_results(summary)
+
+
+@app.command()
+def plan(
+    source: Source = DEFAULT_SOURCE,
+    home: Home = DEFAULT_HOME,
+    files: Files = None,
+    through: Through = None,
+    periods: Periods = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a list of {asset, partition, reason}.")] = False,
+) -> None:
+    """What is stale and why."""
+    from crm_pipeline.console import show_json, show_plan
+    from crm_pipeline.defs.run import prepare
+
+    prepared = prepare(source, home, files, through, periods)
+    if as_json:
+        show_json([item._asdict() for item in prepared.plan])
+    else:
+        show_plan(prepared)
+
+
+@app.command()
+def scores(
+    home: Home = DEFAULT_HOME,
+    as_of: AsOf = None,
+    form: Annotated[str, typer.Option("--format", help="table, csv, parquet or json.")] = "table",
+    to: Annotated[Path | None, typer.Option("--to", help="Write to this file instead of the terminal.")] = None,
+) -> None:
+    """Read the scored customer table."""
+    from crm_pipeline.console import show_scores
+    from crm_pipeline.scored import open_scores, write_scores
+
+    if form not in ("table", "csv", "parquet", "json"):
+        raise UsageError(f"--format {form} is not known: choose table, csv, parquet or json.")
+    if form == "parquet" and to is None:
+        raise UsageError("--format parquet needs --to FILE.")
+    found = open_scores(home, as_of)
+    if form == "table" and to is None:
+        show_scores(found)
+    else:
+        write_scores(found, form, to)
+
+
+@app.command()
+def explain(customer: str, home: Home = DEFAULT_HOME, as_of: AsOf = None) -> None:
+    """One customer: scores, reasons, history."""
+    from crm_pipeline.console import show_customer
+    from crm_pipeline.scored import explain_customer
+
+    show_customer(explain_customer(home, customer, as_of))
+
+
+@app.command()
+def ui(
+    home: Home = DEFAULT_HOME,
+    source: Source = DEFAULT_SOURCE,
+    port: Annotated[int, typer.Option(help="Of the Dagster UI.")] = 3000,
+    mlflow_port: Annotated[int, typer.Option(help="Of the MLflow UI.")] = 5000,
+) -> None:
+    """Open the Dagster UI with its daemon, and the MLflow UI, on this home."""
+    from crm_pipeline.serve import serve
+
+    serve(home, source, port, mlflow_port)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command; a mendable error is one sentence on stderr and exit code 1, wrong use is 2."""
+    try:
+        code: Any = app(args=arguments, standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except CrmError as error:
+        if os.environ.get("CRM_DEBUG") == "1":
+            raise
+        print(f"crm-pipeline: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    except typer.Abort:
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("crm-pipeline: stopped; what was built is kept, run again to go on.", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        usage = getattr(error, "exit_code", None)
+        if usage == 2 and hasattr(error, "format_message"):
+            print(f"crm-pipeline: {error.format_message()}", file=sys.stderr)
+            sys.exit(2)
+        raise
+
+
+if __name__ == "__main__":
+    main()

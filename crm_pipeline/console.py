@@ -1,0 +1,215 @@
+"""What the terminal shows: progress, summaries and tables, with Rich. Nothing is computed here."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from crm_pipeline.defs.run import Prepared, Summary
+    from crm_pipeline.scored import Scores, Story
+
+out = Console(width=None if os.isatty(1) else 140, highlight=False)
+MOST = 20
+
+
+class Progress:
+    """A bar on stderr that names the asset and partition being built; plain lines are left out when not a terminal."""
+
+    def __init__(self) -> None:
+        columns = (
+            TextColumn("{task.description}", justify="left"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
+        self._bar = Bar(*columns, console=Console(stderr=True), transient=True, disable=not os.isatty(2))
+        self._task = self._bar.add_task("starting", total=None)
+
+    def __enter__(self) -> Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def say(self, text: str) -> None:
+        """Show what is going on."""
+        self._bar.update(self._task, description=text)
+
+    def expect(self, steps: int) -> None:
+        """Set how many partitions are planned."""
+        self._bar.update(self._task, total=steps, completed=0)
+
+    def listen(self, status: str, asset: str, partition: str, rows: int) -> None:
+        """Take an event of the I/O manager."""
+        if status == "started":
+            self._bar.update(self._task, description=f"{asset} {partition}")
+        elif not asset.startswith("raw/"):
+            self._bar.update(self._task, description=f"{asset} {partition}", advance=1)
+
+
+def show_json(value: Any) -> None:
+    """Print JSON on standard output and nothing else."""
+    print(json.dumps(value, indent=1, default=str))
+
+
+def show_sample(folder: Path, facts: dict[str, Any]) -> None:
+    """Say what the made-up company is."""
+    out.print(f"[bold]{folder}[/]: a made-up company (synthetic data).")
+    for name, value in facts.items():
+        if not isinstance(value, dict | list):
+            out.print(f"  {name.replace('_', ' ')}: {value}")
+    out.print(f"Next: crm-pipeline run --source {folder} --home data/home")
+
+
+def show_readiness(readiness: Any) -> None:
+    """Print the data-readiness report."""
+    from crm_pipeline.sources import render_readiness
+
+    out.print(render_readiness(readiness))
+
+
+def show_plan(prepared: Prepared) -> None:
+    """Print what is stale and why."""
+    if not prepared.plan:
+        out.print("Nothing is stale: the plan is empty.")
+        return
+    table = Table(
+        "partition", "assets", "why (first)", title=f"{len(prepared.plan)} stale partitions", title_justify="left"
+    )
+    periods: dict[str, list[Any]] = {}
+    for item in prepared.plan:
+        periods.setdefault(item.partition, []).append(item)
+    for period, items in periods.items():
+        names = ", ".join(i.asset for i in items[:3]) + (f" and {len(items) - 3} more" if len(items) > 3 else "")
+        table.add_row(period, names, items[0].reason)
+    out.print(table)
+    out.print("Carry it out with `crm-pipeline run`; `--json` lists every partition.")
+
+
+def show_summary(summary: Summary) -> None:
+    """Say what a run did, in one or two lines."""
+    refused = summary.prepared.sync.refused
+    if summary.built or summary.reused:
+        out.print(
+            f"[bold]{summary.built:,}[/] partitions built, {summary.reused:,} reused, in {summary.seconds:.0f} s"
+            f" ({len(summary.run_ids)} Dagster runs)."
+        )
+    else:
+        out.print(f"Nothing to do: everything through {summary.prepared.through} is fresh ({summary.seconds:.1f} s).")
+    for warning in summary.prepared.sync.warnings:
+        out.print(f"[yellow]note[/] {warning}")
+    if refused:
+        out.print(
+            f"[yellow]note[/] {refused:,} source rows have no usable time; they are kept in rejects/<table>/undated."
+        )
+
+
+def show_results(summary: Summary) -> None:
+    """Print whom to call first, the models beside their baselines, and where to look next."""
+    from crm_pipeline.reports.summary import call_first, model_vs_baselines
+    from crm_pipeline.scored import open_scores
+
+    project = summary.prepared.project
+    source = project.source
+    scores = open_scores(project.home, summary.prepared.through)
+    made = " · synthetic data" if source.synthetic else ""
+    unit = source.currency or "major units"
+    first = call_first(scores.frame)
+    table = Table(title=f"Call first: most value at risk as of the end of {scores.label}{made}", title_justify="left")
+    for heading in ("customer", f"at risk ({unit})", "will lapse", "why"):
+        table.add_column(heading, justify="right" if "risk" in heading or "lapse" in heading else "left")
+    for row in first.itertuples():
+        reasons = [r for r in (row.reason_1, row.reason_2, row.reason_3) if isinstance(r, str) and r]
+        table.add_row(
+            str(row.customer_id), f"{row.value_at_risk:,.0f}", f"{row.churn_probability:.0%}", "; ".join(reasons)
+        )
+    out.print(table)
+    for task in project.settings.tasks:
+        _show_models(summary, task, model_vs_baselines, made)
+    report = project.home / "reports" / f"{summary.prepared.through}.html"
+    out.print(f"Report      {report}")
+    out.print(f"Scores      crm-pipeline scores --home {project.home}")
+    out.print(f"Dagster UI  crm-pipeline ui --home {project.home}   → http://127.0.0.1:3000")
+    out.print("MLflow UI   (the same command)   → http://127.0.0.1:5000")
+
+
+def _show_models(summary: Summary, task: str, compare: Any, made: str) -> None:
+    project, lake = summary.prepared.project, summary.prepared.project.lake
+    settings = project.settings
+    back = [
+        project.calendar.shift(summary.prepared.through, -i * settings.horizon)
+        for i in range(settings.evaluation_cutoffs)
+    ]
+    known = [p for p in back if lake.manifest(f"evaluation/{task}", p)]
+    decision = lake.table(f"models/{task}/champion", [summary.prepared.through]).execute().iloc[0]
+    if known:
+        frame = compare(lake.table(f"evaluation/{task}", known).execute())
+        if len(frame):
+            out.print(_frame_table(frame, f"{task}: model against baselines{made}", decision.champion))
+    out.print(f"[bold]{task}[/]: {decision.reason}")
+
+
+def _frame_table(frame: pd.DataFrame, title: str, champion: str | None = None) -> Table:
+    table = Table(title=title, title_justify="left")
+    for name in frame.columns:
+        table.add_column(str(name), justify="right" if pd.api.types.is_numeric_dtype(frame[name]) else "left")
+    for row in frame.itertuples(index=False):
+        cells = [_cell(value) for value in row]
+        table.add_row(*cells, style="bold" if champion and str(row[0]) == champion else None)
+    return table
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if pd.isna(value) else f"{value:,.3f}" if abs(value) < 10 else f"{value:,.0f}"
+    return "" if value is None or value is pd.NaT or value is pd.NA else str(value)
+
+
+def show_scores(scores: Scores) -> None:
+    """Print the head of the scored table."""
+    columns = [
+        "customer_id",
+        "status",
+        "churn_probability",
+        "churn_bucket",
+        "expected_spend",
+        "value_at_risk",
+        "reason_1",
+        "contactable",
+    ]
+    frame = scores.frame[[c for c in columns if c in scores.frame]].head(MOST)
+    made = " · synthetic data" if scores.source.synthetic else ""
+    out.print(_frame_table(frame, f"{len(scores.frame):,} customers as of the end of {scores.label}{made}"))
+    if len(scores.frame) > MOST:
+        out.print(f"The {MOST} with the most value at risk; all of them: --format csv --to scores.csv")
+
+
+def show_customer(story: Story) -> None:
+    """Print one customer's scores, factors and history."""
+    table = Table(title=f"Customer {story.row.customer_id}", title_justify="left", show_header=False)
+    for name, value in story.row.items():
+        if not (value is None or (not isinstance(value, list | dict) and pd.isna(value))):
+            table.add_row(str(name), _cell(value))
+    out.print(table)
+    for task, factors in story.factors.items():
+        parts = Table(
+            "theme", "moves the score by (log-odds; log amount for demand)", title=f"Why: {task}", title_justify="left"
+        )
+        for theme, value in sorted(factors.items(), key=lambda kv: -abs(float(kv[1]))):
+            parts.add_row(theme, f"{float(value):+.2f}")
+        out.print(parts)
+    if len(story.history) > 1:
+        out.print(_frame_table(story.history, "As scored before"))

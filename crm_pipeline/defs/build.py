@@ -1,0 +1,77 @@
+"""Puts the code location together from the asset files, once per home. No assets and no logic here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import dagster as dg
+from crm_pipeline.defs.assets.scores import score_assets
+
+from crm_pipeline.defs.assets.features import feature_assets
+from crm_pipeline.defs.assets.models import model_assets
+from crm_pipeline.defs.assets.tables import table_assets
+from crm_pipeline.defs.checks import contract_audits, contract_checks
+from crm_pipeline.defs.common import graph_of
+from crm_pipeline.defs.io import LakeIOManager
+from crm_pipeline.defs.project import Project
+from crm_pipeline.lake import Graph
+
+JOB = "everything"
+
+
+@dataclass
+class Built:
+    """The definitions of a home, and the plan's graph of the same assets."""
+
+    project: Project
+    definitions: dg.Definitions
+    assets: list[dg.AssetsDefinition]
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The asset graph as the plan sees it."""
+        return graph_of(self.assets, self.project)
+
+    @cached_property
+    def job(self) -> dg.JobDefinition:
+        """The job of all assets."""
+        return self.definitions.resolve_job_def(JOB)
+
+
+def build_defs(project: Project, resource_overrides: Mapping[str, Any] | None = None) -> Built:
+    """Assemble everything for one home.
+
+    Parameters
+    ----------
+    project : Project
+    resource_overrides : mapping, optional
+        Resources that replace the real ones, for tests.
+    """
+    audits = contract_audits(project)
+    built: list[Built] = []
+    graph: Callable[[], Graph] = lambda: built[0].graph  # noqa: E731 - the graph follows from the assets made below
+    io = LakeIOManager(project, graph, audits)
+    assets = [
+        *table_assets(project, io),
+        *feature_assets(project),
+        *model_assets(project),
+        *score_assets(project),
+    ]
+    definitions = dg.Definitions(
+        assets=assets,
+        asset_checks=contract_checks(project, audits),
+        jobs=[
+            dg.define_asset_job(
+                JOB,
+                dg.AssetSelection.all() - dg.AssetSelection.all_asset_checks(),
+                description="Everything of one period.",
+            )
+        ],
+        resources={"io_manager": io, **(resource_overrides or {})},
+        executor=dg.in_process_executor,
+    )
+    built.append(Built(project, definitions, assets))
+    return built[0]

@@ -1,0 +1,212 @@
+"""Planning and running: the plan of a home, carried out as one in-process Dagster run per period. No printing here."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from crm_pipeline.defs.build import Built, build_defs
+from crm_pipeline.defs.instance import PID_TAG, close_killed_runs, open_instance, reconcile
+from crm_pipeline.defs.io import FORCE_TAG
+from crm_pipeline.defs.project import Project, open_lake
+from crm_pipeline.errors import CrmError, UsageError
+from crm_pipeline.lake import ALL, Manifest, Stale, collect_garbage, publish_views
+from crm_pipeline.settings import load_settings
+from crm_pipeline.tracking import Tracker
+
+Listener = Callable[[str, str, str, int], None]
+
+
+@dataclass
+class Prepared:
+    """A home whose source was synced, with its plan."""
+
+    built: Built
+    through: str
+    targets: list[str]
+    plan: list[Stale]
+    sync: Any
+
+    @property
+    def project(self) -> Project:
+        """The home."""
+        return self.built.project
+
+
+@dataclass
+class Summary:
+    """What a run did."""
+
+    prepared: Prepared
+    built: int = 0
+    reused: int = 0
+    seconds: float = 0.0
+    run_ids: list[str] = field(default_factory=list)
+
+
+def prepare(
+    source: Path,
+    home: Path,
+    files: Path | None = None,
+    through: str | None = None,
+    periods: int = 1,
+    listener: Listener | None = None,
+) -> Prepared:
+    """Sync the source into the home and plan what the last ``periods`` periods through ``through`` need.
+
+    Raises
+    ------
+    UsageError, CrmError
+        One sentence about the source, the home or the period.
+    """
+    from crm_pipeline.sources import load_source, sync
+
+    settings = load_settings(home)
+    loaded = load_source(source, files)
+    lake = open_lake(home, settings)
+    report = sync(loaded, lake, settings)
+    project = Project(lake.home, settings, report.state, listener)
+    project.__dict__["lake"] = lake
+    built = build_defs(project)
+    last = through_period(project, through)
+    calendar = project.calendar
+    targets = [p for p in calendar.range(calendar.shift(last, 1 - periods), last) if p >= project.source.first]
+    index = lake.index()
+    plan = built.graph.plan(_targets(built, targets), index, first_hashes(built, index))
+    return Prepared(built, last, targets, plan, report)
+
+
+def through_period(project: Project, text: str | None) -> str:
+    """Return the period to score: the one asked for, or the latest that the source covers whole."""
+    source, calendar = project.source, project.calendar
+    if text is None:
+        if source.complete_until is None:
+            raise UsageError(
+                f"The source '{source.name}' covers no {project.settings.grain} whole yet: "
+                "give complete_through in source.yaml, or name a period with --through."
+            )
+        return source.complete_until
+    period = calendar.parse(text)
+    if not source.first <= period <= source.last:
+        raise UsageError(
+            f"--through {text} lies outside the data of '{source.name}', which go from "
+            f"{calendar.label(source.first)} to {calendar.label(source.last)}."
+        )
+    return period
+
+
+def _targets(built: Built, periods: Iterable[str]) -> list[tuple[str, str]]:
+    names = [
+        n
+        for n in built.graph.nodes
+        if n.split("/")[0] in ("raw", "clean", "rejects", "scores", "track_record", "reports")
+    ]
+    nodes = built.graph.nodes
+    return [(n, p if nodes[n].partitioned else ALL) for n in names for p in periods]
+
+
+def first_hashes(built: Built, index: dict[tuple[str, str], Manifest]) -> dict[tuple[str, str], str]:
+    """Return the content hash of the first published generation, of partitions whose readers pin it."""
+    read = {dep.asset for node in built.graph.nodes.values() for dep in node.deps if dep.published}
+    found = {}
+    for key in index:
+        if key[0] in read:
+            history = built.project.lake.history(*key)
+            if history:
+                found[key] = history[0].content_hash
+    return found
+
+
+def execute(prepared: Prepared, *, force: bool = False) -> Summary:
+    """Carry the plan out: one Dagster run per period, in order; nothing that is fresh is computed.
+
+    Raises
+    ------
+    CrmError
+        When a period failed; what was published before stays, and the next run goes on from there.
+    """
+    started = time.perf_counter()
+    built, lake = prepared.built, prepared.project.lake
+    summary = Summary(prepared)
+    instance = open_instance(lake.home)
+    close_killed_runs(instance)
+    Tracker(lake.home).close_orphans() if (lake.home / "mlflow.db").exists() else None
+    lake.repair_links()
+    collect_garbage(lake, prepared.project.settings.keep_generations_days, prepared.sync.files)
+    reconcile(instance, lake, built.graph)
+    by_period: dict[str, list[Stale]] = {}
+    for item in prepared.plan:
+        by_period.setdefault(item.partition, []).append(item)
+    for period in sorted(by_period, key=lambda p: "" if p == ALL else p):
+        _run_period(prepared, summary, instance, period, by_period[period], force)
+    publish_views(lake)
+    summary.seconds = time.perf_counter() - started
+    return summary
+
+
+def _run_period(
+    prepared: Prepared, summary: Summary, instance: dg.DagsterInstance, period: str, items: list[Stale], force: bool
+) -> None:
+    built = prepared.built
+    selected = items if force else _still_stale(built, items)
+    if not selected:
+        return
+    steps = {spec.key: definition.keys for definition in built.assets for spec in definition.specs}
+    keys = {key for item in selected for key in steps[dg.AssetKey(item.asset.split("/"))]}
+    tags = {PID_TAG: str(os.getpid()), "crm/period": period, **({FORCE_TAG: "true"} if force else {})}
+    result = built.job.execute_in_process(
+        instance=instance,
+        partition_key=None if period == ALL else period,
+        asset_selection=sorted(keys),
+        raise_on_error=False,
+        tags=tags,
+    )
+    summary.run_ids.append(result.run_id)
+    for event in result.get_asset_materialization_events():
+        value = event.materialization.metadata.get("reused")
+        if value is not None and value.value:
+            summary.reused += 1
+        else:
+            summary.built += 1
+    if not result.success:
+        raise _failure(result, period)
+
+
+def _still_stale(built: Built, items: list[Stale]) -> list[Stale]:
+    """Drop from a period's plan what is fresh after all, because rebuilt inputs kept their content."""
+    lake = built.project.lake
+    wanted = {(dep.asset, p) for item in items for dep, p in built.graph.inputs(item.asset, item.partition)}
+    index = {key: m for key in wanted | {(i.asset, i.partition) for i in items} if (m := lake.manifest(*key))}
+    stale: dict[tuple[str, str], Stale] = {}
+    for item in items:
+        key = (item.asset, item.partition)
+        reason = built.graph.reason(key, index, stale, first_hashes(built, index))
+        if reason is not None:
+            stale[key] = Stale(*key, reason)
+    return list(stale.values())
+
+
+def _failure(result: dg.ExecuteInProcessResult, period: str) -> Exception:
+    """Return the first step failure as the user's one sentence, with the original text kept for --debug."""
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            name = error.cls_name if error else "Error"
+            message = error.message.strip() if error else "unknown"
+            text = (
+                message.split(": ", 1)[-1]
+                if name in ("CrmError", "UsageError")
+                else f"{event.step_key} failed: {message}"
+            )
+            failure = CrmError(f"{period}: {text}")
+            failure.__cause__ = RuntimeError(event.step_failure_data.error_display_string)
+            return failure
+    return CrmError(f"{period}: the run {result.run_id} failed; see it in the Dagster UI (crm-pipeline ui).")

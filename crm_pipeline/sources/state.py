@@ -1,0 +1,65 @@
+"""What a home knows about its source since the last sync: the record that the definitions are built from. No reading of tables."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from crm_pipeline.errors import CrmError
+
+
+@dataclass(frozen=True)
+class SourceState:
+    """The recorded facts of a source.
+
+    Attributes
+    ----------
+    tables : dict[str, tuple[str, ...]]
+        Canonical tables the source gives, each with the canonical columns it maps.
+    first, last : str
+        Keys of the first and last period with data.
+    complete_until : str or None
+        Key of the last period that the source covers whole.
+    path, files : str
+        Where the source.yaml and its files were.
+    """
+
+    name: str
+    timezone: str
+    currency: str
+    tables: dict[str, tuple[str, ...]]
+    first: str
+    last: str
+    complete_until: str | None
+    closed: bool = False
+    synthetic: bool = False
+    path: str = ""
+    files: str = ""
+
+
+def read_state(home: Path) -> SourceState | None:
+    """Return the recorded state of a home, None before the first sync."""
+    path = _path(home)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        data["tables"] = {name: tuple(columns) for name, columns in data["tables"].items()}
+        return SourceState(**data)
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError, NotADirectoryError) as error:
+        raise CrmError(f"{path} is damaged ({error}): remove it, the next run makes it anew.") from error
+
+
+def write_state(home: Path, state: SourceState) -> None:
+    """Record the state of a home, atomically."""
+    path = _path(home)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}")
+    temporary.write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def _path(home: Path) -> Path:
+    return Path(home) / "lake" / "source.json"

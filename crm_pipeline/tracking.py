@@ -1,0 +1,165 @@
+"""MLflow under the home: one run per trained model, its later evaluation, and the champion alias. No learning here."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from crm_pipeline.errors import CrmError
+
+EXPERIMENT = "crm_pipeline"
+
+_LOADED: dict[tuple[str, str], Any] = {}
+"""Models this process has recorded or read, by store and URI: a model is immutable, so it is read once."""
+
+
+class Tracked(NamedTuple):
+    """Where MLflow keeps a model."""
+
+    run_id: str
+    model_uri: str
+
+
+class Tracker:
+    """The MLflow store of one home: ``mlflow.db`` and ``mlartifacts/``.
+
+    Parameters
+    ----------
+    home : Path
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = Path(home).absolute()
+        self.uri = f"sqlite:///{self.home / 'mlflow.db'}"
+
+    @cached_property
+    def mlflow(self) -> Any:
+        """The mlflow module, pointed at this home; the store is made or migrated at first use."""
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        for name in ("mlflow", "alembic", "mlflow.store.db.utils"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        import mlflow
+
+        mlflow.set_tracking_uri(self.uri)
+        mlflow.set_registry_uri(self.uri)
+        if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+            mlflow.create_experiment(EXPERIMENT, artifact_location=(self.home / "mlartifacts").as_uri())
+        mlflow.set_experiment(EXPERIMENT)
+        return mlflow
+
+    @cached_property
+    def client(self) -> Any:
+        """The MLflow client of this home."""
+        return self.mlflow.MlflowClient()
+
+    def log_model(
+        self,
+        name: str,
+        model: Any,
+        *,
+        parameters: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        example: Any,
+        predicted: Any,
+        trusted: Sequence[str],
+        figures: Mapping[str, Any] | None = None,
+    ) -> Tracked:
+        """Record a fitted model as one finished run with signature, input example and plots.
+
+        A run whose recording fails ends as FAILED. ``example`` is a small DataFrame of features and ``predicted``
+        the model's answer to it; ``trusted`` are the types skops may load.
+        """
+        with self._run(name, tags) as run:
+            from mlflow.models import infer_signature
+
+            self.mlflow.log_params({k: str(v)[:500] for k, v in parameters.items()})
+            self.mlflow.log_metrics({k: float(v) for k, v in metrics.items()})
+            for file, figure in (figures or {}).items():
+                self.mlflow.log_figure(figure, file)
+            info = self.mlflow.sklearn.log_model(
+                model,
+                name=name.replace("/", "_").replace("@", "_"),
+                serialization_format="skops",
+                skops_trusted_types=list(trusted),
+                signature=infer_signature(example, predicted),
+                pip_requirements=requirements(),
+                pyfunc_predict_fn="predict_proba" if hasattr(model, "predict_proba") else "predict",
+            )
+            self.mlflow.log_dict(example.head(3).to_dict(orient="split"), "input_example.json")
+            _LOADED[self.uri, info.model_uri] = model
+            return Tracked(run.info.run_id, info.model_uri)
+
+    def log_evaluation(self, run_id: str, metrics: Mapping[str, float], figures: Mapping[str, Any]) -> None:
+        """Add to a model's run how it did on later outcomes: metrics and plots."""
+        from mlflow.entities import Metric
+
+        stamp = self.client.get_run(run_id).info.end_time or 0
+        listed = [Metric(name, float(value), stamp, 0) for name, value in metrics.items()]
+        self.client.log_batch(run_id, metrics=listed)
+        for file, figure in figures.items():
+            self.client.log_figure(run_id, figure, file)
+
+    def load(self, model_uri: str) -> Any:
+        """Return a recorded model.
+
+        Raises
+        ------
+        CrmError
+            When it is no longer there.
+        """
+        try:
+            if (self.uri, model_uri) not in _LOADED:
+                _LOADED[self.uri, model_uri] = self.mlflow.sklearn.load_model(model_uri)
+            return _LOADED[self.uri, model_uri]
+        except (OSError, self.mlflow.exceptions.MlflowException) as error:
+            raise CrmError(
+                f"The model {model_uri} is not in {self.home}: rebuild it with `crm-pipeline run --force`."
+            ) from error
+
+    def set_champion(self, task: str, tracked: Tracked, as_of: str, version: str) -> None:
+        """Register a champion and move the task's alias to it, never to an older as_of (a backfill)."""
+        name = f"{EXPERIMENT}_{task}"
+        from mlflow.exceptions import MlflowException
+
+        try:
+            current = self.client.get_model_version_by_alias(name, "champion")
+        except MlflowException:
+            current = None
+            if not self.client.search_registered_models(f"name = '{name}'"):
+                self.client.create_registered_model(name, description=f"Champions of the task {task}.")
+        if current is not None and current.tags.get("as_of", "") > as_of:
+            return
+        if current is not None and current.tags.get("model_version") == version and current.tags.get("as_of") == as_of:
+            return
+        made = self.client.create_model_version(
+            name, source=tracked.model_uri, run_id=tracked.run_id, tags={"as_of": as_of, "model_version": version}
+        )
+        self.client.set_registered_model_alias(name, "champion", made.version)
+
+    def close_orphans(self) -> int:
+        """End runs that a killed process left RUNNING; returns how many. Call it when no other run is going on."""
+        experiment = self.mlflow.get_experiment_by_name(EXPERIMENT)
+        running = self.client.search_runs([experiment.experiment_id], "attributes.status = 'RUNNING'")
+        for run in running:
+            pid = run.data.tags.get("crm.pid", "")
+            if not pid.isdigit() or not Path(f"/proc/{pid}").exists():
+                self.client.set_terminated(run.info.run_id, status="KILLED")
+        return len(running)
+
+    @contextmanager
+    def _run(self, name: str, tags: Mapping[str, str]) -> Iterator[Any]:
+        with self.mlflow.start_run(run_name=name, tags={**tags, "crm.pid": str(os.getpid())}) as run:
+            yield run
+
+
+def requirements() -> list[str]:
+    """Return what a recorded model needs, given so that MLflow does not start a process to guess it."""
+    from importlib.metadata import version
+
+    return [f"{name}=={version(name)}" for name in ("scikit-learn", "xgboost", "skops", "pandas", "numpy")]
