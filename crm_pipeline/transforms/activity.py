@@ -49,7 +49,7 @@ def orders(orders: Table, period: str, calendar: Calendar) -> Table:
         discount=whole(daily.discount.sum()),
         min_channel=daily.min_channel.min(),
         max_channel=daily.max_channel.max(),
-        last_channel=daily.max_channel.argmax(daily.day),
+        last_channel=daily.max_channel.argmax(daily.day, where=daily.max_channel.notnull()),
         first_at=daily.first_at.min(),
         last_at=daily.last_at.max(),
         order_days=order_days,

@@ -50,9 +50,10 @@ def _offsets(start: datetime, end: datetime, zone: ZoneInfo) -> list[tuple[datet
 
 
 def whole(value: NumericValue) -> IntegerValue:
-    """Cast a sum of whole numbers to int64.
+    """Cast a whole number, such as a sum, to int64.
 
-    An engine may widen the sum (DuckDB: HUGEINT) while Ibis takes it for int64 and drops a plain cast.
+    An engine may have made it wider (DuckDB sums to HUGEINT) or narrower (a literal) than the int64 that Ibis takes it
+    for, and Ibis then drops a plain cast.
     """
     return value.cast("decimal(38, 0)").cast("int64")
 

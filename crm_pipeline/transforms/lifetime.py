@@ -97,7 +97,7 @@ def _part(table: Table, seen_at: Value, attributes: bool = False, **given: Value
             for name, dtype in ATTRIBUTES.items()
         },
         opted_out_at=given.get("opted_out_at", ibis.null("timestamp")),
-        **{name: given.get(name, ibis.literal(0, "int64")) for name in CASE_SUMS},
+        **{name: given.get(name, whole(ibis.literal(0))) for name in CASE_SUMS},
     )
 
 
@@ -110,7 +110,7 @@ def _present(orders: Table, around: Table | None) -> Table:
             **{name: ibis.null(dtype) for name, dtype in ATTRIBUTES.items()},
             **_order_columns(orders),
             opted_out_at=ibis.null("timestamp"),
-            **{name: ibis.literal(0, "int64") for name in CASE_SUMS},
+            **{name: whole(ibis.literal(0)) for name in CASE_SUMS},
         )
     joined = orders.outer_join(
         around.rename(id="customer_id", seen="seen_at"), orders.customer_id == around.customer_id
