@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.util import hash_array
 
 from crm_pipeline.modeling.purchase_process.fit import fit_mbg_nbd, fit_pareto_nbd
 from crm_pipeline.modeling.purchase_process.mbg_nbd import MBGNBD
@@ -87,7 +88,7 @@ def purchase_process_features(
 
 def customer_rank(customer_id: pd.Series, seed: int) -> NDArray[np.uint64]:
     """A number per customer, uniform in 64 bits, that depends on the id's text and the seed alone (splitmix64)."""
-    z = pd.util.hash_array(customer_id.to_numpy(dtype=object), categorize=False)
+    z = hash_array(customer_id.to_numpy(dtype=object), categorize=False)  # pyright: ignore[reportCallIssue]
     with np.errstate(over="ignore"):
         z = z + np.uint64((seed * 0x9E3779B97F4A7C15) % 2**64)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

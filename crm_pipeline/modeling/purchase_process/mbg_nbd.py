@@ -24,6 +24,7 @@ from crm_pipeline.modeling.purchase_process.observations import (
     Prediction,
     check_customers,
     check_days,
+    sum_by,
     unique_rows,
 )
 from crm_pipeline.modeling.purchase_process.observations import weighted_sum as dot
@@ -131,7 +132,7 @@ class Likelihood:
     def __init__(self, data: Observations) -> None:
         self._data = data
         self._levels, code = np.unique(data.x, return_inverse=True)
-        self._per_level = np.bincount(code, weights=data.weight)
+        self._per_level = sum_by(code, data.weight, len(self._levels))
 
     def __call__(self, theta: Floats) -> tuple[float, Floats]:
         """Value and gradient. Batislam et al. (2007), section 3; with λ and p integrated out,

@@ -64,6 +64,11 @@ def weighted_sum(weight: Floats, values: Floats) -> float:
     return float((weight * values).sum())
 
 
+def sum_by(code: NDArray[np.intp], weight: Floats, n: int) -> Floats:
+    """Add up the weights of each code 0 … n-1."""
+    return np.asarray(np.bincount(code, weights=weight, minlength=n), dtype=np.float64)
+
+
 def check_days(days: float) -> float:
     """Give the length of the horizon back as a float.
 
@@ -85,7 +90,7 @@ def unique_rows(*columns: Floats) -> tuple[tuple[Floats, ...], NDArray[np.intp]]
         code = code * len(levels) + inverse
         code = np.unique(code, return_inverse=True)[1]
     first = np.zeros(int(code.max(initial=-1)) + 1, dtype=np.intp)
-    first[code[::-1]] = np.arange(len(code))[::-1]
+    first[code] = np.arange(len(code))
     return tuple(values[first] for values in columns), code
 
 
@@ -103,7 +108,7 @@ def observe(x: ArrayLike, t_x: ArrayLike, T: ArrayLike, weights: ArrayLike | Non
         raise ValueError("weights must be one finite, non-negative number per customer")
     (ux, ut, uT), code = unique_rows(x_, t_, T_)
     order = np.lexsort((weight, code))  # float weights are added in one fixed order
-    total = np.bincount(code[order], weights=weight[order], minlength=len(ux))
+    total = sum_by(code[order], weight[order], len(ux))
     mass = float(total.sum())
     mean_T = weighted_sum(total, uT) / mass if mass > 0 else 0.0
     scale = mean_T if mean_T > 0 else 1.0

@@ -34,6 +34,7 @@ from crm_pipeline.modeling.purchase_process.observations import (
     Prediction,
     check_customers,
     check_days,
+    sum_by,
     unique_rows,
 )
 from crm_pipeline.modeling.purchase_process.observations import weighted_sum as dot
@@ -120,8 +121,8 @@ class Likelihood:
 
     def __init__(self, data: Observations) -> None:
         self._data = data
-        self._levels, self._level = np.unique(data.x, return_inverse=True)
-        self._per_level = np.bincount(self._level, weights=data.weight)
+        self._levels, level = np.unique(data.x, return_inverse=True)
+        self._per_level = sum_by(level, data.weight, len(self._levels))
         n = len(data.x)
         pairs, code = unique_rows(np.concatenate([data.x, data.x]), np.concatenate([data.t_x, data.T]))
         self._pair_x, self._pair_u = pairs
@@ -154,8 +155,8 @@ class Likelihood:
 
         dead = w * np.exp(late - log_sum)
         # the pairs' share of the gradient: -dH(T)/S + dead · dH(t_x)/H(t_x)
-        on_pairs = np.bincount(self._at_t, weights=dead / H_t, minlength=len(H))
-        on_pairs -= np.bincount(self._at_T, weights=w * np.exp(-log_sum), minlength=len(H))
+        on_pairs = sum_by(self._at_t, dead / H_t, len(H))
+        on_pairs -= sum_by(self._at_T, w * np.exp(-log_sum), len(H))
         total = per_level.sum()
         d_r = dot(per_level, digamma(r + levels) - digamma(r) + np.log(alpha)) - dot(w, log_a_T) + dot(dead, fade_a)
         d_alpha = total * r / alpha - dot(w, m / a_T) + dot(dead, m * (1.0 / a_T - 1.0 / a_t))
