@@ -52,8 +52,8 @@ class MBGNBD:
     def probability_alive(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
         """P(alive at T | x, t_x, T) = 1 / (1 + a/(b+x) · ((α+T)/(α+t_x))^(r+x)), from the two terms of the likelihood.
 
-        Batislam et al. (2007), section 3, P(active); the BG/NBD's own form, FHL (2005) eq. (8) and note 'P(alive)', has
-        b+x-1 for b+x and is 1 at x = 0.
+        Batislam et al. (2007), the probability of being active; the BG/NBD's form, Fader, Hardie & Lee (2008),
+        brucehardie.com/notes/021, has b+x-1 for b+x and is 1 at x = 0.
         """
         x_, t_, T_ = check_customers(x, t_x, T)
         return self._alive(x_, t_, T_)
@@ -135,7 +135,7 @@ class Likelihood:
         self._per_level = sum_by(code, data.weight, len(self._levels))
 
     def __call__(self, theta: Floats) -> tuple[float, Floats]:
-        """Value and gradient. Batislam et al. (2007), section 3; with λ and p integrated out,
+        """Value and gradient. Batislam et al. (2007), as FHL (2005) eq. (6) with a dropout at time 0 too:
 
         L = Γ(r+x) α^r / Γ(r) · { B(a, b+x+1)/B(a, b) · (α+T)^-(r+x) + B(a+1, b+x)/B(a, b) · (α+t_x)^-(r+x) },
         here with Γ(b+x) Γ(a+b) / (Γ(a+b+x+1) Γ(b)) taken out, so that the terms carry (b+x) and a.
