@@ -1,0 +1,49 @@
+# Each target sets up what it needs with nothing but python3 and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.set-up
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.PHONY: setup demo test unit ui bench check clean lock
+
+setup: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	touch $(STAMP)
+
+demo: setup
+	test -e data/sample/source.yaml || $(BIN)/crm-pipeline sample --out data/sample
+	$(BIN)/crm-pipeline run --source data/sample --home data/home
+
+test: setup
+	$(BIN)/python -m pytest
+
+unit: setup
+	$(BIN)/python -m pytest crm_pipeline_tests/unit
+
+ui: setup
+	test -e data/home/lake/source.json || $(MAKE) demo
+	$(BIN)/crm-pipeline ui --home data/home --source data/sample
+
+bench: setup
+	$(BIN)/python -m benchmarks
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/python -c "import crm_pipeline.definitions as d; d.defs()"
+
+clean:
+	rm -rf data/sample data/home benchmarks/out .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+lock:
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet --editable .[ui,dev]
+	$(VENV)-lock/bin/python -m pip freeze --exclude-editable > requirements.lock
+	rm -rf $(VENV)-lock

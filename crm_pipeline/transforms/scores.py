@@ -1,0 +1,216 @@
+"""The scored customer table: every known customer with risk, value, reasons and what to do. No models are run here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import ibis
+from ibis.expr.types import BooleanColumn, NumericValue, Table, Value
+
+LEAST_STAY = 0.05
+"""Least probability of staying in the division that gives the value of a customer who stays."""
+
+HIGH, MEDIUM = 2 / 3, 1 / 3
+"""Buckets of the probability of lapse."""
+
+TIERS = ((0.9, "top 10 %"), (0.7, "next 20 %"), (0.3, "middle 40 %"))
+"""Percent rank of expected spend from which a tier begins; below is ``low 30 %``."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What is the same for every row of one period.
+
+    Attributes
+    ----------
+    as_of, horizon_end : date
+    eligibility : str
+        The window of eligibility in words, such as ``12 months``.
+    unit : float
+        Major units in one money unit.
+    has_cases, has_contacts : bool
+        Whether the source has the tables.
+    """
+
+    as_of: date
+    horizon_end: date
+    label_definition: str
+    eligibility: str
+    unit: float
+    has_cases: bool
+    has_contacts: bool
+    run_id: str
+    scored_at: datetime
+    release: str
+
+
+def customers(
+    lifetime: Table,
+    orders: Table,
+    churn: Table | None,
+    demand: Table | None,
+    frame: Frame,
+    *,
+    categories: Table | None = None,
+    contacts: Table | None = None,
+    previous: Table | None = None,
+) -> Table:
+    """Join what is known and what is predicted of every known customer, after the output contract.
+
+    Parameters
+    ----------
+    lifetime : Table
+        ``lifetime/customers`` of the period: decides who is in the table.
+    orders, categories, contacts : Table
+        Activity of the last year.
+    churn, demand : Table or None
+        ``scores/churn`` and ``scores/demand`` of the period; None when the task is off.
+    previous : Table or None
+        ``scores/customers`` of the period before, when it was published.
+    """
+    table = lifetime.select("customer_id", "last_at", "opted_out_at", "last_channel", "cases_opened", "cases_closed")
+    table = _left(table, _last_year(orders))
+    table = _left(table, _prefixed(churn, "c_", CHURN) if churn is not None else None)
+    table = _left(table, _prefixed(demand, "d_", DEMAND) if demand is not None else None)
+    table = _left(table, _favourite(categories) if categories is not None else None)
+    table = _left(table, _in_control(contacts) if contacts is not None else None)
+    table = _left(table, _before(previous) if previous is not None else None)
+    table = table.mutate(**_values(table))
+    return table.select(**_columns(table, frame))
+
+
+CHURN = ("status", "status_reason", "probability", "percentile", "reason_1", "reason_2", "reason_3", "features_hash")
+DEMAND = ("value", "median", "low", "high", "expected_orders")
+
+
+def _left(table: Table, other: Table | None) -> Table:
+    if other is None:
+        return table
+    joined = table.left_join(other, "customer_id")
+    return joined.drop(*(c for c in joined.columns if c.endswith("_right")))
+
+
+def _prefixed(table: Table, prefix: str, names: tuple[str, ...]) -> Table:
+    return table.select("customer_id", **{prefix + name: table[name] for name in names})
+
+
+def _last_year(orders: Table) -> Table:
+    return orders.group_by("customer_id").aggregate(
+        orders_year=orders.n_orders.sum().cast("int64"), spend_year=orders.spend.sum().cast("int64")
+    )
+
+
+def _favourite(categories: Table) -> Table:
+    spent = categories.group_by("customer_id", "category").aggregate(spend=categories.spend.sum())
+    rank = ibis.row_number().over(group_by="customer_id", order_by=[spent.spend.desc(), spent.category])
+    return spent.mutate(rank=rank).filter(lambda t: t.rank == 0).select("customer_id", next_category="category")
+
+
+def _in_control(contacts: Table) -> Table:
+    return contacts.group_by("customer_id").aggregate(in_control=contacts.n_control.sum() > 0)
+
+
+def _before(previous: Table) -> Table:
+    return previous.select("customer_id", before=previous.churn_probability, reason_before=previous.reason_1)
+
+
+def _values(table: Table) -> Mapping[str, Value]:
+    """Return value if the customer stays, value at risk, and the percent rank of expected spend."""
+    risk = _or_null(table, "c_probability")
+    spend = _or_null(table, "d_value")
+    worth = spend / ibis.greatest(1 - risk, LEAST_STAY)
+    rank = ibis.percent_rank().over(group_by=spend.isnull(), order_by=spend)
+    return {"worth": worth, "at_risk": risk * worth, "spend_rank": rank}
+
+
+def _or_null(table: Table, name: str, kind: str = "float64") -> NumericValue:
+    return table[name] if name in table.columns else ibis.null(kind)
+
+
+def _text(table: Table, name: str) -> Value:
+    return table[name] if name in table.columns else ibis.null("string")
+
+
+def _columns(table: Table, frame: Frame) -> dict[str, Value]:
+    scored = (_text(table, "c_status") == "scored").fill_null(False)
+    risk, spend = _or_null(table, "c_probability"), _or_null(table, "d_value")
+    open_cases = ibis.greatest(table.cases_opened - table.cases_closed, 0) if frame.has_cases else ibis.null("int64")
+    opted_out = table.opted_out_at.notnull()
+    return {
+        "customer_id": table.customer_id,
+        "as_of": ibis.literal(frame.as_of),
+        "horizon_end": ibis.literal(frame.horizon_end),
+        "label_definition": ibis.literal(frame.label_definition),
+        "status": ibis.ifelse(scored, "scored", "abstained"),
+        "status_reason": _why_not(table, scored, frame),
+        "last_order_at": table.last_at,
+        "orders_12m": _or_null(table, "orders_year", "int64").fill_null(0),
+        "spend_12m": _or_null(table, "spend_year", "int64").fill_null(0) * frame.unit,
+        "churn_probability": risk,
+        "churn_percentile": _or_null(table, "c_percentile"),
+        "churn_bucket": ibis.cases((risk >= HIGH, "high"), (risk >= MEDIUM, "medium"), (risk.notnull(), "low")),
+        "change_since_last": risk - _or_null(table, "before"),
+        "reason_1": _text(table, "c_reason_1"),
+        "reason_2": _text(table, "c_reason_2"),
+        "reason_3": _text(table, "c_reason_3"),
+        "reasons_changed": _text(table, "reason_before") != _text(table, "c_reason_1"),
+        "expected_orders": _or_null(table, "d_expected_orders"),
+        "expected_spend": spend,
+        "median_spend": _or_null(table, "d_median"),
+        "expected_spend_low": _or_null(table, "d_low"),
+        "expected_spend_high": _or_null(table, "d_high"),
+        "next_category": _text(table, "next_category"),
+        "customer_value": table.worth,
+        "value_basis": ibis.ifelse(table.worth.notnull(), "revenue", ibis.null("string")),
+        "value_at_risk": table.at_risk,
+        "value_tier": ibis.cases(
+            *((spend.notnull() & (table.spend_rank >= share), name) for share, name in TIERS),
+            (spend.notnull(), "low 30 %"),
+        ),
+        "segment": ibis.null("string"),
+        "sentiment": ibis.null("float64"),
+        "open_cases": open_cases,
+        "contactable": ~opted_out if frame.has_contacts else ibis.null("boolean"),
+        "not_contactable_reason": ibis.ifelse(opted_out, "opted out", ibis.null("string")),
+        "preferred_channel": _text(table, "last_channel"),
+        "in_control_group": table.in_control.fill_null(False)
+        if "in_control" in table.columns
+        else ibis.null("boolean"),
+        "recommended_action": _action(table, scored, risk, open_cases, opted_out),
+        "action_basis": ibis.ifelse(scored, "rule", ibis.null("string")),
+        "action_expected_gain": ibis.null("float64"),
+        "action_gain_low": ibis.null("float64"),
+        "action_gain_high": ibis.null("float64"),
+        "scoring_release": ibis.ifelse(scored, frame.release, ibis.null("string")),
+        "features_hash": _text(table, "c_features_hash"),
+        "run_id": ibis.literal(frame.run_id),
+        "scored_at": ibis.literal(frame.scored_at).cast("timestamp"),
+        "model_age_periods": ibis.ifelse(scored, ibis.literal(0, "int64"), ibis.null("int64")),
+    }
+
+
+def _why_not(table: Table, scored: BooleanColumn, frame: Frame) -> Value:
+    gone = ibis.literal(f"no order with a positive amount in the last {frame.eligibility}")
+    return ibis.cases(
+        (scored, ibis.null("string")),
+        (_text(table, "c_status_reason").notnull(), _text(table, "c_status_reason")),
+        (table.last_at.isnull(), ibis.literal("never ordered with a positive amount")),
+        else_=gone,
+    )
+
+
+def _action(
+    table: Table, scored: BooleanColumn, risk: NumericValue, open_cases: NumericValue, opted_out: BooleanColumn
+) -> Value:
+    valued = table.spend_rank >= TIERS[1][0]
+    return ibis.cases(
+        (~scored, ibis.null("string")),
+        (opted_out, "do not contact (opted out)"),
+        ((open_cases > 0).fill_null(False), "settle the open case first"),
+        ((risk >= HIGH) & valued, "call"),
+        ((risk >= MEDIUM) & valued, "personal offer"),
+        (risk >= HIGH, "win-back mail"),
+        else_="leave alone",
+    )
