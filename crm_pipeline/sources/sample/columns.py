@@ -1,5 +1,8 @@
 """Small makers of Arrow columns from NumPy arrays: ids, times, money, words. Nothing about the company belongs here."""
 
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+# (pyarrow.compute makes its functions at import; its stubs know few of them)
+
 from __future__ import annotations
 
 from collections.abc import Sequence

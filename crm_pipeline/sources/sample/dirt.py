@@ -6,6 +6,9 @@ So what really happened, and the truth, stay as they are. Only ``whitespace_and_
 changing what they mean.
 """
 
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+# (pyarrow.compute makes its functions at import; its stubs know few of them)
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,5 +1,8 @@
 """Writes the sample company's tables in its own names and formats, and the source.yaml. Draws nothing."""
 
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+# (pyarrow.compute makes its functions at import; its stubs know few of them)
+
 from __future__ import annotations
 
 import json

@@ -28,35 +28,8 @@ def messages(
     rng: np.random.Generator,
 ) -> tuple[pa.Table, pa.Table]:
     """Return the messages of one chunk and their truth: talk, cases, complaints after leaving (leak bait), replies."""
-    case = np.flatnonzero(rng.random(len(trade.case_who)) < CASE_WRITES)
-    gone = np.flatnonzero((history.left > 0) & (rng.random(len(history.left)) < FAREWELL_SHARE))
-    parts = [
-        _part(texts.TALK, history.talks["who"], history.talks["when"], history.talks["mood"]),
-        _part(
-            texts.CASE,
-            trade.case_who[case],
-            trade.case_when[case] + 0.01,
-            trade.case_mood[case],
-            case,
-            trade.case_category[case],
-        ),
-        _part(
-            texts.FAREWELL_KIND,
-            gone,
-            history.left[gone] + rng.uniform(1, FAREWELL_DAYS, len(gone)),
-            np.full(len(gone), -1.0),
-        ),
-    ]
-    inbound = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    answered = rng.random(len(inbound["who"])) < REPLIED
-    reply = {name: column[answered] for name, column in inbound.items()}
-    reply["kind"] = np.full(len(reply["who"]), texts.REPLY)
-    reply["when"] = reply["when"] + rng.uniform(0.1, 2.0, len(reply["who"]))
-    rows = {name: np.concatenate([inbound[name], reply[name]]) for name in inbound}
-    kept = np.flatnonzero(rows["when"] < grid.days)
-    kept = kept[np.argsort(rows["when"][kept], kind="stable")]
-    rows = {name: column[kept] for name, column in rows.items()}
-    m = len(kept)
+    rows = _occasions(history, trade, grid, rng)
+    m = len(rows["who"])
     written, truth = texts.compose(rows["kind"], rows["mood"], rows["category"], effect, rng)
     message_id = ids("M", next_id["messages"] + np.arange(m), 9)
     table = pa.table(
@@ -74,6 +47,28 @@ def messages(
     )
     kinds = words(["talk", "case", "after leaving", "reply"], rows["kind"])
     return table, pa.table({"message_id": message_id, "kind": kinds, "satisfaction": rows["mood"], **truth})
+
+
+def _occasions(history: History, trade: Trade, grid: Grid, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Say who writes when and why, before the words are found; in order of time, none after the export."""
+    case = np.flatnonzero(rng.random(len(trade.case_who)) < CASE_WRITES)
+    gone = np.flatnonzero((history.left > 0) & (rng.random(len(history.left)) < FAREWELL_SHARE))
+    later = history.left[gone] + rng.uniform(1, FAREWELL_DAYS, len(gone))
+    opened, category = trade.case_when[case] + 0.01, trade.case_category[case]
+    parts = [
+        _part(texts.TALK, history.talks["who"], history.talks["when"], history.talks["mood"]),
+        _part(texts.CASE, trade.case_who[case], opened, trade.case_mood[case], case, category),
+        _part(texts.FAREWELL_KIND, gone, later, np.full(len(gone), -1.0)),
+    ]
+    inbound = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    answered = rng.random(len(inbound["who"])) < REPLIED
+    reply = {name: column[answered] for name, column in inbound.items()}
+    reply["kind"] = np.full(len(reply["who"]), texts.REPLY)
+    reply["when"] = reply["when"] + rng.uniform(0.1, 2.0, len(reply["who"]))
+    rows = {name: np.concatenate([inbound[name], reply[name]]) for name in inbound}
+    kept = np.flatnonzero(rows["when"] < grid.days)
+    kept = kept[np.argsort(rows["when"][kept], kind="stable")]
+    return {name: column[kept] for name, column in rows.items()}
 
 
 def calls(

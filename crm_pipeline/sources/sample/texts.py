@@ -5,10 +5,14 @@ standard deviation.
 With ``effect`` 0 the texts say nothing about the sender; decoy topics never do.
 """
 
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+# (pyarrow.compute makes its functions at import; its stubs know few of them)
+
 from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from crm_pipeline.sources.sample.columns import join, words
 from crm_pipeline.sources.sample.process import SATISFACTION_SD
@@ -163,9 +167,9 @@ def compose(
     greeting, closing = rng.integers(0, len(GREETINGS), m), rng.integers(0, len(CLOSINGS), m)
     body = join(words(GREETINGS, greeting), " ", cores, " ", feelings, " ", words(CLOSINGS, closing))
     ours = pa.array(kind == REPLY)
-    body = pa.compute.if_else(ours, words(REPLIES, rng.integers(0, len(REPLIES), m)), body)
+    body = pc.if_else(ours, words(REPLIES, rng.integers(0, len(REPLIES), m)), body)
     subject = words([name.capitalize() for name in names], topic)
-    subject = pa.compute.if_else(ours, "Your message", subject)
+    subject = pc.if_else(ours, "Your message", subject)
     truth = {
         "topic": words(names, topic),
         "decoy": pa.array(decoy),
