@@ -1,0 +1,149 @@
+"""Weighted metrics of one model over many bootstrap weightings at once. Which metrics are reported is in `evaluation`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from crm_pipeline.modeling.calibration import expit, logit
+
+DEVIANCE_POWER = 1.5
+TOP = (0.01, 0.05, 0.1, 0.2)
+
+
+def churn_metrics(y: np.ndarray, p: np.ndarray, weights: np.ndarray, threshold: float) -> dict[str, np.ndarray]:
+    """Return metric → one value per weighting, for outcomes ``y`` (n,), probabilities ``p`` (n,), ``weights`` (b × n)."""
+    total, positive = weights.sum(axis=1), weights @ y
+    held = np.clip(p, 1e-6, 1 - 1e-6)
+    loss = -(y * np.log(held) + (1 - y) * np.log1p(-held))
+    found = {"log_loss": weights @ loss / total, "brier": weights @ (p - y) ** 2 / total}
+    found |= _ranking(y, p, weights)
+    found["calibration_error"] = _calibration_error(y, p, weights) / total
+    chosen = p >= threshold
+    hit = weights @ (y * chosen)
+    picked = weights @ chosen.astype(float)
+    found["accuracy"] = (total - picked - positive + 2 * hit) / total
+    found["precision"] = _ratio(hit, picked)
+    found["recall"] = _ratio(hit, positive)
+    found["f1"] = _ratio(2 * hit, picked + positive)
+    return found
+
+
+def amount_metrics(y: np.ndarray, e: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Return metric → one value per weighting, for amounts ``y`` (n,), predictions ``e`` (n,), ``weights`` (b × n)."""
+    total, spent, said = weights.sum(axis=1), weights @ y, weights @ e
+    squared, error = weights @ (y - e) ** 2, weights @ np.abs(y - e)
+    spread = weights @ y**2 - spent**2 / total
+    return {
+        "mae": error / total,
+        "rmse": np.sqrt(squared / total),
+        "wape": _ratio(error, spent),
+        "total_ratio": _ratio(said, spent),
+        "bias": _ratio(said, spent) - 1,
+        "r2": 1 - _ratio(squared, spread),
+        "spearman": _correlation(_ranks(y), _ranks(e), weights),
+        "gini": _ratio(_gini(y, e, weights), _gini(y, y, weights)),
+        "deviance": weights @ deviance(y, e) / total,
+    }
+
+
+def deviance(y: np.ndarray, e: np.ndarray, power: float = DEVIANCE_POWER) -> np.ndarray:
+    """Return the Tweedie deviance of each row, both sides in units of the mean of ``y``.
+
+    Predictions are held at one thousandth of that mean, because the deviance of a zero prediction is infinite.
+    """
+    unit = max(float(y.mean()), 1e-9)
+    y, e = y / unit, np.maximum(e / unit, 1e-3)
+    first = np.maximum(y, 0) ** (2 - power) / ((1 - power) * (2 - power))
+    return 2 * (first - y * e ** (1 - power) / (1 - power) + e ** (2 - power) / (2 - power))
+
+
+def calibration_floor(p: np.ndarray, bins: int = 10) -> float:
+    """Return the calibration error that sampling noise alone gives a perfectly calibrated model on these rows."""
+    parts = np.array_split(np.sort(p), bins)
+    noise = [len(b) * np.sqrt(2 / np.pi * b.mean() * (1 - b.mean()) / len(b)) for b in parts if len(b)]
+    return float(np.sum(noise) / max(len(p), 1))
+
+
+def calibration_slope(y: np.ndarray, p: np.ndarray) -> tuple[float, float]:
+    """Return the slope of a logistic regression of the outcome on the log-odds said, and its standard error."""
+    z = logit(p)
+    if z.std() < 1e-9 or not 0 < y.mean() < 1:
+        return float("nan"), float("nan")
+    design, weights = np.column_stack([np.ones(len(z)), z]), np.array([0.0, 1.0])
+    hessian = np.eye(2)
+    for _ in range(25):
+        q = expit(design @ weights)
+        hessian = (design * (q * (1 - q))[:, None]).T @ design + 1e-9 * np.eye(2)
+        step = np.linalg.solve(hessian, design.T @ (y - q))
+        weights = weights + step
+        if np.abs(step).max() < 1e-10:
+            break
+    return float(weights[1]), float(np.sqrt(np.linalg.inv(hessian)[1, 1]))
+
+
+def _ranking(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Return AUC, average precision, lift and gain; equal scores share their ranks."""
+    order = np.argsort(-p, kind="stable")
+    scores = p[order]
+    starts = np.flatnonzero(np.r_[True, scores[1:] != scores[:-1]])
+    sorted_weights = weights[:, order]
+    positive = np.add.reduceat(sorted_weights * y[order], starts, axis=1)
+    everyone = np.add.reduceat(sorted_weights, starts, axis=1)
+    negative = everyone - positive
+    true, seen = np.cumsum(positive, axis=1), np.cumsum(everyone, axis=1)
+    false = seen - true
+    all_true, all_false, all_seen = true[:, -1], false[:, -1], seen[:, -1]
+    wins = (negative * (true - positive / 2)).sum(axis=1)
+    precision = true / np.maximum(seen, 1e-12)
+    found = {
+        "auc": _ratio(wins, all_true * all_false),
+        "average_precision": _ratio((positive * precision).sum(axis=1), all_true),
+    }
+    for share in TOP:
+        caught = np.array(
+            [np.interp(share * n, s, t) for n, s, t in zip(all_seen, _from0(seen), _from0(true), strict=True)]
+        )
+        found[f"lift_{share * 100:.0f}"] = _ratio(caught / share, all_true)
+        found[f"gain_{share * 100:.0f}"] = _ratio(caught, all_true)
+    return found
+
+
+def _from0(cumulated: np.ndarray) -> np.ndarray:
+    return np.hstack([np.zeros((len(cumulated), 1)), cumulated])
+
+
+def _calibration_error(y: np.ndarray, p: np.ndarray, weights: np.ndarray, bins: int = 10) -> np.ndarray:
+    """Return the summed absolute gap between said and happened over ten equally filled bins."""
+    order = np.argsort(p, kind="stable")
+    gaps = weights[:, order] * (y - p)[order]
+    starts = np.unique(np.linspace(0, len(p), bins + 1)[:-1].astype(int))
+    return np.abs(np.add.reduceat(gaps, starts, axis=1)).sum(axis=1)
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Return the mean ranks, ties shared."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    return (ends - (counts - 1) / 2)[inverse]
+
+
+def _correlation(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    a, b = a - a.mean(), b - b.mean()
+    total = weights.sum(axis=1)
+    ma, mb = weights @ a / total, weights @ b / total
+    covariance = weights @ (a * b) / total - ma * mb
+    return _ratio(covariance, np.sqrt((weights @ a**2 / total - ma**2) * (weights @ b**2 / total - mb**2)))
+
+
+def _gini(y: np.ndarray, by: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the area between the line of equality and the gain of ``y`` when sorted by ``by``, the highest first."""
+    order = np.argsort(-by, kind="stable")
+    mass = weights[:, order]
+    amount = mass * y[order]
+    gained = (np.cumsum(amount, axis=1) - amount / 2) / np.maximum(amount.sum(axis=1, keepdims=True), 1e-12)
+    return (gained * mass).sum(axis=1) / mass.sum(axis=1) - 0.5
+
+
+def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return a / b, nan where b is zero."""
+    return np.where(b != 0, a / np.where(b != 0, b, 1.0), np.nan)

@@ -1,0 +1,101 @@
+"""One period's scores of one task: predictions, factors, reasons and provenance of every eligible customer. No fitting."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crm_pipeline.modeling.explain import BASE, LEVEL, contributions, theme_contributions
+from crm_pipeline.modeling.level import Level
+from crm_pipeline.modeling.prediction import predict
+from crm_pipeline.modeling.reasons import top_reasons
+from crm_pipeline.modeling.tasks import TASKS
+
+
+@dataclass(frozen=True)
+class Release:
+    """What is the same for all score rows of a task and period."""
+
+    task: str
+    as_of: date
+    horizon_end: date
+    label_definition: str
+    model: str
+    model_version: str
+    run_id: str
+    currency: str
+    money_unit: float
+
+
+def score(
+    model: Any, features: pd.DataFrame, release: Release, level: Level | None, themes: Mapping[str, str]
+) -> pd.DataFrame:
+    """Return one score row per row of ``features`` (all eligible customers of the period), after `contracts.outputs.SCORES`.
+
+    ``themes`` maps feature to theme. The rows are in the order of ``features``.
+    """
+    said = predict(release.task, model, features, level=level, money_unit=release.money_unit)
+    terms = contributions(release.task, model, features, level=level, money_unit=release.money_unit)
+    by_theme = theme_contributions(terms, themes)
+    own = by_theme.drop(columns=[c for c in (BASE, LEVEL) if c in by_theme])
+    frame = pd.concat(
+        [
+            _constant(features, release, "scored", None),
+            said,
+            top_reasons(release.task, own, features, currency=release.currency, money_unit=release.money_unit),
+        ],
+        axis=1,
+    )
+    main = "probability" if TASKS[release.task].kind == "binary" else "value"
+    frame["percentile"] = frame[main].rank(pct=True, method="average") * 100
+    frame["factors"] = factors_json(by_theme)
+    frame["features_hash"] = row_hashes(features)
+    return frame
+
+
+def abstain(features: pd.DataFrame, release: Release, reason: str) -> pd.DataFrame:
+    """Return score rows without a score, that say why."""
+    frame = _constant(features, release, "abstained", reason)
+    frame["features_hash"] = row_hashes(features)
+    return frame
+
+
+def _constant(features: pd.DataFrame, release: Release, status: str, reason: str | None) -> pd.DataFrame:
+    frame = features[["customer_id"]].copy()
+    same = asdict(release)
+    for name in ("task", "as_of", "horizon_end", "label_definition", "model", "model_version", "run_id"):
+        frame[name] = same[name]
+    frame["status"] = status
+    frame["status_reason"] = reason
+    return frame
+
+
+def factors_json(by_theme: pd.DataFrame) -> pd.Series:
+    """Return each row's themes and contributions as JSON text, to three digits, without a loop over rows."""
+    text = np.full(len(by_theme), "{", dtype=object)
+    for i, name in enumerate(by_theme.columns):
+        values = np.char.mod("%.3f", by_theme[name].to_numpy("float64")).astype(object)
+        text = text + f"{', ' if i else ''}{json.dumps(name)}: " + values
+    return pd.Series(text + "}", index=by_theme.index)
+
+
+def row_hashes(features: pd.DataFrame) -> pd.Series:
+    """Return a hash of each customer's features as 16 hexadecimal digits; the same for equal values."""
+    numbers = pd.util.hash_pandas_object(features, index=False).to_numpy()
+    return pd.Series(np.char.mod("%016x", numbers.astype(np.uint64)), index=features.index)
+
+
+def level_to_json(level: Level) -> str:
+    """Return a level as JSON text."""
+    return json.dumps(asdict(level))
+
+
+def level_from_json(text: str) -> Level:
+    """Read what `level_to_json` wrote."""
+    return Level(**json.loads(text))
