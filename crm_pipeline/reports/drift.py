@@ -8,18 +8,16 @@ import pandas as pd
 BINS = 10
 SAMPLE = 50_000
 WATCH, SHIFTED = 0.10, 0.25
-_COLUMNS = [
-    "feature", "psi", "by_chance", "state", "median_before", "median_now", "null_before", "null_now"
-]  # fmt: skip
+_COLUMNS = ["feature", "psi", "by_chance", "state", "median_before", "median_now", "null_before", "null_now"]
 
 
 def psi(before: np.ndarray, now: np.ndarray, bins: int = BINS) -> tuple[float, int]:
     """Return the population stability index of two samples of one feature, and the number of bins it was summed over.
 
-    PSI = sum over bins of (now_i - before_i) * ln(now_i / before_i), the shares smoothed as (count + 0.5) / (n + bins / 2)
-    so that an empty bin is finite. Bins are the quantiles of ``before``; missing values are a bin of their own. It is
-    the symmetrised Kullback-Leibler divergence (Kullback & Leibler 1951) under the name credit scoring gave it
-    (Siddiqi 2006, Credit Risk Scorecards).
+    PSI = sum over bins of (now_i - before_i) * ln(now_i / before_i), the shares smoothed as
+    (count + 0.5) / (n + bins / 2) so that an empty bin is finite. Bins are the quantiles of ``before``; missing values
+    are a bin of their own. It is the symmetrised Kullback-Leibler divergence (Kullback & Leibler 1951) under the name
+    credit scoring gave it (Siddiqi 2006, Credit Risk Scorecards).
 
     Parameters
     ----------
@@ -50,8 +48,8 @@ def psi(before: np.ndarray, now: np.ndarray, bins: int = BINS) -> tuple[float, i
 def by_chance(bins: int, rows_before: int, rows_now: int) -> float:
     """Return the PSI that two independent samples of one population stay under 19 times in 20.
 
-    PSI is about (1/n + 1/m) chi-squared with bins - 1 degrees of freedom (Yurdakul & Naranjo 2020, Journal of Risk Model
-    Validation 14(4)); the quantile after Wilson & Hilferty (1931). NaN where a sample is empty.
+    PSI is about (1/n + 1/m) chi-squared with bins - 1 degrees of freedom (Yurdakul & Naranjo 2020, Journal of Risk
+    Model Validation 14(4)); the quantile after Wilson & Hilferty (1931). NaN where a sample is empty.
     """
     if not rows_before or not rows_now:
         return float("nan")

@@ -13,19 +13,32 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from crm_pipeline.periods import Calendar, Grain
 from crm_pipeline.reports import measures, theme
 from crm_pipeline.reports.summary import normalised
 from crm_pipeline.reports.theme import markdown_image, png, svg
-from crm_pipeline.reports.words import BASELINE, is_amount, measure, model_name, number, percent
+from crm_pipeline.reports.words import BASELINE, is_amount, measure, model_name, number, percent, period
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = [
-    "calibration", "demand_deciles", "drift_bars", "lift_gain", "markdown_image", "model_comparison", "png", "precision_recall",
-    "reasons_bars", "roc", "svg", "track_record_lines",
-]  # fmt: skip
+    "calibration",
+    "demand_deciles",
+    "drift_bars",
+    "lift_gain",
+    "markdown_image",
+    "model_comparison",
+    "models_of",
+    "newest",
+    "png",
+    "precision_recall",
+    "reasons_bars",
+    "roc",
+    "svg",
+    "track_record_lines",
+]
 
 _KEYS = ("customer_id", "cutoff", "as_of", "outcome", "task")
 _NO_OUTCOME = "No predictions with a known outcome\nof both kinds at this cut-off."
@@ -116,8 +129,8 @@ def lift_gain(predictions: pd.DataFrame, champion: str | None = None, *, synthet
 
 
 def calibration(predictions: pd.DataFrame, champion: str | None = None, *, synthetic: bool = False) -> Figure:
-    """Draw the actual share of lapsed against the predicted one, in ten groups, with the noise band of right predictions."""
-    figure, (axis,) = theme.blank(5.4, 4.0, synthetic=synthetic)
+    """Draw the share that lapsed against the predicted one, in ten groups, with the noise band of right predictions."""
+    figure, (axis,) = theme.blank(synthetic=synthetic)
     rows = newest(predictions)
     models = models_of(rows, champion)
     shown = [m for m in models if m == champion or m.startswith(BASELINE)] or models[:1]
@@ -173,12 +186,11 @@ def demand_deciles(
         theme.nothing(axis, "No predicted amounts with a known outcome at this cut-off.")
         return figure
     at = table["decile"].to_numpy()
-    errors = np.vstack([table["actual"] - table["low"], table["high"] - table["actual"]])
     axis.bar(
         at - 0.2, table["predicted"], width=0.38, color=theme.CHAMPION, label=f"predicted ({model_name(models[0])})"
     )
     axis.bar(at + 0.2, table["actual"], width=0.38, color=theme.OTHER, label="actual, 95 % interval of the mean")
-    axis.errorbar(at + 0.2, table["actual"], yerr=errors, fmt="none", ecolor=theme.INK, elinewidth=1, capsize=2.5)
+    axis.vlines(at + 0.2, table["low"], table["high"], color=theme.INK, linewidth=1.4)
     axis.grid(False, axis="x")
     axis.set_xticks(at)
     axis.yaxis.set_major_formatter(lambda value, _: number(value))
@@ -198,6 +210,7 @@ def model_comparison(
     champion: str | None = None,
     *,
     cutoffs: int = 4,
+    grain: Grain = "month",
     synthetic: bool = False,
 ) -> Figure:
     """Draw one metric of every model with its interval, one panel per cut-off (the ``cutoffs`` newest, oldest left).
@@ -223,12 +236,12 @@ def model_comparison(
     for axis, cutoff in zip(axes, shown, strict=True):
         _comparison_panel(axis, rows[rows["cutoff"] == cutoff].set_index("model"), models, champion)
         axis.set_xlim(limits)
-        theme.label(axis, f"cut-off {str(cutoff)[:10]}", said.label)
+        theme.label(axis, f"end of {period(cutoff, grain)}", said.label)
     axes[0].set_yticks(range(len(models)), [model_name(m) for m in models])
     return figure
 
 
-def track_record_lines(table: pd.DataFrame, metric: str, *, title: str = "", synthetic: bool = False) -> Figure:
+def track_record_lines(table: pd.DataFrame, metric: str, *, grain: Grain = "month", synthetic: bool = False) -> Figure:
     """Draw one measure of the scores as issued beside the baselines, cut-off by cut-off.
 
     ``table``: cutoff, model (``issued`` for the score, baselines prefixed), value.
@@ -238,17 +251,17 @@ def track_record_lines(table: pd.DataFrame, metric: str, *, title: str = "", syn
     if known.empty:
         theme.nothing(axis, "No score has met its outcome yet.")
         return figure
-    periods = sorted(known["cutoff"].unique())
+    calendar = Calendar(grain)
+    keys = {cutoff: calendar.key(pd.Timestamp(cutoff).date()) for cutoff in known["cutoff"].unique()}
+    periods = calendar.range(min(keys.values()), max(keys.values()))
     for model, own in known.groupby("model", sort=False):
-        at = [periods.index(c) for c in own["cutoff"]]
+        at = [periods.index(keys[c]) for c in own["cutoff"]]
         name = "Score, as issued" if model == "issued" else model_name(str(model))
         axis.plot(at, own["value"], label=name, markersize=5, **theme.style_of(str(model), "issued"))
     step = max(1, -(-len(periods) // 12))
-    axis.set_xticks(
-        range(0, len(periods), step), [str(c)[:7] if str(c)[8:10] == "01" else str(c)[:10] for c in periods[::step]]
-    )
+    axis.set_xticks(range(0, len(periods), step), [calendar.label(key) for key in periods[::step]])
     axis.set_xlim(-0.4, len(periods) - 0.6)
-    theme.label(axis, title, "scored at the end of", measure(metric).label)
+    theme.label(axis, "", "scored at the end of", measure(metric).label)
     theme.legend(axis, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 

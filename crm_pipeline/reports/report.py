@@ -1,4 +1,4 @@
-"""One self-contained HTML page per period: gathers the sections and fills the templates. No files, no reading of the lake."""
+"""One self-contained HTML page per period: gathers the sections and fills the templates. No files, no lake."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Any
 
 from crm_pipeline.reports import theme, words
 from crm_pipeline.reports.data import ReportData
+from crm_pipeline.reports.section_curves import curves_view, demand_view
 from crm_pipeline.reports.section_customers import call_view, quality_view, scored_view
 from crm_pipeline.reports.section_inputs import drift_view, reasons_view
-from crm_pipeline.reports.section_models import comparison_view, curves_view, demand_view
+from crm_pipeline.reports.section_models import comparison_view
 from crm_pipeline.reports.section_track import track_view
 from crm_pipeline.reports.view import Draw
 

@@ -190,11 +190,9 @@ def _comebacks(data: ReportData) -> list[str]:
         *(texts(frame, c, 0) for c in ("cutoff", "lapsed", "returned", "periods")), strict=True
     ):
         if lapsed:
-            share = words.percent(returned / lapsed)
-            sentences.append(
-                f"Of the {customers(int(lapsed))} of {words.period(cutoff, data.grain)} who lapsed, {share} ordered again within the next "
-                f"{words.plural(int(watched), data.grain)}."
-            )
+            who = f"{customers(int(lapsed))} of {words.period(cutoff, data.grain)} who lapsed"
+            when = f"the next {words.plural(int(watched), data.grain)}"
+            sentences.append(f"Of the {who}, {words.percent(returned / lapsed)} ordered again within {when}.")
     return sentences
 
 
@@ -236,7 +234,7 @@ def call_view(data: ReportData, n: int = 10) -> dict[str, Any]:
         Column("Expected spend", True),
     ]
     columns += [Column("Last order"), Column("Why"), Column("What to do")]
-    caption = "The customers with the most value at risk, of those scored and not known to be out of reach. Call in this order."
+    caption = "The most value at risk, among customers scored and not known to be out of reach. Call in this order."
     return {"table": Table(caption, columns, rows), "blocked": _blocked(data.scores)}
 
 

@@ -31,8 +31,9 @@ def _reasons(data: ReportData, draw: Draw, task: str) -> dict[str, Any]:
     first = filled.iloc[0]
     figure = draw(
         plots.reasons_bars(filled, synthetic=data.synthetic),
-        f"Share of each theme in the reasons of the {task} scores; largest is {first['theme']} with {words.percent(first['share'])}.",
-        f"What moved the {task} scores: the share of each theme in the sum of all attributions, split by whether it raised or lowered the score. Rows: {about}.",
+        f"Themes of the {task} scores; the largest is {first['theme']} with {words.percent(first['share'])}.",
+        f"What moved the {task} scores: the share of each theme in the sum of all attributions, split by whether it "
+        f"raised or lowered the score. Rows: {about}.",
     )
     rows: list[list[Cell | str]] = [
         [str(r["theme"]), Cell(words.percent(r["share"]), bar=float(r["share"])), words.percent(r["strongest"])]
@@ -59,12 +60,15 @@ def drift_view(data: ReportData, draw: Draw) -> dict[str, Any]:
         return {"figure": None, "table": None, "before": before, "now": now, "counts": {}}
     counts = {state: int((found["state"] == state).sum()) for state in _STATE_TONES}
     sampled = max(len(data.features), len(data.previous_features)) > drift.SAMPLE
-    about = f"{customers(len(data.previous_features))} eligible at the end of {before}, {customers(len(data.features))} at the end of {now}"
-    first = found.iloc[0]
+    shown, first = min(_MOST, len(found)), found.iloc[0]
+    earlier, later = customers(len(data.previous_features)), customers(len(data.features))
+    about = f"{earlier} eligible at the end of {before}, {later} at the end of {now}"
     figure = draw(
         plots.drift_bars(found, _MOST, synthetic=data.synthetic),
-        f"Population stability index of the {min(_MOST, len(found))} features that moved most; largest is {first['feature']} with {words.number(first['psi'], 3)}.",
-        f"Population stability index of the {min(_MOST, len(found))} features that moved most. Rows: {about}{' (every k-th of them)' if sampled else ''}.",
+        f"Population stability index of {shown} features; the largest is {first['feature']} with "
+        f"{words.number(first['psi'], 3)}.",
+        f"Population stability index of the {shown} features that moved most. Rows: {about}"
+        f"{' (every k-th of them)' if sampled else ''}.",
     )
     rows: list[list[Cell | str]] = [_row(data, r) for r in found.head(_MOST).to_dict("records")]
     columns = [

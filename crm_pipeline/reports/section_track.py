@@ -1,10 +1,11 @@
-"""Section 1: published scores beside what happened and beside the baselines. Only the judging; words are in the template.
+"""Section 1: published scores beside what happened and beside the baselines. Prose belongs in the template.
 
 Editions are never mixed: what was published is the track record, what was restated is shown apart, as hindsight.
 """
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -86,7 +87,7 @@ def _judge_one(cutoff: Any, rows: pd.DataFrame, task: str) -> Judged:
 
 
 def _verdict(rows: pd.DataFrame, metric: str, values: dict[str, float]) -> tuple[str, str]:
-    """Return (ahead | level | behind | "", the best baseline): level within two standard errors of the paired difference."""
+    """Return (ahead | level | behind | "", best baseline); level: within two standard errors of the paired difference."""
     baselines = {m: v for m, v in values.items() if m != ISSUED}
     if ISSUED not in values or not baselines:
         return "", ""
@@ -121,8 +122,8 @@ def _why_empty(data: ReportData, task: str) -> str:
     calendar = Calendar(data.grain)
     first = calendar.label(calendar.shift(data.period, data.horizon))
     return (
-        f"No published {task} score has met its outcome yet. A score needs {data.horizon} more {data.grain}s to come true: "
-        f"those of {calendar.label(data.period)} can be judged at the end of {first}."
+        f"No published {task} score has met its outcome yet. A score needs {data.horizon} more {data.grain}s to come "
+        f"true: those of {calendar.label(data.period)} can be judged at the end of {first}."
     )
 
 
@@ -138,7 +139,7 @@ def _edition_view(data: ReportData, draw: Draw, task: str, edition: str, judged:
     if len({*long["cutoff"]}) > 1:
         said = words.measure(lead)
         figure = draw(
-            plots.track_record_lines(long, lead, synthetic=data.synthetic),
+            plots.track_record_lines(long, lead, grain=data.grain, synthetic=data.synthetic),
             f"{said.label} of the {edition} {task} scores and of the baselines at {len(matured)} cut-offs; "
             f"{_range(long, lead)}. The table after it holds every value.",
             f"{said.label} ({said.says}) of the {task} scores as {edition}, beside the baselines, period by period. "
@@ -182,57 +183,55 @@ def _late(data: ReportData, judged: Judged) -> bool:
 def _table(data: ReportData, task: str, edition: str, judged: list[Judged]) -> Table:
     metrics = AMOUNT_METRICS if words.is_amount(task) else BINARY_METRICS
     models = list(dict.fromkeys(m for j in judged for own in j.values.values() for m in own if m != ISSUED))
-    columns = [Column("Scored at the end of"), Column("Published on"), Column("Customers", True)]
-    columns += [Column("Said → happened", True, "mean of the scores and of the outcomes")]
-    columns += [
+    columns = [
+        Column("Scored at the end of"),
+        Column(f"{edition.capitalize()} on"),
+        Column("Customers", True),
+        Column("Said → happened", True, "mean of the scores, and of the outcomes"),
         Column("Measure"),
         Column("Score", True),
+        Column("Against the best baseline"),
         *(Column(words.model_name(m), True) for m in models),
-        Column("Against the best"),
     ]
     rows: list[list[Cell | str]] = []
     for one in judged:
-        rows += _rows(data, task, one, metrics, models)
+        late = edition == "published" and _late(data, one)
+        rows += _lines(one, metrics, models, _first_cells(data, task, one, late))
     what = "mean spend" if words.is_amount(task) else "share lapsed"
     return Table(
-        f"{task.capitalize()} scores as {edition}: every cut-off, won or lost. Rows: customers with a score and a known outcome "
-        f"(said → happened: {what}). The best value of each line is bold.",
+        f"{task.capitalize()} scores as {edition}: every cut-off, won or lost. Rows: customers with a score and a known "
+        f"outcome (said → happened: {what}). The best value of each line is bold.",
         columns,
         rows,
     )
 
 
-def _rows(
-    data: ReportData, task: str, one: Judged, metrics: tuple[str, ...], models: list[str]
-) -> list[list[Cell | str]]:
-    first: list[Cell | str] = [
-        words.period(one.cutoff, data.grain),
-        words.day(one.published_at),
+def _first_cells(data: ReportData, task: str, one: Judged, late: bool) -> list[Cell | str]:
+    write = words.number if words.is_amount(task) else functools.partial(words.percent, decimals=1)
+    return [
+        Cell(words.period(one.cutoff, data.grain), "fixed"),
+        Cell(words.day(one.published_at), "fixed", below="after the outcome" if late else ""),
         words.number(one.rows),
+        f"{write(one.predicted)} → {write(one.outcome)}",
     ]
-    if words.is_amount(task):
-        first.append(f"{words.number(one.predicted)} → {words.number(one.outcome)}")
-    else:
-        first.append(f"{words.percent(one.predicted, 1)} → {words.percent(one.outcome, 1)}")
-    if _late(data, one):
-        first[1] = Cell(words.day(one.published_at) + " (after the outcome)", "warn")
+
+
+def _lines(one: Judged, metrics: tuple[str, ...], models: list[str], first: list[Cell | str]) -> list[list[Cell | str]]:
+    """Return a line per measure; the cells that hold for all of them stand in the first only."""
     if not one.rows:
-        why = (
-            f"{customers(one.waiting)} scored, outcome not yet known"
-            if one.waiting
-            else f"{customers(one.unscored)} not scored"
-        )
+        waiting = f"{customers(one.waiting)} scored, outcome not yet known"
+        why = waiting if one.waiting else f"{customers(one.unscored)} not scored"
         return [[*first, Cell(why, "quiet"), *[""] * (len(models) + 2)]]
     lines: list[list[Cell | str]] = []
     for metric in metrics:
         said, own = words.measure(metric), one.values[metric]
         best = _best(own, said.better)
-        numbers = [
+        score, *rest = (
             Cell(words.number(own.get(m), said.decimals), "strong" if m == best else "") for m in (ISSUED, *models)
-        ]
-        state, rival = one.verdicts.get(metric, ("", ""))
-        verdict = Cell(f"{state} · {words.model_name(rival)}", _TONES[state], chip=True) if state else ""
-        lines.append([*(first if not lines else [""] * len(first)), said.label, *numbers, verdict])
+        )
+        state, _ = one.verdicts.get(metric, ("", ""))
+        verdict = Cell(state, _TONES[state], chip=True) if state else ""
+        lines.append([*(first if not lines else [""] * len(first)), said.label, score, verdict, *rest])
     return lines
 
 

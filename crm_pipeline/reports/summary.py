@@ -14,9 +14,23 @@ import pandas as pd
 from crm_pipeline.reports.words import MEASURES, is_amount, metric_key, model_id
 
 CALL_COLUMNS = [
-    "customer_id", "value_at_risk", "churn_probability", "churn_percentile", "expected_spend", "customer_value", "last_order_at", "spend_12m",
-    "reason_1", "reason_2", "reason_3", "preferred_channel", "recommended_action", "action_basis", "in_control_group", "status",
-]  # fmt: skip
+    "customer_id",
+    "value_at_risk",
+    "churn_probability",
+    "churn_percentile",
+    "expected_spend",
+    "customer_value",
+    "last_order_at",
+    "spend_12m",
+    "reason_1",
+    "reason_2",
+    "reason_3",
+    "preferred_channel",
+    "recommended_action",
+    "action_basis",
+    "in_control_group",
+    "status",
+]
 PRIMARY = {"binary": "auc", "amount": "wape"}
 
 

@@ -63,7 +63,7 @@ def style_of(model: str, champion: str | None) -> dict[str, Any]:
 
 
 def blank(
-    width: float = 5.4, height: float = 4.0, *, columns: int = 1, share_y: bool = False, synthetic: bool = False
+    width: float = 4.9, height: float = 3.9, *, columns: int = 1, share_y: bool = False, synthetic: bool = False
 ) -> tuple[Figure, list[Axes]]:
     """Return a figure of one row of axes (sizes in inches), styled; ``synthetic`` writes so at its foot."""
     from matplotlib.figure import Figure
@@ -94,7 +94,8 @@ def label(axis: Axes, title: str = "", x: str = "", y: str = "") -> None:
 def legend(axis: Axes, **options: Any) -> None:
     """Draw a frameless legend in the page's ink, if there is anything to name."""
     if axis.get_legend_handles_labels()[0]:
-        axis.legend(fontsize=8, labelcolor=INK, facecolor=PAPER, edgecolor="none", framealpha=0.85, **options)
+        drawn = axis.legend(fontsize=8, labelcolor=INK, facecolor=PAPER, edgecolor="none", framealpha=0.85, **options)
+        drawn.get_title().set_color(INK)
 
 
 def as_percent(axis: Any) -> None:

@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cell:
-    """Text with a tone: good, warn, bad, strong, quiet; as a ``chip`` or plain. ``bar`` (0 to 1) draws a bar behind it."""
+    """Text with a tone (good, warn, bad, strong, quiet), as a ``chip`` or plain.
+
+    ``bar`` (0 to 1) draws a bar behind it; ``below`` is a second, smaller line.
+    """
 
     text: str
     tone: str = ""
     chip: bool = False
     bar: float | None = None
+    below: str = ""
 
 
 @dataclass(frozen=True)

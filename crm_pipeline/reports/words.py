@@ -126,11 +126,9 @@ def money(value: Any, currency: str) -> str:
     return text if text == DASH or not currency else f"{currency} {text}"
 
 
-def interval(value: Any, low: Any, high: Any, decimals: int) -> str:
-    """Write ``value [low, high]``, without the brackets where there is no interval."""
-    if missing(low) or missing(high):
-        return number(value, decimals)
-    return f"{number(value, decimals)} [{number(low, decimals)}, {number(high, decimals)}]"
+def span(low: Any, high: Any, decimals: int) -> str:
+    """Write an interval: ``0.759 to 0.791``."""
+    return f"{number(low, decimals)} to {number(high, decimals)}"
 
 
 def day(value: Any) -> str:

@@ -1,0 +1,173 @@
+"""Measures, drift and the short tables, each against a formula written out or a case worked by hand."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crm_pipeline.reports import drift, measures, summary, words
+from crm_pipeline.reports.section_track import ISSUED, judge
+
+
+@pytest.fixture(scope="module")
+def sample():
+    rng = np.random.default_rng(1)
+    p = rng.random(2_000).round(2)
+    return (rng.random(2_000) < p).astype(float), p
+
+
+def test_auc_and_average_precision_are_the_written_formulas(sample):
+    y, p = sample
+    events, others = p[y == 1][:, None], p[y == 0][None, :]
+    assert measures.auc(y, p) == pytest.approx(((events > others) + 0.5 * (events == others)).mean(), abs=1e-12)
+    steps = [(np.mean(y[p >= t]), np.sum(y[p == t]) / y.sum()) for t in np.unique(p)]
+    assert measures.pr_points(y, p)[2] == pytest.approx(sum(precision * gain for precision, gain in steps), abs=1e-12)
+
+
+def test_curves_are_thin_and_end_in_the_corners(sample):
+    y, _ = sample
+    p = np.random.default_rng(2).random(len(y))
+    x, hit = measures.roc_points(y, p)
+    assert (x[0], hit[0], x[-1], hit[-1]) == (0, 0, 1, 1)
+    assert len(x) <= 301
+    share, gain = measures.gain_points(y, p)
+    assert (share[-1], gain[-1]) == (1, 1)
+
+
+def test_auc_difference_has_the_error_of_resampling(sample):
+    y, p = sample
+    rng = np.random.default_rng(3)
+    other = p + rng.normal(0, 0.4, len(p))
+    gain, error = measures.auc_difference(y, p, other)
+    assert gain == pytest.approx(measures.auc(y, p) - measures.auc(y, other))
+    draws = []
+    for _ in range(200):
+        rows = rng.integers(0, len(y), len(y))
+        draws.append(measures.auc(y[rows], p[rows]) - measures.auc(y[rows], other[rows]))
+    assert error == pytest.approx(np.std(draws), rel=0.2)
+
+
+def test_spearman_wape_total_by_hand():
+    y, p = np.array([0.0, 0.0, 10.0, 30.0]), np.array([1.0, 2.0, 9.0, 20.0])
+    assert measures.spearman(y, p) == pytest.approx(pd.Series(y).corr(pd.Series(p), method="spearman"))
+    assert measures.wape(y, p) == pytest.approx(14 / 40)
+    assert measures.total_ratio(y, p) == pytest.approx(32 / 40)
+    assert np.isnan(measures.wape(np.zeros(3), np.ones(3)))
+
+
+def test_calibration_band_holds_right_predictions():
+    rng = np.random.default_rng(4)
+    p = rng.random(200_000)
+    bins = measures.calibration_bins((rng.random(len(p)) < p).astype(float), p)
+    assert len(bins) == 10
+    assert bins["n"].sum() == len(p)
+    assert ((bins["actual"] >= bins["low"]) & (bins["actual"] <= bins["high"])).sum() >= 8
+    assert len(measures.calibration_bins(np.array([0.0, 1.0]), np.array([0.5, 0.5]))) == 1
+
+
+def test_deciles_keep_every_row():
+    y = np.arange(25.0)
+    table = measures.amount_deciles(y, y[::-1].copy())
+    assert table["n"].sum() == 25
+    assert (table["actual"] * table["n"]).sum() == pytest.approx(y.sum())
+    assert len(measures.amount_deciles(y[:3], y[:3])) == 3
+
+
+def test_psi_is_the_written_formula():
+    before, now = np.repeat([0.0, 1.0], [60, 40]), np.repeat([0.0, 1.0], [30, 70])
+    value, bins = drift.psi(before, now)
+    a, b = (np.array(c) + 0.5 for c in ([60, 40], [30, 70]))
+    a, b = a / a.sum(), b / b.sum()
+    assert bins == 2
+    assert value == pytest.approx(((b - a) * np.log(b / a)).sum())
+
+
+def test_null_share_is_a_bin_of_its_own():
+    values = np.random.default_rng(5).random(1_000)
+    holes = np.where(np.arange(1_000) < 400, np.nan, values)
+    assert drift.psi(values, holes)[0] > drift.SHIFTED
+    assert drift.psi(holes, holes)[0] == 0
+    assert np.isfinite(drift.psi(np.full(10, np.nan), values)[0])
+
+
+def test_chance_limit_holds_for_unchanged_features():
+    rng = np.random.default_rng(6)
+    found = [drift.psi(rng.normal(size=400), rng.normal(size=600)) for _ in range(300)]
+    limit = drift.by_chance(10, 400, 600)
+    assert np.mean([value > limit for value, _ in found]) == pytest.approx(0.05, abs=0.04)
+
+
+def test_feature_drift_names_what_moved():
+    rng = np.random.default_rng(7)
+    before = pd.DataFrame({"customer_id": ["a"] * 800, "x": rng.random(800), "y": rng.random(800), "old": 1.0})
+    now = before.assign(y=before["y"] + 0.5, new=1.0)
+    found = drift.feature_drift(before, now.drop(columns="old"))
+    assert list(found["feature"]) == ["y", "x"]
+    assert list(found["state"]) == ["shifted", "steady"]
+
+
+def test_call_first_order_and_who_is_left_out():
+    scores = pd.DataFrame(
+        {
+            "customer_id": list("abcdefg"),
+            "status": ["scored", "scored", "extrapolated", "abstained", "scored", "scored", "scored"],
+            "value_at_risk": [5.0, 9.0, 9.0, 99.0, 50.0, np.nan, 5.0],
+            "churn_probability": [0.5, 0.1, 0.9, 0.9, 0.9, 0.9, 0.5],
+            "contactable": [None, True, None, True, False, True, None],
+        }
+    )
+    assert list(summary.call_first(scores)["customer_id"]) == ["c", "b", "a", "g"]
+    assert len(summary.call_first(scores, 2)) == 2
+    assert summary.call_first(scores.astype({"contactable": "boolean"}))["customer_id"].iloc[0] == "c"
+    assert summary.call_first(pd.DataFrame()).empty
+
+
+def test_model_vs_baselines_newest_and_mean():
+    rows = [
+        ("churn", "logistic", "estimator", "2011-02-01", "auc", 0.70, 0.6, 0.8, 10),
+        ("churn", "logistic", "estimator", "2011-05-01", "auc", 0.80, 0.7, 0.9, 12),
+        ("churn", "recency", "baseline", "2011-05-01", "AUC", 0.75, None, None, 12),
+        ("demand", "linear", "estimator", "2011-05-01", "wape", 0.9, 0.8, 1.0, 12),
+        ("demand", "two_part", "estimator", "2011-05-01", "wape", 0.6, 0.5, 0.7, 12),
+    ]
+    frame = pd.DataFrame(rows, columns=["task", "model", "kind", "cutoff", "metric", "value", "low", "high", "n"])
+    table = summary.model_vs_baselines(frame)
+    assert list(table["model"]) == ["logistic", "baseline_recency", "two_part", "linear"]
+    first = table.iloc[0]
+    assert (first["auc"], first["auc_low"], first["auc_high"], first["cutoffs"]) == (0.80, 0.7, 0.9, 2)
+    assert first["auc_mean"] == pytest.approx(0.75)
+    assert summary.model_vs_baselines(frame.iloc[:0]).empty
+
+
+def test_theme_shares_sum_to_one():
+    factors = [{"recency": 1.0, "spend": -1.0}, {"recency": 2.0}, None]
+    frame = pd.DataFrame({"factors": [json.dumps(f) if f else None for f in factors]})
+    shares = summary.theme_shares(frame)
+    assert list(shares["theme"]) == ["recency", "spend"]
+    assert list(shares["share"]) == [0.75, 0.25]
+    assert (shares["raises"] + shares["lowers"]).sum() == pytest.approx(1.0)
+    assert shares["customers"].iloc[0] == 2
+    assert summary.theme_shares(frame.iloc[2:]).empty
+
+
+def test_judging_a_published_score_against_the_best_baseline(sample):
+    y, p = sample
+    record = pd.DataFrame(
+        {"cutoff": "2011-05-01", "outcome": y, "predicted": p, "baseline_recency": 0.5, "baseline_rfm": p[::-1]}
+    )
+    (one,) = judge(record, "churn")
+    assert one.verdicts == {"auc": ("ahead", "baseline_recency"), "brier": ("ahead", "baseline_recency")}
+    assert one.values["auc"][ISSUED] == measures.auc(y, p)
+    (same,) = judge(record.assign(baseline_recency=p), "churn")
+    assert same.verdicts["brier"][0] == "level"
+    (lost,) = judge(record.assign(predicted=1 - p, baseline_recency=p), "churn")
+    assert lost.verdicts["auc"] == ("behind", "baseline_recency")
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "text"),
+    [(1234.5, 0, "1,234"), (-0.001, 2, "0.00"), (-2.5, 1, "\N{MINUS SIGN}2.5"), (None, 1, "–"), (float("nan"), 0, "–")],
+)
+def test_numbers_in_words(value, decimals, text):
+    assert words.number(value, decimals) == text
