@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from crm_pipeline.modeling.purchase_process import mbg_nbd, pareto_nbd
-from crm_pipeline.modeling.purchase_process.observations import Floats, Observations, observe, weighted_sum
+from crm_pipeline.modeling.purchase_process.observations import (
+    Floats,
+    Observations,
+    observe,
+    one_blas_thread,
+    weighted_sum,
+)
 
 BOUND = 8.0
 """Log-parameters (time in units of the mean T) stay within ±BOUND, that is 1/2981 … 2981."""
@@ -83,7 +89,8 @@ def _maximise(likelihood: _Likelihood, data: Observations) -> tuple[list[float],
 
     ends: list[_End] = []
     for start in _STARTS:
-        ends.append(_descend(objective, np.array(start)))
+        with one_blas_thread():
+            ends.append(_descend(objective, np.array(start)))
         lowest = min(end.value for end in ends)
         near = [end for end in ends if end.value <= lowest + _AGREE]
         if sum(end.converged for end in near) >= 2:

@@ -24,6 +24,7 @@ from crm_pipeline.modeling.purchase_process.observations import (
     Prediction,
     check_customers,
     check_days,
+    one_blas_thread,
     sum_by,
     unique_rows,
 )
@@ -98,8 +99,9 @@ class MBGNBD:
         (ux, uT), code = unique_rows(x, T)
         result = np.empty(len(ux))
         starts = np.flatnonzero(np.diff(ux, prepend=-1.0))
-        for start, stop in zip(starts, np.append(starts, len(ux))[1:], strict=True):
-            p, weight = _beta_rule(self.a, self.b + float(ux[start]) + 1.0)
+        with one_blas_thread():
+            rules = [_beta_rule(self.a, self.b + float(level) + 1.0) for level in ux[starts]]
+        for start, stop, (p, weight) in zip(starts, np.append(starts, len(ux))[1:], rules, strict=True):
             shape = self.r + float(ux[start])
             for low in range(start, stop, _CHUNK):
                 z = days / (self.alpha + uT[low : min(low + _CHUNK, stop)])

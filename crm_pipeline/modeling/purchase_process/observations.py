@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -62,6 +63,13 @@ def check_customers(x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> tuple[Floats,
 def weighted_sum(weight: Floats, values: Floats) -> float:
     """Σ weight · values without BLAS, whose result depends on how many threads it splits a long sum over."""
     return float((weight * values).sum())
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """For matrices of four rows: waking a second thread costs more than the work, most of all on a busy machine."""
+    from threadpoolctl import threadpool_limits  # comes with scikit-learn
+
+    return threadpool_limits(limits=1, user_api="blas")
 
 
 def sum_by(code: NDArray[np.intp], weight: Floats, n: int) -> Floats:
