@@ -122,6 +122,12 @@ class Tracker:
                 f"The model {model_uri} is not in {self.home}: rebuild it with `crm-pipeline run --force`."
             ) from error
 
+    def link(self, run_id: str) -> str:
+        """Return the address of a run in the MLflow UI that `crm-pipeline ui` starts."""
+        experiment = self.client.get_run(run_id).info.experiment_id
+        base = os.environ.get("CRM_MLFLOW_UI", "http://127.0.0.1:5000")
+        return f"{base}/#/experiments/{experiment}/runs/{run_id}"
+
     def set_champion(self, task: str, tracked: Tracked, as_of: str, version: str) -> None:
         """Register a champion and move the task's alias to it, never to an older as_of (a backfill)."""
         name = f"{EXPERIMENT}_{task}"

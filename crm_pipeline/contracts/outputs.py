@@ -52,6 +52,13 @@ EVALUATION = _columns(
     ("n", "int64", "customers judged", "customers"),
 )
 
+PREDICTIONS = _columns(
+    ("customer_id", "text", "the customer"),
+    ("cutoff", "date32", "first day of the period at whose end the prediction was made"),
+    ("outcome", "float64", "what happened: 1 lapsed, 0 not; or spend", "major currency units"),
+)
+"""Followed by one column per estimator, and one per baseline prefixed ``baseline_``."""
+
 CHAMPION = _columns(
     ("task", "text", "what is predicted"),
     ("champion", "text", "the estimator that scores"),
@@ -120,9 +127,19 @@ CUSTOMERS = _columns(
     ("expected_spend_low", "float64", "lower end of the 80 % interval", "major currency units"),
     ("expected_spend_high", "float64", "upper end of the 80 % interval", "major currency units"),
     ("next_category", "text", "category the customer bought most in the last year"),
-    ("customer_value", "float64", "what the customer would be worth over the horizon if they stay", "major currency units"),
+    (
+        "customer_value",
+        "float64",
+        "what the customer would be worth over the horizon if they stay",
+        "major currency units",
+    ),
     ("value_basis", "text", "revenue, or margin where unit costs are known"),
-    ("value_at_risk", "float64", "probability of lapse × value lost: the order in which to call", "major currency units"),
+    (
+        "value_at_risk",
+        "float64",
+        "probability of lapse × value lost: the order in which to call",
+        "major currency units",
+    ),
     ("value_tier", "text", "top 10 %, next 20 %, middle 40 %, low 30 % by expected spend"),
     ("segment", "text", "null until the segments task exists"),
     ("sentiment", "float64", "null until the text task exists"),
@@ -167,7 +184,7 @@ def output_columns(asset: str) -> tuple[Output, ...]:
     if layer == "scores":
         return CUSTOMERS if name == "customers" else SCORES.get(name, ())
     if layer == "evaluation":
-        return () if name.endswith("_predictions") else EVALUATION
+        return PREDICTIONS if name.endswith("_predictions") else EVALUATION
     return {"levels": LEVEL, "track_record": TRACK_RECORD, "reports": REPORT}.get(layer, ())
 
 

@@ -18,6 +18,7 @@ from crm_pipeline.defs.common import graph_of
 from crm_pipeline.defs.io import LakeIOManager
 from crm_pipeline.defs.project import Project
 from crm_pipeline.lake import Graph
+from crm_pipeline.tracking import Tracker
 
 JOB = "everything"
 
@@ -54,11 +55,12 @@ def build_defs(project: Project, resource_overrides: Mapping[str, Any] | None = 
     built: list[Built] = []
     graph: Callable[[], Graph] = lambda: built[0].graph  # noqa: E731 - the graph follows from the assets made below
     io = LakeIOManager(project, graph, audits)
+    tracker = Tracker(project.home)
     assets = [
         *table_assets(project, io),
         *feature_assets(project),
-        *model_assets(project),
-        *score_assets(project),
+        *model_assets(project, io, tracker),
+        *score_assets(project, tracker),
     ]
     definitions = dg.Definitions(
         assets=assets,

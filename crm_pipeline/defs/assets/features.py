@@ -25,6 +25,7 @@ def feature_assets(project: Project) -> list[dg.AssetsDefinition]:
     tasks = project.settings.tasks
     return [
         *(_activity(project, name) for name in names),
+        _totals(project),
         _lifetime(project, names),
         _purchase_process(project),
         _features(project, names),
@@ -63,6 +64,21 @@ def _activity(project: Project, name: str) -> dg.AssetsDefinition:
         return what[name](tables.pop("events"), period=context.partition_key, **tables)
 
     return period_activity
+
+
+def _totals(project: Project) -> dg.AssetsDefinition:
+    code = code_version(["crm_pipeline.transforms.activity"], {}, LIBRARIES)
+
+    @dg.asset(
+        **described(project, "activity/totals", code),
+        ins={"orders": reads("activity/orders")},
+        partitions_def=partitions_of(project),
+    )
+    def period_totals(orders: ibis.Table) -> ibis.Table:
+        """Orders, spend and buyers of the period in one row: what the seasonal level is set by."""
+        return activity.totals(orders)
+
+    return period_totals
 
 
 def _lifetime(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import dagster as dg
 import ibis
 
-from crm_pipeline.contracts.outputs import CARD, conform
+from crm_pipeline.contracts.outputs import CARD, CHAMPION, EVALUATION, LEVEL, PREDICTIONS, conform
 from crm_pipeline.defs.common import code_version, described, partitions_of, reads
 from crm_pipeline.defs.io import Deferred, LakeIOManager, Result
 from crm_pipeline.defs.project import Project
 from crm_pipeline.modeling.estimators import entry
-from crm_pipeline.tracking import Tracker
+from crm_pipeline.tracking import Tracked, Tracker
 
 LEARNING = (
     "crm_pipeline.modeling.training", "crm_pipeline.modeling.preprocessing", "crm_pipeline.modeling.calibration",
@@ -124,3 +126,226 @@ def load_card_model(tracker: Tracker, card: Any) -> Any:
     if not len(card) or card["status"].iloc[0] != "fitted":
         return None
     return tracker.load(card["model_uri"].iloc[0])
+
+
+def level_asset(project: Project, task: str) -> dg.AssetsDefinition:
+    """Return the asset of a task's a-priori level."""
+    settings, calendar = project.settings, project.calendar
+    span = 2 * settings.year + settings.training_cutoffs * settings.training_stride + 2 * settings.horizon
+    back = tuple(-i * settings.training_stride for i in range(settings.training_cutoffs))
+    used = {"horizon": settings.horizon, "year": settings.year, "span": span}
+    code = code_version(["crm_pipeline.modeling.level"], used, ("numpy", "pandas"))
+
+    @dg.asset(
+        **described(project, f"levels/{task}", code, kinds=("pandas",)),
+        description=f"How high {task} should lie in the coming season, by last year's totals: set a priori, apart from the ranking.",
+        ins={"totals": reads("activity/totals", tuple(range(-span, 1))), "outcomes": reads(f"outcomes/{task}", back)},
+        partitions_def=partitions_of(project),
+    )
+    def season_level(context: dg.AssetExecutionContext, totals: ibis.Table, outcomes: ibis.Table) -> Any:
+        def compute() -> Any:
+            import pandas as pd
+
+            from crm_pipeline.modeling.level import seasonal_level
+            from crm_pipeline.modeling.scoring import level_to_json
+
+            known = totals.execute()
+            spent = {"eligible_spend": outcomes.spend.sum().cast("float64")} if task == "demand" else {}
+            by_cutoff = outcomes.group_by("cutoff").aggregate(rows=outcomes.count(), **spent).execute()
+            if spent:
+                known = known.merge(
+                    by_cutoff.rename(columns={"cutoff": "period_start"}).drop(columns="rows"),
+                    on="period_start",
+                    how="left",
+                )
+            level = seasonal_level(
+                known,
+                context.partition_key,
+                sorted(str(c)[:10] for c in by_cutoff["cutoff"]),
+                horizon=settings.horizon,
+                year=settings.year,
+                grain=settings.grain,
+            )
+            frame = conform(pd.DataFrame([{"task": task, "level": level_to_json(level)}]), LEVEL)
+            return Result(frame, {"level": level.sentence})
+
+        return Deferred(compute)
+
+    return season_level
+
+
+def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefinition:
+    """Return the step that judges the models of h periods ago on what happened since."""
+    settings = project.settings
+    h, names = settings.horizon, settings.estimators(task)
+    used = {"horizon": h, "seed": settings.seed, "money_unit": settings.money_unit}
+    modules = [
+        f"crm_pipeline.modeling.{m}"
+        for m in ("evaluation", "metrics", "baselines", "prediction", "level", "calibration")
+    ]
+    code = code_version(modules, used, LIBRARIES)
+    told = {
+        f"evaluation/{task}_predictions": "What each model and baseline of h periods ago said of each customer, beside what happened.",
+        f"evaluation/{task}": f"How well the {task} models of h periods ago foretold the h periods since, beside the baselines.",
+    }
+
+    def out(asset: str) -> dg.AssetOut:
+        shared = described(project, asset, code, kinds=("pandas",))
+        return dg.AssetOut(**shared, description=told[asset], dagster_type=dg.Any)
+
+    @dg.multi_asset(
+        name=f"evaluate_{task}",
+        ins={
+            "features": reads("features/customers", (-h,)),
+            "outcomes": reads(f"outcomes/{task}"),
+            "training": reads(f"training/{task}", (-h,)),
+            "level": reads(f"levels/{task}", (-h,)),
+            **{f"model_{n}": reads(f"models/{task}/{n}", (-h,)) for n in names},
+        },
+        outs={"predictions": out(f"evaluation/{task}_predictions"), "metrics": out(f"evaluation/{task}")},
+        partitions_def=partitions_of(project),
+    )
+    def evaluated(context: dg.AssetExecutionContext, **tables: Any) -> Any:
+        cutoff = project.calendar.shift(context.partition_key, -h)
+
+        @functools.cache
+        def compute() -> tuple[Result, Result]:
+            return _judge(project, tracker, task, cutoff, tables)
+
+        return Deferred(lambda: compute()[0]), Deferred(lambda: compute()[1])
+
+    return evaluated
+
+
+def _judge(
+    project: Project, tracker: Tracker, task: str, cutoff: str, tables: Mapping[str, Any]
+) -> tuple[Result, Result]:
+    import pandas as pd
+
+    from crm_pipeline.modeling.baselines import baseline_predictions
+    from crm_pipeline.modeling.evaluation import evaluate
+    from crm_pipeline.modeling.prediction import predict
+    from crm_pipeline.modeling.scoring import level_from_json
+
+    settings = project.settings
+    unit = float(settings.money_unit)
+    keys = pd.DataFrame(
+        {
+            "customer_id": pd.Series(dtype="str"),
+            "cutoff": pd.Series(dtype="object"),
+            "outcome": pd.Series(dtype="float64"),
+        }
+    )
+    outcomes = tables["outcomes"].execute()
+    if tables["features"] is None or outcomes.empty:
+        return Result(conform(keys, PREDICTIONS)), Result(conform(pd.DataFrame(), EVALUATION))
+    features = tables["features"].execute().sort_values("customer_id", ignore_index=True)
+    happened = outcomes.set_index("customer_id").reindex(features["customer_id"])
+    value = happened["churned"] if task == "churn" else happened["spend"] * unit
+    said = keys.reindex(features.index).assign(customer_id=features["customer_id"], outcome=value.to_numpy("float64"))
+    said["cutoff"] = date.fromisoformat(cutoff)
+    level = level_from_json(tables["level"].execute()["level"].iloc[0])
+    runs: dict[str, str] = {}
+    for name in settings.estimators(task):
+        card = tables[f"model_{name}"].execute()
+        model = load_card_model(tracker, card)
+        if model is not None:
+            runs[name] = card["run_id"].iloc[0]
+            found = predict(task, model, features, level=level, money_unit=unit)
+            said[name] = found["probability" if task == "churn" else "value"].to_numpy("float64")
+    training = tables["training"].execute()
+    rules = baseline_predictions(task, training, features, horizon=settings.horizon, money_unit=unit)
+    said = pd.concat([said, rules.astype("float64")], axis=1)
+    metrics = evaluate(task, said, cutoff, seed=settings.seed)
+    _log_evaluations(tracker, task, said, metrics, runs, project.source.synthetic)
+    return Result(conform(said, PREDICTIONS)), Result(
+        conform(metrics, EVALUATION), evaluation_plots(task, said, project.source.synthetic)
+    )
+
+
+def _log_evaluations(
+    tracker: Tracker, task: str, said: Any, metrics: Any, runs: Mapping[str, str], synthetic: bool
+) -> None:
+    """Add to each model's MLflow run how it did, with the plots of the task."""
+    for name, run_id in runs.items():
+        own = metrics[metrics["model"] == name]
+        values = {f"test_{m}": v for m, v in zip(own["metric"], own["value"], strict=True) if v == v}
+        if values:
+            tracker.log_evaluation(
+                run_id, values, task_figures(task, said[["cutoff", "outcome", name]], name, synthetic)
+            )
+
+
+def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefinition:
+    """Return the asset that decides which model of the period scores."""
+    settings = project.settings
+    h, names = settings.horizon, settings.estimators(task)
+    back = tuple(-i * h for i in range(settings.evaluation_cutoffs))
+    code = code_version(["crm_pipeline.modeling.promotion", "crm_pipeline.modeling.tasks"], {"horizon": h}, ())
+
+    @dg.asset(
+        **described(project, f"models/{task}/champion", code, kinds=("mlflow",)),
+        description=f"Which {task} model of the period scores, and why: judged against its baselines cut-off by cut-off.",
+        ins={"evaluations": reads(f"evaluation/{task}", back), **{n: reads(f"models/{task}/{n}") for n in names}},
+        partitions_def=partitions_of(project),
+    )
+    def champion(context: dg.AssetExecutionContext, evaluations: ibis.Table, **cards: ibis.Table) -> Any:
+        def compute() -> Any:
+            import pandas as pd
+
+            from crm_pipeline.modeling.promotion import decide
+
+            listed = pd.concat([card.execute() for card in cards.values()], ignore_index=True)
+            decision = decide(task, evaluations.execute(), listed)
+            row = decision.iloc[0]
+            metadata = {"champion": row["champion"] or "none", "status": row["status"], "decision": row["reason"]}
+            chosen = listed[listed["estimator"] == row["champion"]]
+            if len(chosen):
+                decision = decision.assign(model_uri=chosen["model_uri"].iloc[0])
+                tracked = Tracked(chosen["run_id"].iloc[0], chosen["model_uri"].iloc[0])
+                tracker.set_champion(task, tracked, context.partition_key, row["model_version"])
+                metadata["mlflow"] = tracker.link(tracked.run_id)
+            return Result(conform(decision, CHAMPION), metadata)
+
+        return Deferred(compute)
+
+    return champion
+
+
+def task_figures(task: str, said: Any, model: str, synthetic: bool = False) -> dict[str, Any]:
+    """Return the plots of one model's predictions, by file name."""
+    from crm_pipeline.reports import plots
+
+    if task == "demand":
+        return {"demand_deciles.png": plots.demand_deciles(said, model, synthetic=synthetic)}
+    return {
+        "roc.png": plots.roc(said, model, synthetic=synthetic),
+        "calibration.png": plots.calibration(said, model, synthetic=synthetic),
+    }
+
+
+def evaluation_plots(task: str, said: Any, synthetic: bool = False) -> dict[str, Any]:
+    """Return the plots of an evaluation, the fixed model before its baselines, as Markdown for the Dagster UI."""
+    from crm_pipeline.modeling.tasks import TASKS
+    from crm_pipeline.reports import plots
+
+    fixed = TASKS[task].fixed
+    if fixed not in said:
+        return {}
+    figures = task_figures(task, said, fixed, synthetic)
+    return {
+        name.removesuffix(".png"): dg.MetadataValue.md(plots.markdown_image(figure)) for name, figure in figures.items()
+    }
+
+
+def model_assets(project: Project, io: LakeIOManager, tracker: Tracker) -> list[dg.AssetsDefinition]:
+    """Return the assets of every task: one per estimator, level, evaluation and champion."""
+    found = []
+    for task in project.settings.tasks:
+        found += [estimator_asset(project, io, tracker, task, name) for name in project.settings.estimators(task)]
+        found += [
+            level_asset(project, task),
+            evaluation_asset(project, tracker, task),
+            champion_asset(project, tracker, task),
+        ]
+    return found

@@ -1,0 +1,64 @@
+"""The track record: scores as published, and as restated, beside what happened. Measures and plots live elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from crm_pipeline.modeling.baselines import PREFIX
+from crm_pipeline.modeling.tasks import TASKS
+
+
+def as_published(
+    task: str,
+    editions: Mapping[tuple[str, str], pd.DataFrame],
+    outcomes: pd.DataFrame,
+    rules: pd.DataFrame,
+    *,
+    money_unit: float,
+) -> pd.DataFrame:
+    """Join published scores with outcomes and baselines.
+
+    Parameters
+    ----------
+    task : str
+    editions : mapping of (edition, published_at) to DataFrame
+        ``scores/<task>`` rows as published, and as restated where a backfill changed them; empty when nothing was.
+    outcomes : DataFrame
+        ``outcomes/<task>`` of the matured period.
+    rules : DataFrame
+        ``evaluation/<task>_predictions`` of it: its ``baseline_*`` columns are judged beside the scores.
+    money_unit : float
+        Major units in one money unit.
+
+    Returns
+    -------
+    DataFrame
+        customer_id, cutoff, edition, published_at, model, predicted, outcome, baseline_*; one row per scored customer,
+        edition. Customers without an outcome (not eligible by today's data) keep a null one.
+    """
+    binary = TASKS[task].kind == "binary"
+    happened = outcomes.set_index("customer_id")
+    value = happened["churned"].astype("float64") if binary else happened["spend"].astype("float64") * money_unit
+    baselines = rules.set_index("customer_id")[[c for c in rules if c.startswith(PREFIX)]]
+    parts = []
+    for (edition, published_at), scores in editions.items():
+        if not len(outcomes):
+            continue
+        part = scores.loc[scores["status"] == "scored", ["customer_id", "model"]].reset_index(drop=True)
+        part["predicted"] = scores.loc[scores["status"] == "scored", "probability" if binary else "value"].to_numpy(
+            "float64"
+        )
+        part["cutoff"] = outcomes["cutoff"].iloc[0]
+        part["edition"], part["published_at"] = edition, published_at
+        part["outcome"] = value.reindex(part["customer_id"]).to_numpy("float64")
+        part[list(baselines.columns)] = baselines.reindex(part["customer_id"]).to_numpy("float64")
+        parts.append(part)
+    columns = ["customer_id", "cutoff", "edition", "published_at", "model", "predicted", "outcome"]
+    if not parts:
+        return pd.DataFrame(
+            {c: pd.Series(dtype="float64" if c in ("predicted", "outcome") else "object") for c in columns}
+        )
+    table = pd.concat(parts, ignore_index=True)
+    return table[columns + [c for c in table if c not in columns]]
