@@ -153,7 +153,8 @@ def test_leak_bait_is_planted(shop):
 def test_source_yaml_names_files_and_columns_that_exist(shop):
     out, _ = shop
     source = yaml.safe_load((out / "source.yaml").read_text())
-    assert str(source["complete_through"]) == "2026-07-01"
+    assert str(source["complete_through"]) == "2026-07-01 00:00:00"
+    assert source["synthetic"] is True
     assert source["closed"] is True
     for table, entry in source["tables"].items():
         found = sorted(out.glob(entry["files"]))
@@ -177,7 +178,7 @@ def test_a_big_company_is_parquet_in_chunks_with_the_dirt_beside(tmp_path, monke
     extra = _rows(tmp_path / "big", "extra/orders.csv")
     assert len(extra) == sum(summary["dirt"]["orders"].values())
     source = yaml.safe_load((tmp_path / "big" / "source.yaml").read_text())
-    assert [e["files"] for e in source["tables"]["orders"]["files"]] == ["orders/*.parquet", "extra/orders.csv"]
+    assert [e["files"] for e in source["tables"]["orders"]] == ["orders/*.parquet", "extra/orders.csv"]
 
 
 def test_weeks_end_on_a_sunday_night(tmp_path):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -132,14 +133,18 @@ def write_source(out: Path, grid: Grid, text: bool, extra: tuple[str, ...] = ())
     """Write source.yaml; ``extra`` names tables with a hand-kept CSV file in ``extra/`` beside the Parquet."""
     tables: dict[str, Any] = {}
     for table in NAMES:
-        entry: dict[str, Any] = {"files": file_pattern(table, text)}
-        if table in extra:
-            typed = {"files": file_pattern(table, text), "columns": _mapping(table, False)}
-            entry = {"files": [typed, {"files": f"extra/{table}.csv", "columns": _mapping(table, True)}]}
-        else:
-            entry["columns"] = _mapping(table, text)
-        tables[table] = entry
-    head = {"name": "sample", "timezone": TIMEZONE, "currency": "EUR", "complete_through": grid.end, "closed": True}
+        entry = {"files": file_pattern(table, text), "columns": _mapping(table, text)}
+        beside = {"files": f"extra/{table}.csv", "columns": _mapping(table, True)}
+        tables[table] = [entry, beside] if table in extra else entry
+    end = datetime.combine(grid.end, time())  # with the hour: a bare day could be read as the whole of it
+    head = {
+        "name": "sample",
+        "synthetic": True,
+        "timezone": TIMEZONE,
+        "currency": "EUR",
+        "complete_through": end,
+        "closed": True,
+    }
     body = yaml.safe_dump(head | {"tables": tables}, sort_keys=False, allow_unicode=True, width=120)
     (out / "source.yaml").write_text(f"# {MARK}\n{body}", encoding="utf-8")
 
