@@ -138,7 +138,7 @@ def _orders(table: Table, span: Span, shape: Shape) -> Table:
         year_max=table.max_amount.max(where=year),
         year_sumsq=table.spend_sumsq.sum(where=year).cast("float64"),
         year_discount=table.discount.sum(where=year).cast("float64"),
-        year_returned=table.returned_amount.sum(where=year).cast("float64"),
+        year_returned=_sum(table.returned_amount, year),
         year_min_channel=table.min_channel.min(where=year),
         year_max_channel=table.max_channel.max(where=year),
     )
@@ -274,8 +274,8 @@ def _from_orders(table: Table, span: Span, shape: Shape) -> dict[str, Value]:
 
 
 def _sum(column: NumericValue, where: BooleanValue) -> FloatingValue:
-    """Sum whole numbers exactly, then turn to float; 0 where no row meets the condition."""
-    return column.sum(where=where).cast("float64").fill_null(0.0)
+    """Sum whole numbers where a condition holds, as float: exact, in any order, below 2**53."""
+    return ibis.ifelse(where, column.cast("float64"), 0.0).sum()
 
 
 def _ratio(top: NumericValue, bottom: NumericValue) -> FloatingValue:
