@@ -129,52 +129,68 @@ def lift_gain(predictions: pd.DataFrame, champion: str | None = None, *, synthet
 
 
 def calibration(predictions: pd.DataFrame, champion: str | None = None, *, synthetic: bool = False) -> Figure:
-    """Draw the share that lapsed against the predicted one, in ten groups, with the noise band of right predictions."""
-    figure, (axis,) = theme.blank(synthetic=synthetic)
+    """Draw calibration in ten groups with the noise band of right predictions; beside it how the scores are spread."""
+    figure, (left, right) = theme.blank(9.2, 3.9, columns=2, synthetic=synthetic)
     rows = newest(predictions)
-    models = models_of(rows, champion)
+    models = models_of(rows, champion) if "outcome" in rows.columns else []
     shown = [m for m in models if m == champion or m.startswith(BASELINE)] or models[:1]
-    seen: list[float] = []
-    for model in shown:
-        y, p = measures.paired(rows["outcome"], rows[model])
-        bins = measures.calibration_bins(y, p)
-        if bins.empty:
-            continue
-        style = theme.style_of(model, champion)
-        lead = model == shown[0]
-        if lead:
-            axis.fill_between(
-                bins["predicted"],
-                bins["low"],
-                bins["high"],
-                color=theme.BAND,
-                alpha=0.7,
-                linewidth=0,
-                label="noise band, 19 in 20",
-                zorder=1,
-            )
-        size, alpha = (6, 1.0) if lead else (4, 0.75)
-        style |= {"linewidth": 1.6 if lead else 0.9, "markersize": size, "alpha": alpha}
-        axis.plot(bins["predicted"], bins["actual"], label=model_name(model), **style)
-        seen += [*bins["predicted"], *bins["actual"]]
-    if not seen:
-        theme.nothing(axis, _NO_OUTCOME)
+    pairs = {m: measures.paired(rows["outcome"], rows[m]) for m in shown}
+    pairs = {m: pair for m, pair in pairs.items() if len(pair[0])}
+    if not pairs:
+        theme.nothing(left, _NO_OUTCOME)
+        right.set_axis_off()
         return figure
+    lead = next(iter(pairs))
+    seen = [
+        value
+        for model, pair in pairs.items()
+        for value in _calibration_line(left, model, pair, champion, model == lead)
+    ]
     low, high = max(0.0, min(seen) - 0.04), min(1.0, max(seen) + 0.04)
-    axis.plot([low, high], [low, high], color=theme.MUTED, linewidth=0.8, linestyle=":")
-    axis.set_xlim(low, high)
-    axis.set_ylim(low, high)
-    _percent_both(axis)
-    theme.label(axis, "Calibration", "predicted probability (mean of the group)", "share that lapsed")
-    theme.legend(axis, loc="upper left")
+    left.plot([low, high], [low, high], color=theme.MUTED, linewidth=0.8, linestyle=":")
+    left.set_xlim(low, high)
+    left.set_ylim(low, high)
+    _percent_both(left)
+    theme.label(left, "Calibration", "predicted probability (mean of the group)", "share that lapsed")
+    theme.legend(left, loc="upper left")
+    _spread(right, *pairs[lead])
+    theme.label(right, f"Spread of {model_name(lead)}", "predicted probability", "customers")
+    theme.legend(right, loc="upper left", ncols=2, bbox_to_anchor=(0, 1.0))
     return figure
+
+
+def _calibration_line(
+    axis: Axes, model: str, pair: tuple[np.ndarray, ...], champion: str | None, lead: bool
+) -> list[float]:
+    """Draw one model's groups, with the noise band where it leads; return all values drawn."""
+    bins = measures.calibration_bins(*pair)
+    if lead:
+        band = {"color": theme.BAND, "alpha": 0.7, "linewidth": 0, "label": "noise band, 19 in 20", "zorder": 1}
+        axis.fill_between(bins["predicted"], bins["low"], bins["high"], **band)
+    style = theme.style_of(model, champion)
+    style |= {"linewidth": 1.6, "markersize": 6} if lead else {"linewidth": 0.9, "markersize": 4, "alpha": 0.75}
+    axis.plot(bins["predicted"], bins["actual"], label=model_name(model), **style)
+    return [*bins["predicted"], *bins["actual"]]
+
+
+def _spread(axis: Axes, y: np.ndarray, p: np.ndarray) -> None:
+    """Draw a histogram of the predictions, stacked by outcome."""
+    edges = np.linspace(0, 1, 21)
+    lapsed, everyone = (np.histogram(np.clip(v, 0, 1), edges)[0] for v in (p[y > 0.5], p))
+    axis.bar(edges[:-1], lapsed, width=0.045, align="edge", color=theme.RAISES, label="lapsed")
+    axis.bar(edges[:-1], everyone - lapsed, width=0.045, align="edge", bottom=lapsed, color=theme.OTHER, label="stayed")
+    axis.set_xlim(0, 1)
+    axis.set_ylim(0, max(float(everyone.max()), 1.0) * 1.18)
+    axis.grid(False, axis="x")
+    theme.as_percent(axis.xaxis)
+    axis.yaxis.set_major_formatter(lambda value, _: number(value))
 
 
 def demand_deciles(
     predictions: pd.DataFrame, champion: str | None = None, *, currency: str = "", synthetic: bool = False
 ) -> Figure:
     """Draw mean predicted and actual spend by decile of the prediction, with 95 % intervals of the actual mean."""
-    figure, (axis,) = theme.blank(6.6, 3.9, synthetic=synthetic)
+    figure, (axis,) = theme.blank(9.2, 3.9, synthetic=synthetic)
     rows = newest(predictions)
     models = models_of(rows, champion)
     table = (
@@ -271,7 +287,7 @@ def drift_bars(drift: pd.DataFrame, n: int = 15, *, synthetic: bool = False) -> 
     from crm_pipeline.reports.drift import SHIFTED, WATCH
 
     rows = drift.head(n).iloc[::-1]
-    figure, (axis,) = theme.blank(7.2, 1.2 + 0.24 * max(len(rows), 4), synthetic=synthetic)
+    figure, (axis,) = theme.blank(9.2, 1.2 + 0.23 * max(len(rows), 4), synthetic=synthetic)
     if rows.empty:
         theme.nothing(axis, "No two periods of features to compare.")
         return figure
@@ -291,13 +307,13 @@ def drift_bars(drift: pd.DataFrame, n: int = 15, *, synthetic: bool = False) -> 
 def reasons_bars(themes: pd.DataFrame, *, synthetic: bool = False) -> Figure:
     """Draw the share of every theme in the reasons, split into what raises and what lowers the score."""
     rows = themes.iloc[::-1]
-    figure, (axis,) = theme.blank(7.2, 1.1 + 0.32 * max(len(rows), 3), synthetic=synthetic)
+    figure, (axis,) = theme.blank(9.2, 1.0 + 0.27 * max(len(rows), 3), synthetic=synthetic)
     if rows.empty:
         theme.nothing(axis, "No score carries reasons in this period.")
         return figure
     at = range(len(rows))
-    axis.barh(at, rows["raises"], color=theme.BAD, height=0.62, label="raises the score")
-    axis.barh(at, rows["lowers"], left=rows["raises"], color=theme.GOOD, height=0.62, label="lowers the score")
+    axis.barh(at, rows["raises"], color=theme.RAISES, height=0.62, label="raises the score")
+    axis.barh(at, rows["lowers"], left=rows["raises"], color=theme.CHAMPION, height=0.62, label="lowers the score")
     axis.set_yticks(at, [theme.plain(str(t)) for t in rows["theme"]])
     axis.grid(False, axis="y")
     theme.as_percent(axis.xaxis)

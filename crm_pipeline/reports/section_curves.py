@@ -102,8 +102,10 @@ def _calibration_figure(data: ReportData, draw: Draw, judged: Judged) -> Drawing
     return draw(
         plots.calibration(judged.rows, judged.champion, synthetic=data.synthetic),
         f"Calibration in ten groups; {judged.name} says {said} on average, {happened} lapsed; {found}.",
-        "Predicted probability against what happened, in ten groups of equal size. Inside the band the difference is no "
-        f"more than chance. On average {said} was said, {happened} happened; {found}.",
+        "Left: predicted probability against what happened, in ten groups of equal size; inside the band the difference "
+        "is no more than chance. Right: how many customers got which probability, and how many of them lapsed. "
+        f"On average {said} was said, {happened} happened; {found}.",
+        wide=True,
     )
 
 

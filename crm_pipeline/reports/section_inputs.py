@@ -36,8 +36,7 @@ def _reasons(data: ReportData, draw: Draw, task: str) -> dict[str, Any]:
         f"raised or lowered the score. Rows: {about}.",
     )
     rows: list[list[Cell | str]] = [
-        [str(r["theme"]), Cell(words.percent(r["share"]), bar=float(r["share"])), words.percent(r["strongest"])]
-        for r in filled.to_dict("records")
+        [str(r["theme"]), words.percent(r["share"]), words.percent(r["strongest"])] for r in filled.to_dict("records")
     ]
     columns = [
         Column("Theme"),

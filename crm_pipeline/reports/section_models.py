@@ -54,8 +54,8 @@ def _comparison_figure(
         plots.model_comparison(evaluation, metric, champion, grain=data.grain, synthetic=data.synthetic),
         f"{said.label} of {len(table)} models and baselines, one panel per cut-off; {_best_words(table, metric)}. "
         "The table below holds the values of the newest cut-off and the means.",
-        f"{said.label} ({said.says}), one panel per cut-off. Blue: the champion; grey: other estimators; hollow: "
-        "baselines. Bars: 95 % intervals over customers, within this period. Rows: customers eligible at the cut-off "
+        f"{said.label} ({said.says}), one panel per cut-off. Best at the newest on top. Blue: the champion; grey: other "
+        "estimators; hollow: baselines. Bars: 95 % intervals over customers, within this period. Rows: customers eligible at the cut-off "
         "whose outcome is known.",
         wide=True,
     )

@@ -185,7 +185,6 @@ def _table(data: ReportData, task: str, edition: str, judged: list[Judged]) -> T
     models = list(dict.fromkeys(m for j in judged for own in j.values.values() for m in own if m != ISSUED))
     columns = [
         Column("Scored at the end of"),
-        Column(f"{edition.capitalize()} on"),
         Column("Customers", True),
         Column("Said → happened", True, "mean of the scores, and of the outcomes"),
         Column("Measure"),
@@ -195,8 +194,7 @@ def _table(data: ReportData, task: str, edition: str, judged: list[Judged]) -> T
     ]
     rows: list[list[Cell | str]] = []
     for one in judged:
-        late = edition == "published" and _late(data, one)
-        rows += _lines(one, metrics, models, _first_cells(data, task, one, late))
+        rows += _lines(one, metrics, models, _first_cells(data, task, one, edition))
     what = "mean spend" if words.is_amount(task) else "share lapsed"
     return Table(
         f"{task.capitalize()} scores as {edition}: every cut-off, won or lost. Rows: customers with a score and a known "
@@ -206,11 +204,12 @@ def _table(data: ReportData, task: str, edition: str, judged: list[Judged]) -> T
     )
 
 
-def _first_cells(data: ReportData, task: str, one: Judged, late: bool) -> list[Cell | str]:
+def _first_cells(data: ReportData, task: str, one: Judged, edition: str) -> list[Cell | str]:
     write = words.number if words.is_amount(task) else functools.partial(words.percent, decimals=1)
+    late = ", late" if edition == "published" and _late(data, one) else ""
+    below = "" if words.missing(one.published_at) else f"{edition} {words.day(one.published_at)}{late}"
     return [
-        Cell(words.period(one.cutoff, data.grain), "fixed"),
-        Cell(words.day(one.published_at), "fixed", below="after the outcome" if late else ""),
+        Cell(words.period(one.cutoff, data.grain), "fixed", below=below),
         words.number(one.rows),
         f"{write(one.predicted)} → {write(one.outcome)}",
     ]

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 INK, MUTED, GRID, PAPER = "#1d2430", "#5d6775", "#dfe3e8", "#fefefe"
 CHAMPION, OTHER, BAND = "#0b5cad", "#b3bac4", "#c9d6e6"
 GOOD, WARN, BAD = "#2b7a4b", "#a86500", "#b3261e"
-_RECENCY, _RFM, _PROCESS, _SEASON = "#c2571a", "#2e8b7a", "#8a4fa3", "#8c7300"
+RAISES = _RECENCY = "#c2571a"
+_RFM, _PROCESS, _SEASON = "#2e8b7a", "#8a4fa3", "#8c7300"
 
 # Hex colour in a drawing -> CSS variable of the page.
 VARIABLES = {

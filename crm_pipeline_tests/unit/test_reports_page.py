@@ -347,7 +347,8 @@ def test_published_and_restated_are_never_mixed(page):
     published, restated = churn.index("Churn scores as published"), churn.index("Churn scores as restated")
     assert "6 matured periods" in churn[:published]
     assert "over 1 matured period:" in churn[published:restated]
-    assert "after the outcome" in churn[published:restated]
+    assert "published 2011-09-02, late" in churn[published:restated]
+    assert "restated 2011-09-02<" in churn[restated:]
 
 
 def test_lost_period_is_told(page):
