@@ -269,7 +269,7 @@ def _from_orders(table: Table, span: Span, shape: Shape) -> dict[str, Value]:
         f"returns_{q}": over("n_returns", 0, q),
         f"returns_{y}": over("n_returns", 0, y),
         f"return_share_{y}": _ratio(table.year_returned, spend_year),
-        f"channels_{y}": ibis.cases((one == other, 1.0), (one != other, 2.0)),
+        f"channels_{y}": ibis.cases((one == other, 1), (one != other, 2)),
     }
 
 

@@ -64,7 +64,7 @@ def test_the_engine_makes_the_types_that_ibis_promises():
     shape = Settings()
     known = features.customers(
         {"orders": con.table("activity_once")}, con.table("lifetime_once"), None,
-        period=P, first_period=P, calendar=WORLD.calendar, shape=shape,
+        period=P, first_period="2017-01-01", calendar=WORLD.calendar, shape=shape,
     )  # fmt: skip
     others = [
         f(con.table("orders_once"), P) for f in (activity.messages, activity.cases, activity.calls, activity.contacts)
