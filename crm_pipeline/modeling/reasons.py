@@ -1,0 +1,98 @@
+"""Attributions put in words that a CRM analyst reads, with the customer's own numbers. What they sum is in `explain`.
+
+Everything is whole columns (Arrow), never one row at a time: a million customers take seconds.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from crm_pipeline.modeling.explain import BASE, LEVEL
+from crm_pipeline.modeling.phrases import PHRASES, Facts, Text, otherwise
+from crm_pipeline.modeling.tasks import TASKS
+from crm_pipeline.periods import Grain
+
+Strings: TypeAlias = "pa.Array | pa.ChunkedArray"
+
+REASONS = 3
+NOTICEABLE = 0.05
+"""Themes that move the raw score by less than this are not given as reasons."""
+
+
+def reasons(
+    task: str,
+    themes: pd.DataFrame,
+    features: pd.DataFrame,
+    *,
+    horizon: int,
+    year: int = 12,
+    grain: Grain = "month",
+    money_unit: float = 0.0001,
+    currency: str = "",
+) -> pd.DataFrame:
+    """Return the three strongest reasons of every customer.
+
+    Parameters
+    ----------
+    task : str
+    themes : DataFrame
+        From `explain.theme_contributions`; ``base`` and ``level`` are the same for all and no reason.
+    features : DataFrame
+        The same rows of ``features/customers``.
+    horizon, year : int
+        Periods ahead, and periods in a year.
+    grain : {"month", "week"}
+    money_unit : float
+        Major units in one money unit.
+    currency : str
+        Code written before amounts.
+
+    Returns
+    -------
+    DataFrame
+        ``theme_1..3`` and ``reason_1..3``, strongest first by absolute contribution; null where no theme moves the
+        score by `NOTICEABLE`. A reason ends in what it does: ``… (raises the risk)``.
+    """
+    names = [c for c in themes.columns if c not in (BASE, LEVEL)]
+    values = themes[names].to_numpy("float64")
+    ranked = np.argsort(-np.abs(values), axis=1, kind="stable")[:, :REASONS]
+    theme_of = np.full((len(themes), REASONS), -1)
+    theme_of[:, : ranked.shape[1]] = np.where(np.abs(np.take_along_axis(values, ranked, 1)) >= NOTICEABLE, ranked, -1)
+    texts = np.full(theme_of.shape, None, dtype=object)
+    facts = Facts(features, horizon, year, grain, money_unit, currency)
+    for number, name in enumerate(names):
+        rows, position = np.nonzero(theme_of == number)
+        if len(rows):
+            raises = values[rows, number] > 0
+            texts[rows, position] = _sentences(task, name, facts.of(rows), raises)
+    labels = np.array([*names, None], dtype=object)[theme_of]
+    columns: dict[str, object] = {f"theme_{i + 1}": labels[:, i] for i in range(REASONS)}
+    columns |= {f"reason_{i + 1}": texts[:, i] for i in range(REASONS)}
+    return pd.DataFrame(columns, index=themes.index).astype("str")
+
+
+def factors_json(themes: pd.DataFrame) -> pd.Series:
+    """Return each row's theme contributions, base and level as JSON text, rounded to four decimals."""
+    parts: list[Text] = []
+    for i, name in enumerate(themes.columns):
+        numbers = np.round(themes[name].to_numpy("float64"), 4) + 0.0
+        parts += [f'{", " if i else "{"}"{name}": ', pc.cast(pa.array(numbers), pa.string())]
+    joined = (
+        pc.binary_join_element_wise(*parts, "}", "")
+        if len(themes.columns) and len(themes)
+        else pa.array(["{}"] * len(themes))
+    )
+    return pd.Series(joined.to_pandas(), index=themes.index, name="factors").astype("str")
+
+
+def _sentences(task: str, theme: str, facts: Facts, raises: np.ndarray) -> np.ndarray:
+    what = "risk" if TASKS[task].kind == "binary" else "amount"
+    worse = raises if what == "risk" else ~raises
+    phrase = PHRASES.get(theme, otherwise)(facts, worse)
+    effect = pc.if_else(pa.array(raises), f" (raises the {what})", f" (lowers the {what})")
+    return pc.binary_join_element_wise(phrase, effect, "").to_numpy(zero_copy_only=False)
