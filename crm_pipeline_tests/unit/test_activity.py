@@ -61,15 +61,13 @@ def test_the_engine_makes_the_types_that_ibis_promises():
     con.raw_sql(f"create or replace table lifetime_once as {con.compile(merged)}")
     again = lifetime.customers(con.table("lifetime_once"), con.table("activity_once"), None, {}, P)
     sums = outcomes.demand(con.table("lifetime_once"), con.table("activity_once"), P)
-    shape = Settings()
+    kinds = ("messages", "cases", "calls", "contacts")
+    others = {name: getattr(activity, name)(con.table("orders_once"), P) for name in kinds}
     known = features.customers(
-        {"orders": con.table("activity_once")}, con.table("lifetime_once"), None,
-        period=P, first_period="2017-01-01", calendar=WORLD.calendar, shape=shape,
+        {"orders": con.table("activity_once"), **others}, con.table("lifetime_once"), None,
+        period=P, first_period="2017-01-01", calendar=WORLD.calendar, shape=Settings(),
     )  # fmt: skip
-    others = [
-        f(con.table("orders_once"), P) for f in (activity.messages, activity.cases, activity.calls, activity.contacts)
-    ]
-    for table in (made, merged, again, sums, known, *others, activity.totals(con.table("activity_once"))):
+    for table in (made, merged, again, sums, known, *others.values(), activity.totals(con.table("activity_once"))):
         made_types = {row[0]: row[1] for row in con.raw_sql(f"describe {con.compile(table)}").fetchall()}
         assert made_types == {
             name: {"int64": "BIGINT", "string": "VARCHAR", "float64": "DOUBLE", "decimal(38, 0)": "DECIMAL(38,0)"}.get(
