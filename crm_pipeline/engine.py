@@ -102,16 +102,14 @@ class Engine:
         source = f"read_parquet({_literal(path)})"
         columns = {row[0]: row[1] for row in self.con.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}
         hashed = ", ".join(_quote(name) for name in sorted(columns) if name not in VOLATILE)
-        row = self.con.execute(
-            f"SELECT count(*), coalesce(sum(hash({hashed})::HUGEINT), 0) FROM {source}"
-        ).fetchall()[0]
+        row = self.con.execute(f"SELECT count(*), coalesce(sum(hash({hashed})::HUGEINT), 0) FROM {source}").fetchall()[
+            0
+        ]
         return Staged(str(path), int(row[0]), int(row[1]), columns)
 
     def release(self) -> None:
         """Drop the views that lazy tables left behind; call it between steps."""
-        names = self.con.execute(
-            "SELECT view_name FROM duckdb_views() WHERE NOT internal AND schema_name = 'main'"
-        )
+        names = self.con.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal AND schema_name = 'main'")
         for (name,) in names.fetchall():
             self.con.execute(f"DROP VIEW IF EXISTS {_quote(name)}")
 
@@ -120,11 +118,7 @@ def storage_error(error: Exception, where: Path) -> Exception:
     """Turn a full disk, an unwritable disk or an exceeded memory limit into one sentence; return others unchanged."""
     text = str(error)
     number = getattr(error, "errno", None)
-    if (
-        number in (errno.ENOSPC, errno.EDQUOT)
-        or "No space left" in text
-        or "not enough disk space" in text.lower()
-    ):
+    if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text or "not enough disk space" in text.lower():
         free = shutil.disk_usage(where if where.exists() else where.parent).free // 2**20
         return CrmError(
             f"The disk of {where} is full ({free} MB free): free some space and run again; "
@@ -135,9 +129,7 @@ def storage_error(error: Exception, where: Path) -> Exception:
             f"{where} cannot be written (read-only, or not permitted): choose another --home or mend its rights."
         )
     if isinstance(error, duckdb.OutOfMemoryException):
-        return CrmError(
-            f"The memory limit was reached while writing {where}: raise memory_limit (CRM_MEMORY_LIMIT)."
-        )
+        return CrmError(f"The memory limit was reached while writing {where}: raise memory_limit (CRM_MEMORY_LIMIT).")
     return error
 
 

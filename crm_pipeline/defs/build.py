@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import Any
 
 import dagster as dg
-from crm_pipeline.defs.assets.scores import score_assets
 
 from crm_pipeline.defs.assets.features import feature_assets
 from crm_pipeline.defs.assets.models import model_assets
+from crm_pipeline.defs.assets.scores import score_assets
 from crm_pipeline.defs.assets.tables import table_assets
 from crm_pipeline.defs.checks import contract_audits, contract_checks
 from crm_pipeline.defs.common import graph_of

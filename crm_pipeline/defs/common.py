@@ -86,11 +86,17 @@ def _with_unit(column: Any) -> str:
 
 @functools.cache
 def _module_digest(module: str) -> str:
-    """Hash a module's code without its comments and docstrings, without importing it."""
+    """Hash a module's code, or all of a package's, without comments and docstrings and without importing it."""
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         raise ValueError(f"no module {module}")
-    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    path = Path(spec.origin)
+    files = sorted(path.parent.rglob("*.py")) if spec.submodule_search_locations else [path]
+    return hashlib.blake2b("".join(_bare(f) for f in files).encode(), digest_size=12).hexdigest()
+
+
+def _bare(path: Path) -> str:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if (
@@ -100,7 +106,7 @@ def _module_digest(module: str) -> str:
             and isinstance(body[0].value, ast.Constant)
         ):
             body[0].value.value = ""
-    return hashlib.blake2b(ast.dump(tree).encode(), digest_size=12).hexdigest()
+    return ast.dump(tree)
 
 
 def code_version(

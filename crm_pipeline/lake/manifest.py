@@ -70,7 +70,5 @@ def content_hash(files: Iterable[Any], schema: dict[str, str]) -> str:
     ``files`` have ``rows`` and ``content_sum``. The schema takes part because row hashes ignore names and widths.
     """
     listed = list(files)
-    text = json.dumps(
-        [sum(f.rows for f in listed), str(sum(f.content_sum for f in listed)), sorted(schema.items())]
-    )
+    text = json.dumps([sum(f.rows for f in listed), str(sum(f.content_sum for f in listed)), sorted(schema.items())])
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()

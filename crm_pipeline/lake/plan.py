@@ -68,9 +68,7 @@ class Graph:
         Key of the last period that the source covers whole.
     """
 
-    def __init__(
-        self, nodes: Iterable[Node], calendar: Calendar, first: str, complete_until: str | None
-    ) -> None:
+    def __init__(self, nodes: Iterable[Node], calendar: Calendar, first: str, complete_until: str | None) -> None:
         self.calendar = calendar
         self.first = first
         self.complete_until = complete_until
@@ -145,9 +143,7 @@ class Graph:
                 return f"{dep.asset}@{p} may change"
         return None
 
-    def plan(
-        self, targets: Iterable[Key], index: Index, first_hash: Mapping[Key, str] | None = None
-    ) -> list[Stale]:
+    def plan(self, targets: Iterable[Key], index: Index, first_hash: Mapping[Key, str] | None = None) -> list[Stale]:
         """Name all that is stale among the targets, what they need, and what is published, in building order."""
         published = {key for key in index if key[0] in self.nodes}
         stale: dict[Key, Stale] = {}

@@ -191,11 +191,7 @@ class Lake:
                 self._link(old)
                 return old
             try:
-                kept = (
-                    old.files
-                    if old is not None and same
-                    else tuple(self.adopt(asset, partition, f) for f in files)
-                )
+                kept = old.files if old is not None and same else tuple(self.adopt(asset, partition, f) for f in files)
                 manifest = Manifest(
                     asset=asset,
                     partition=partition,
@@ -207,9 +203,7 @@ class Lake:
                     inputs=inputs,
                     code_version=code_version,
                     run_id=old.run_id if old is not None and same else run_id,
-                    published_at=old.published_at
-                    if old is not None and same
-                    else datetime.now(UTC).isoformat(),
+                    published_at=old.published_at if old is not None and same else datetime.now(UTC).isoformat(),
                     stats=stats or {},
                 )
                 self._record(manifest)

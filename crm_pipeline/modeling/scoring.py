@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crm_pipeline.modeling.explain import BASE, LEVEL, contributions, theme_contributions
+from crm_pipeline.modeling.explain import contributions, theme_contributions
 from crm_pipeline.modeling.level import Level
 from crm_pipeline.modeling.prediction import predict
-from crm_pipeline.modeling.reasons import top_reasons
+from crm_pipeline.modeling.reasons import factors_json, top_reasons
 from crm_pipeline.modeling.tasks import TASKS
+from crm_pipeline.periods import Grain
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,9 @@ class Release:
     run_id: str
     currency: str
     money_unit: float
+    horizon: int
+    year: int
+    grain: Grain
 
 
 def score(
@@ -43,12 +47,20 @@ def score(
     said = predict(release.task, model, features, level=level, money_unit=release.money_unit)
     terms = contributions(release.task, model, features, level=level, money_unit=release.money_unit)
     by_theme = theme_contributions(terms, themes)
-    own = by_theme.drop(columns=[c for c in (BASE, LEVEL) if c in by_theme])
     frame = pd.concat(
         [
             _constant(features, release, "scored", None),
             said,
-            top_reasons(release.task, own, features, currency=release.currency, money_unit=release.money_unit),
+            top_reasons(
+                release.task,
+                by_theme,
+                features,
+                horizon=release.horizon,
+                year=release.year,
+                grain=release.grain,
+                money_unit=release.money_unit,
+                currency=release.currency,
+            ),
         ],
         axis=1,
     )
@@ -74,15 +86,6 @@ def _constant(features: pd.DataFrame, release: Release, status: str, reason: str
     frame["status"] = status
     frame["status_reason"] = reason
     return frame
-
-
-def factors_json(by_theme: pd.DataFrame) -> pd.Series:
-    """Return each row's themes and contributions as JSON text, to three digits, without a loop over rows."""
-    text = np.full(len(by_theme), "{", dtype=object)
-    for i, name in enumerate(by_theme.columns):
-        values = np.char.mod("%.3f", by_theme[name].to_numpy("float64")).astype(object)
-        text = text + f"{', ' if i else ''}{json.dumps(name)}: " + values
-    return pd.Series(text + "}", index=by_theme.index)
 
 
 def row_hashes(features: pd.DataFrame) -> pd.Series:

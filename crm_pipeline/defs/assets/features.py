@@ -104,10 +104,8 @@ def _lifetime(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
 
 def _purchase_process(project: Project) -> dg.AssetsDefinition:
     settings = project.settings
-    package = "crm_pipeline.modeling.purchase_process"
-    modules = [package, *(f"{package}.{m}" for m in ("mbg_nbd", "pareto_nbd", "fit", "features", "observations"))]
     used = {"horizon": settings.horizon, "sample": settings.process_sample, "seed": settings.seed}
-    code = code_version(modules, used, (*LIBRARIES, "scipy", "numpy"))
+    code = code_version(["crm_pipeline.modeling.purchase_process"], used, (*LIBRARIES, "scipy", "numpy"))
 
     @dg.asset(
         **described(project, "features/purchase_process", code, kinds=("numpy",)),

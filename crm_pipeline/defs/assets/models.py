@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -21,9 +22,7 @@ from crm_pipeline.tracking import Tracked, Tracker
 
 LEARNING = (
     "crm_pipeline.modeling.training", "crm_pipeline.modeling.preprocessing", "crm_pipeline.modeling.calibration",
-    "crm_pipeline.modeling.tasks", "crm_pipeline.modeling.learners.base", "crm_pipeline.modeling.learners.boosting",
-    "crm_pipeline.modeling.learners.combined", "crm_pipeline.modeling.learners.process",
-    "crm_pipeline.modeling.learners.splines", "crm_pipeline.modeling.learners.trees",
+    "crm_pipeline.modeling.tasks", "crm_pipeline.modeling.learners",
 )  # fmt: skip
 LIBRARIES = ("scikit-learn", "xgboost", "numpy", "scipy")
 
@@ -130,7 +129,7 @@ def load_card_model(tracker: Tracker, card: Any) -> Any:
 
 def level_asset(project: Project, task: str) -> dg.AssetsDefinition:
     """Return the asset of a task's a-priori level."""
-    settings, calendar = project.settings, project.calendar
+    settings = project.settings
     span = 2 * settings.year + settings.training_cutoffs * settings.training_stride + 2 * settings.horizon
     back = tuple(-i * settings.training_stride for i in range(settings.training_cutoffs))
     used = {"horizon": settings.horizon, "year": settings.year, "span": span}
@@ -296,16 +295,18 @@ def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDe
             from crm_pipeline.modeling.promotion import decide
 
             listed = pd.concat([card.execute() for card in cards.values()], ignore_index=True)
-            decision = decide(task, evaluations.execute(), listed)
-            row = decision.iloc[0]
-            metadata = {"champion": row["champion"] or "none", "status": row["status"], "decision": row["reason"]}
-            chosen = listed[listed["estimator"] == row["champion"]]
-            if len(chosen):
-                decision = decision.assign(model_uri=chosen["model_uri"].iloc[0])
-                tracked = Tracked(chosen["run_id"].iloc[0], chosen["model_uri"].iloc[0])
-                tracker.set_champion(task, tracked, context.partition_key, row["model_version"])
+            fitted = listed[listed["status"] == "fitted"].set_index("estimator")
+            made = decide(task, evaluations.execute(), list(fitted.index), horizon=h, grain=settings.grain)
+            row = {"task": task, "model_version": "", "model_uri": ""} | dataclasses.asdict(made)
+            metadata = {"champion": made.champion or "none", "status": made.status, "decision": made.reason}
+            if made.champion:
+                chosen = fitted.loc[made.champion]
+                row |= {"model_version": chosen["model_version"], "model_uri": chosen["model_uri"]}
+                tracked = Tracked(chosen["run_id"], chosen["model_uri"])
+                tracker.set_champion(task, tracked, context.partition_key, chosen["model_version"])
                 metadata["mlflow"] = tracker.link(tracked.run_id)
-            return Result(conform(decision, CHAMPION), metadata)
+            frame = pd.DataFrame([row | {"evidence": json.dumps(made.evidence)}])
+            return Result(conform(frame, CHAMPION), metadata)
 
         return Deferred(compute)
 

@@ -10,8 +10,8 @@ import dagster as dg
 import ibis
 
 from crm_pipeline.contracts.features import activity_tables, catalogue
-from crm_pipeline.contracts.outputs import REPORT, SCORES, TRACK_RECORD, conform
-from crm_pipeline.defs.assets.models import LIBRARIES, load_card_model
+from crm_pipeline.contracts.outputs import SCORES, TRACK_RECORD, conform
+from crm_pipeline.defs.assets.models import LIBRARIES
 from crm_pipeline.defs.common import code_version, described, partitions_of, reads
 from crm_pipeline.defs.io import Deferred, Result
 from crm_pipeline.defs.project import Project
@@ -32,7 +32,17 @@ def score_assets(project: Project, tracker: Tracker) -> list[dg.AssetsDefinition
 
 def _scores(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefinition:
     settings = project.settings
-    modules = ["scoring", "prediction", "explain", "reasons", "level", "calibration", "preprocessing", "tasks"]
+    modules = [
+        "scoring",
+        "prediction",
+        "explain",
+        "reasons",
+        "phrases",
+        "level",
+        "calibration",
+        "preprocessing",
+        "tasks",
+    ]
     code = code_version(
         [f"crm_pipeline.modeling.{m}" for m in modules],
         {"currency": project.source.currency, "horizon": settings.horizon, "money_unit": settings.money_unit},
@@ -87,6 +97,9 @@ def _score(
         run_id=run_id,
         currency=project.source.currency,
         money_unit=float(settings.money_unit),
+        horizon=settings.horizon,
+        year=settings.year,
+        grain=settings.grain,
     )
     features = features.sort_values("customer_id", ignore_index=True)
     themes = {f.name: f.theme for f in catalogue(project.source.tables, settings)}
