@@ -33,8 +33,8 @@ class ReportData:
         ``scores/customers`` of the period: one row per known customer.
     synthetic : bool
         The source is made up: every page and every figure then says so.
-    grain, horizon
-        Length of a period, and h in periods.
+    grain, horizon, eligibility
+        Length of a period, h in periods, and how many periods back an order makes a customer eligible.
     track_record : mapping of task to DataFrame
         customer_id, cutoff, edition (published | restated), published_at, predicted, outcome, ``baseline_*``; all
         matured cut-offs so far. Amounts in major units.
@@ -79,6 +79,7 @@ class ReportData:
     synthetic: bool = False
     grain: Grain = "month"
     horizon: int = 3
+    eligibility: int = 12
     track_record: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     track_record_note: Mapping[str, str] = field(default_factory=dict)
     quality: pd.DataFrame = field(default_factory=_frame)

@@ -201,7 +201,6 @@ def call_view(data: ReportData, n: int = 10) -> dict[str, Any]:
     first = summary.call_first(data.scores, n)
     if first.empty:
         return {"table": None, "blocked": 0}
-    most = float(first["value_at_risk"].max()) or 1.0
     rows: list[list[Cell | str]] = []
     for at in range(len(first)):
         row = first.iloc[at]
@@ -216,12 +215,10 @@ def call_view(data: ReportData, n: int = 10) -> dict[str, Any]:
             [
                 str(at + 1),
                 Cell(str(row["customer_id"]), "strong"),
-                Cell(
-                    words.money(row["value_at_risk"], data.currency), bar=max(float(row["value_at_risk"]) / most, 0.0)
-                ),
+                words.money(row["value_at_risk"], data.currency),
                 words.percent(row.get("churn_probability")),
                 words.money(row.get("expected_spend"), data.currency),
-                words.day(row.get("last_order_at")),
+                Cell(words.day(row.get("last_order_at")), "fixed"),
                 "; ".join(reasons) or words.DASH,
                 Cell(remark, "warn") if remark else action + basis or words.DASH,
             ]

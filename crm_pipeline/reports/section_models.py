@@ -106,7 +106,7 @@ def _comparison_table(
     return Table(
         f"{task.capitalize()}: models and baselines at the newest cut-off, the end of "
         f"{words.period(table['cutoff'].iloc[0], data.grain)}{on}. Below each value its 95 % interval within this "
-        "period, beside it the mean over all cut-offs. Best first; the best of a column is bold.",
+        "period, beside it the mean over all cut-offs. Best first, by the first measure; the best of a column is bold.",
         columns,
         rows,
         f"Also recorded: {words.listing(others)}." if others else "",

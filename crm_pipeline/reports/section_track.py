@@ -194,7 +194,7 @@ def _table(data: ReportData, task: str, edition: str, judged: list[Judged]) -> T
     ]
     rows: list[list[Cell | str]] = []
     for one in judged:
-        rows += _lines(one, metrics, models, _first_cells(data, task, one, edition))
+        rows += _lines(one, metrics, models, _first_cells(data, task, one), _issued(data, one, edition))
     what = "mean spend" if words.is_amount(task) else "share lapsed"
     return Table(
         f"{task.capitalize()} scores as {edition}: every cut-off, won or lost. Rows: customers with a score and a known "
@@ -204,25 +204,28 @@ def _table(data: ReportData, task: str, edition: str, judged: list[Judged]) -> T
     )
 
 
-def _first_cells(data: ReportData, task: str, one: Judged, edition: str) -> list[Cell | str]:
+def _first_cells(data: ReportData, task: str, one: Judged) -> list[Cell | str]:
     write = words.number if words.is_amount(task) else functools.partial(words.percent, decimals=1)
+    told = f"{write(one.predicted)} → {write(one.outcome)}"
+    return [Cell(words.period(one.cutoff, data.grain), "fixed"), words.number(one.rows), told]
+
+
+def _issued(data: ReportData, one: Judged, edition: str) -> Cell:
     late = ", late" if edition == "published" and _late(data, one) else ""
-    below = "" if words.missing(one.published_at) else f"{edition} {words.day(one.published_at)}{late}"
-    return [
-        Cell(words.period(one.cutoff, data.grain), "fixed", below=below),
-        words.number(one.rows),
-        f"{write(one.predicted)} → {write(one.outcome)}",
-    ]
+    text = "" if words.missing(one.published_at) else f"{edition} {words.day(one.published_at)}{late}"
+    return Cell(text, "sub")
 
 
-def _lines(one: Judged, metrics: tuple[str, ...], models: list[str], first: list[Cell | str]) -> list[list[Cell | str]]:
-    """Return a line per measure; the cells that hold for all of them stand in the first only."""
+def _lines(
+    one: Judged, metrics: tuple[str, ...], models: list[str], first: list[Cell | str], issued: Cell
+) -> list[list[Cell | str]]:
+    """Return a line per measure; what holds for all of them stands in the first, the day of issue in the second."""
     if not one.rows:
         waiting = f"{customers(one.waiting)} scored, outcome not yet known"
         why = waiting if one.waiting else f"{customers(one.unscored)} not scored"
         return [[*first, Cell(why, "quiet"), *[""] * (len(models) + 2)]]
     lines: list[list[Cell | str]] = []
-    for metric in metrics:
+    for at, metric in enumerate(metrics):
         said, own = words.measure(metric), one.values[metric]
         best = _best(own, said.better)
         score, *rest = (
@@ -230,7 +233,8 @@ def _lines(one: Judged, metrics: tuple[str, ...], models: list[str], first: list
         )
         state, _ = one.verdicts.get(metric, ("", ""))
         verdict = Cell(state, _TONES[state], chip=True) if state else ""
-        lines.append([*(first if not lines else [""] * len(first)), said.label, score, verdict, *rest])
+        lead = first if not at else [issued if at == 1 else Cell("", "sub"), *[""] * (len(first) - 1)]
+        lines.append([*lead, said.label, score, verdict, *rest])
     return lines
 
 

@@ -34,12 +34,12 @@ MEASURES: dict[str, Measure] = {
     "calibration_slope": Measure(
         "Calibration slope", "one", 2, "1 when probabilities are neither too bold nor too shy"
     ),
-    "spearman": Measure("Spearman", "high", 3, "rank correlation of predicted and actual spend"),
     "wape": Measure("WAPE", "low", 3, "sum of absolute errors over actual total; lower is better"),
+    "spearman": Measure("Spearman", "high", 3, "rank correlation of predicted and actual spend"),
+    "total_ratio": Measure("Total", "one", 2, "predicted total over actual total; 1 is right"),
     "mae": Measure("MAE", "low", 2, "mean absolute error; lower is better"),
     "rmse": Measure("RMSE", "low", 2, "root mean squared error; lower is better"),
     "deviance": Measure("Deviance", "low", 3, "Tweedie deviance; lower is better"),
-    "total_ratio": Measure("Total", "one", 2, "predicted total over actual total; 1 is right"),
 }
 ALIASES = {
     "roc_auc": "auc",
