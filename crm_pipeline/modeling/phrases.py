@@ -90,34 +90,24 @@ def times(numbers: np.ndarray, noun: str) -> Text:
 def recency(facts: Facts, worse: np.ndarray) -> Text:
     """Say how long ago the last order was, beside the customer's usual gap."""
     days, gap = facts.number("recency_days"), facts.number("gap_mean_days")
-    late = days > gap
-    usual = join(
-        choose(late, "no order for ", "last order "),
-        whole(days),
-        choose(late, " days", " days ago"),
-        ", usually every ",
-        whole(gap),
-    )
-    once = join("bought on one day only, ", whole(days), " days ago")
-    unknown = join("last order ", whole(days), " days ago")
-    return choose(np.isfinite(gap), usual, choose(facts.number("order_days_all") == 1, once, unknown))
+    late, usual = worse & (days > gap), join(", usually every ", whole(gap))
+    habit = choose(np.isfinite(gap), usual, choose(facts.number("order_days_all") == 1, ", the only one so far", ""))
+    since = join(choose(days == 1, "1 day", join(whole(days), " days")))
+    return choose(late, join("no order for ", since, habit), join("last order ", since, " ago", habit))
 
 
 def rhythm(facts: Facts, worse: np.ndarray) -> Text:
     """Say how the number of orders moved, or where that points the other way, how many there are."""
     q = facts.quarter
     now, before = facts.number(f"orders_{q}"), facts.number(f"orders_{2 * q}") - facts.number(f"orders_{q}")
+    some = join("ordered ", choose(now == 1, "once", join(whole(now), " times")))
     trend = join(
-        "ordered ",
-        _counted(now),
-        f" in the last {facts.periods(q)}, ",
-        _counted(before, short=True),
-        f" in the {q} before",
+        choose(now == 0, "no order", some), f" in the last {facts.periods(q)}, ", whole(before), f" in the {q} before"
     )
-    days, tenure = facts.number("order_days_all"), facts.number("tenure_days")
-    count = join(choose(worse & (days > 0), "only ", ""), choose(days == 1, "1 day", join(whole(days), " days")), " with an order in ", whole(tenure), " days")  # fmt: skip
-    points = np.where(worse, now < before, now > before)
-    return choose(points & np.isfinite(before), trend, count)
+    days, tenure = facts.number("order_days_all"), whole(facts.number("tenure_days"))
+    several = join(choose(worse, "only ", ""), "ordered on ", whole(days), " days in ", tenure)
+    points = np.where(worse, now < before, now > before) & np.isfinite(before)
+    return choose(points, trend, choose(days == 1, join("ordered on one day only in ", tenure), several))
 
 
 def spend(facts: Facts, worse: np.ndarray) -> Text:
@@ -197,11 +187,6 @@ def contacts(facts: Facts, worse: np.ndarray) -> Text:
 def otherwise(facts: Facts, worse: np.ndarray) -> Text:
     """Say that something without a phrase of its own matters."""
     return pa.array(["other habits"] * len(facts))
-
-
-def _counted(numbers: np.ndarray, short: bool = False) -> Text:
-    many = whole(numbers) if short else join(whole(numbers), " times")
-    return choose(numbers == 0, "none" if short else "not once", choose(numbers == 1, "once", many))
 
 
 PHRASES: dict[str, Callable[[Facts, np.ndarray], Text]] = {

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,161 +20,150 @@ BLOCKS_TO_CHOOSE = 4
 FALLBACK = "purchase_process"
 
 
-@dataclass(frozen=True)
-class Decision:
-    """One row of ``models/<task>/champion``, without versions and URIs.
-
-    Attributes
-    ----------
-    champion : str or None
-        Estimator, None when no model could be fitted.
-    status : {"promoted", "fixed", "unjudged", "fallback", "abstained"}
-        ``promoted``: chosen among candidates on four blocks or more; ``fixed``: the fixed model, which beats the
-        baselines; ``unjudged``: the fixed model, no evaluation yet; ``fallback``: nothing beat the baselines;
-        ``abstained``: no model.
-    reason : str
-        One sentence or two.
-    blocks : int
-        Non-overlapping cut-offs it rests on.
-    evidence : dict
-        JSON-ready: the loss, the cut-offs, and per model its mean loss and its paired difference to each baseline.
-    """
-
+class _Verdict(NamedTuple):
     champion: str | None
     status: str
     reason: str
-    blocks: int
-    evidence: dict[str, Any] = field(default_factory=dict)
 
 
 def decide(
-    task: str, evaluation: pd.DataFrame, candidates: Sequence[str], *, horizon: int, grain: Grain = "month"
-) -> Decision:
+    task: str, evaluation: pd.DataFrame, cards: pd.DataFrame, *, horizon: int | None = None, grain: Grain = "month"
+) -> pd.DataFrame:
     """Decide which of the models fitted now is the champion.
+
+    Losses are compared per cut-off with the level as predicted (log loss for churn, Tweedie deviance for demand). With
+    fewer than four blocks the fixed model stands where it beats every baseline: it is ahead at more than half of the
+    cut-offs, or at half of them and in the mean. (A mean alone would hang on one odd season.) With four blocks or more
+    the lowest mean loss wins, or the simplest model within one block standard error of it, if it beats every baseline in
+    the mean. What does not beat them gives way to the purchase process, and nothing counts as promoted.
 
     Parameters
     ----------
     task : str
     evaluation : DataFrame
-        Rows of ``evaluation/<task>`` of all cut-offs to judge over: model, cutoff, metric, value.
-    candidates : sequence of str
-        Estimators fitted now (not abstained).
-    horizon : int
-        Periods a label spans: cut-offs closer than that overlap and count once.
+        Rows of ``evaluation/<task>`` of all cut-offs to judge over: model, cutoff, metric, value. May be empty.
+    cards : DataFrame
+        The cards of the estimators fitted now: estimator, status, and model_version and model_uri where there are.
+    horizon : int, optional
+        Periods a label spans: of cut-offs closer than that only every other counts. None: the cut-offs given are already
+        that far apart.
+    grain : {"month", "week"}
+
+    Returns
+    -------
+    DataFrame
+        One row: task, champion (None when no model could be fitted), model_version, status, reason, blocks, evidence
+        (JSON: the cut-offs, mean losses, paired differences to the baselines with block standard errors), model_uri.
+        Status: ``promoted`` (chosen over four blocks or more), ``fixed`` (the fixed model beats the baselines),
+        ``unjudged`` (no evaluation yet), ``kept`` (nothing beat the baselines: the purchase process), ``abstained``.
     """
-    of = TASKS[task]
+    fitted = cards[cards["status"] == "fitted"] if len(cards) else cards
+    candidates = sorted(fitted["estimator"]) if len(fitted) else []
+    losses = _losses(evaluation, TASKS[task].loss, horizon, grain)
+    verdict = _verdict(task, losses, candidates)
+    row: dict[str, Any] = {"task": task, **verdict._asdict(), "blocks": len(losses)}
+    row["evidence"] = json.dumps(_evidence(TASKS[task].loss, losses), sort_keys=True)
+    for name in ("model_version", "model_uri"):
+        own = fitted.loc[fitted["estimator"] == verdict.champion, name] if name in fitted else fitted.iloc[:0]
+        row[name] = own.iloc[0] if len(own) else None
+    order = ["task", "champion", "model_version", "status", "reason", "blocks", "evidence", "model_uri"]
+    return pd.DataFrame([row])[order]
+
+
+def _verdict(task: str, losses: pd.DataFrame, candidates: Sequence[str]) -> _Verdict:
+    usual = TASKS[task].fixed
     if not candidates:
-        return Decision(None, "abstained", "No estimator could be fitted; see the cards of the models.", 0)
-    losses = _losses(evaluation, of.loss, horizon, grain)
-    blocks = len(losses)
-    fixed = of.fixed if of.fixed in candidates else (FALLBACK if FALLBACK in candidates else sorted(candidates)[0])
-    if not blocks:
-        why = f"No cut-off has been judged yet, so the fixed model '{fixed}' stands, unjudged."
-        if fixed != of.fixed:
-            why = f"No cut-off has been judged yet and '{of.fixed}' could not be fitted, so '{fixed}' stands, unjudged."
-        return Decision(fixed, "unjudged", why, 0)
-    baselines = [m for m in losses.columns if m.startswith(PREFIX)]
-    evidence = _evidence(of.loss, losses, baselines)
+        return _Verdict(None, "abstained", "No estimator could be fitted; their cards say what is missing.")
+    fixed = usual if usual in candidates else (FALLBACK if FALLBACK in candidates else candidates[0])
+    instead = "" if fixed == usual else f" ('{usual}' could not be fitted)"
+    if fixed not in losses.columns or losses[fixed].isna().all():
+        return _Verdict(fixed, "unjudged", f"The fixed model '{fixed}'{instead} stands; no cut-off has judged it yet.")
     judged = [c for c in candidates if c in losses.columns and losses[c].notna().all()]
-    if blocks >= BLOCKS_TO_CHOOSE and judged:
-        return _chosen(task, losses, judged, baselines, evidence)
-    return _fixed(fixed, losses, candidates, baselines, evidence)
+    if len(losses) >= BLOCKS_TO_CHOOSE and judged:
+        return _chosen(task, losses, judged)
+    return _fixed(fixed, losses[losses[fixed].notna()], candidates)
 
 
-def _losses(evaluation: pd.DataFrame, loss: str, horizon: int, grain: Grain) -> pd.DataFrame:
+def _losses(evaluation: pd.DataFrame, loss: str, horizon: int | None, grain: Grain) -> pd.DataFrame:
     """Return cut-off × model losses over non-overlapping cut-offs, taken backwards from the newest."""
     rows = evaluation[evaluation["metric"] == loss] if len(evaluation) else evaluation
     if not len(rows):
         return pd.DataFrame()
-    table = rows.assign(cutoff=[str(c)[:10] for c in rows["cutoff"]]).pivot_table(
-        index="cutoff", columns="model", values="value", aggfunc="last"
-    )
+    rows = rows.assign(cutoff=[str(c)[:10] for c in rows["cutoff"]])
+    table = rows.pivot_table(index="cutoff", columns="model", values="value", aggfunc="last")
     calendar, kept = Calendar(grain), []
     for cutoff in sorted(table.index, reverse=True):
-        if not kept or calendar.distance(cutoff, kept[-1]) >= horizon:
+        if not kept or horizon is None or calendar.distance(cutoff, kept[-1]) >= horizon:
             kept.append(cutoff)
     return table.loc[sorted(kept)]
 
 
-def _fixed(
-    fixed: str, losses: pd.DataFrame, candidates: Sequence[str], baselines: list[str], evidence: dict[str, Any]
-) -> Decision:
+def _fixed(fixed: str, losses: pd.DataFrame, candidates: Sequence[str]) -> _Verdict:
     blocks = len(losses)
     short = (
-        f"{blocks} non-overlapping cut-off{'s' if blocks > 1 else ''}, fewer than {BLOCKS_TO_CHOOSE}: nothing is chosen"
+        f"{blocks} non-overlapping cut-off{'s' if blocks > 1 else ''}, so nothing is chosen ({BLOCKS_TO_CHOOSE} needed)"
     )
-    if fixed not in losses.columns or losses[fixed].isna().all():
-        return Decision(
-            fixed, "unjudged", f"{short}, and the fixed model '{fixed}' has not been judged yet.", blocks, evidence
-        )
-    strongest, gap = _strongest(losses, fixed, baselines)
-    if strongest is None or gap < 0:
-        wins = _wins(losses, fixed, strongest)
-        return Decision(
-            fixed, "fixed", f"{short}; the fixed model '{fixed}' {_beats(strongest, gap, wins)}.", blocks, evidence
-        )
+    unbeaten = [b for b in _baselines(losses) if not _ahead(losses[fixed] - losses[b])]
+    if not unbeaten:
+        return _Verdict(fixed, "fixed", f"{short}: the fixed model '{fixed}' {_lead(losses, fixed)}.")
     fallback = FALLBACK if FALLBACK in candidates else fixed
-    why = (
-        f"{short}; the fixed model '{fixed}' does not beat {_plain(strongest)} ({gap:+.4f} in mean loss), "
-        f"so '{fallback}' stands in and nothing is promoted."
+    behind = _plain(losses, fixed, unbeaten[0])
+    return _Verdict(
+        fallback, "kept", f"{short}; the fixed model '{fixed}' does not beat {behind}: '{fallback}' stands in."
     )
-    return Decision(fallback, "fallback", why, blocks, evidence)
 
 
-def _chosen(
-    task: str, losses: pd.DataFrame, judged: list[str], baselines: list[str], evidence: dict[str, Any]
-) -> Decision:
+def _chosen(task: str, losses: pd.DataFrame, judged: list[str]) -> _Verdict:
     """Choose by mean loss; who is within one block standard error of the best counts as equal, the simpler wins."""
-    best = str(losses[judged].mean().idxmin())
-    blocks, equals = len(losses), []
-    for name in judged:
-        paired = losses[name] - losses[best]
-        if paired.mean() <= paired.std(ddof=1) / np.sqrt(blocks):
-            equals.append(name)
+    best, blocks = str(losses[judged].mean().idxmin()), len(losses)
+    paired = {name: losses[name] - losses[best] for name in judged}
+    equals = [name for name, gap in paired.items() if gap.mean() <= gap.std(ddof=1) / np.sqrt(blocks)]
     champion = min(equals, key=lambda name: (entry(task, name).complexity, name))
-    strongest, gap = _strongest(losses, champion, baselines)
-    if strongest is not None and gap >= 0:
+    unbeaten = [b for b in _baselines(losses) if not (losses[champion] - losses[b]).mean() < 0]
+    if unbeaten:
         fallback = FALLBACK if FALLBACK in judged else champion
-        why = f"Over {blocks} blocks '{champion}' does not beat {_plain(strongest)} ({gap:+.4f} in mean loss): '{fallback}' stands in."
-        return Decision(fallback, "fallback", why, blocks, evidence)
-    wins = _wins(losses, champion, strongest)
-    among = "" if champion == best else f" and is the simplest of those within one standard error of '{best}'"
-    why = f"Over {blocks} blocks '{champion}' {_beats(strongest, gap, wins)}{among}."
-    return Decision(champion, "promoted", why, blocks, evidence)
+        behind = _plain(losses, champion, unbeaten[0])
+        return _Verdict(
+            fallback, "kept", f"Over {blocks} blocks '{champion}' does not beat {behind}: '{fallback}' stands in."
+        )
+    among = "" if champion == best else f"; it is the simplest within one block standard error of '{best}'"
+    return _Verdict(champion, "promoted", f"Over {blocks} blocks '{champion}' {_lead(losses, champion)}{among}.")
 
 
-def _strongest(losses: pd.DataFrame, model: str, baselines: list[str]) -> tuple[str | None, float]:
-    """Return the baseline the model is least ahead of, and the mean paired difference (negative: ahead)."""
-    gaps = {b: float((losses[model] - losses[b]).mean()) for b in baselines if losses[b].notna().any()}
-    gaps = {b: g for b, g in gaps.items() if np.isfinite(g)}
-    if not gaps:
-        return None, float("nan")
-    strongest = max(gaps, key=lambda b: gaps[b])
-    return strongest, gaps[strongest]
+def _baselines(losses: pd.DataFrame) -> list[str]:
+    return [m for m in losses.columns if m.startswith(PREFIX) and losses[m].notna().any()]
 
 
-def _wins(losses: pd.DataFrame, model: str, baseline: str | None) -> str:
-    if baseline is None:
-        return ""
-    return f"{int((losses[model] < losses[baseline]).sum())} of {len(losses)}"
+def _ahead(gaps: pd.Series) -> bool:
+    """Tell whether a model is ahead by its paired loss differences (negative is ahead), cut-off by cut-off."""
+    wins, count = int((gaps < 0).sum()), int(gaps.notna().sum())
+    return wins * 2 > count or (wins * 2 == count and float(gaps.mean()) < 0)
 
 
-def _beats(strongest: str | None, gap: float, wins: str) -> str:
-    if strongest is None:
+def _lead(losses: pd.DataFrame, model: str) -> str:
+    """Say by how much a model leads the baseline closest to it."""
+    baselines = _baselines(losses)
+    if not baselines:
         return "had no baseline to beat"
-    return f"beats every baseline, {_plain(strongest)} the least ({gap:+.4f} in mean loss, better at {wins} cut-offs)"
+    closest = max(baselines, key=lambda b: float((losses[model] - losses[b]).mean()))
+    return f"beats every baseline, the closest being {_plain(losses, model, closest)}"
 
 
-def _plain(baseline: str | None) -> str:
-    return f"the baseline '{(baseline or '').removeprefix(PREFIX)}'"
+def _plain(losses: pd.DataFrame, model: str, baseline: str) -> str:
+    gaps = (losses[model] - losses[baseline]).dropna()
+    name = baseline.removeprefix(PREFIX)
+    return f"'{name}' (mean difference of the loss {gaps.mean():+.4f}, better at {(gaps < 0).sum()} of {len(gaps)} cut-offs)"
 
 
-def _evidence(loss: str, losses: pd.DataFrame, baselines: list[str]) -> dict[str, Any]:
-    def pair(model: str, baseline: str) -> dict[str, float | None]:
+def _evidence(loss: str, losses: pd.DataFrame) -> dict[str, Any]:
+    def pair(model: str, baseline: str) -> dict[str, float]:
         gap = (losses[model] - losses[baseline]).dropna()
-        error = float(gap.std(ddof=1) / np.sqrt(len(gap))) if len(gap) > 1 else None
-        return {"mean": round(float(gap.mean()), 6) if len(gap) else None, "block_error": error and round(error, 6)}
+        found = {"mean": round(float(gap.mean()), 6)} if len(gap) else {}
+        if len(gap) > 1:
+            found["block_error"] = round(float(gap.std(ddof=1) / np.sqrt(len(gap))), 6)
+        return found
 
+    baselines = _baselines(losses)
     models = [m for m in losses.columns if m not in baselines]
     return {
         "loss": loss,

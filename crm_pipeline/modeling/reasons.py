@@ -24,12 +24,12 @@ NOTICEABLE = 0.05
 """Themes that move the raw score by less than this are not given as reasons."""
 
 
-def reasons(
+def top_reasons(
     task: str,
     themes: pd.DataFrame,
     features: pd.DataFrame,
     *,
-    horizon: int,
+    horizon: int = 3,
     year: int = 12,
     grain: Grain = "month",
     money_unit: float = 0.0001,
@@ -55,7 +55,7 @@ def reasons(
     Returns
     -------
     DataFrame
-        ``theme_1..3`` and ``reason_1..3``, strongest first by absolute contribution; null where no theme moves the
+        ``reason_1..3``, strongest first by absolute contribution; null where no theme moves the
         score by `NOTICEABLE`. A reason ends in what it does: ``… (raises the risk)``.
     """
     names = [c for c in themes.columns if c not in (BASE, LEVEL)]
@@ -70,9 +70,7 @@ def reasons(
         if len(rows):
             raises = values[rows, number] > 0
             texts[rows, position] = _sentences(task, name, facts.of(rows), raises)
-    labels = np.array([*names, None], dtype=object)[theme_of]
-    columns: dict[str, object] = {f"theme_{i + 1}": labels[:, i] for i in range(REASONS)}
-    columns |= {f"reason_{i + 1}": texts[:, i] for i in range(REASONS)}
+    columns = {f"reason_{i + 1}": texts[:, i] for i in range(REASONS)}
     return pd.DataFrame(columns, index=themes.index).astype("str")
 
 
