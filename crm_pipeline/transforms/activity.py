@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ibis
-from ibis.expr.types import BooleanValue, Table
+from ibis.expr.types import BooleanValue, Table, Value
 
 from crm_pipeline.periods import Calendar
 from crm_pipeline.transforms.columns import local_day, optional, total, whole
@@ -36,34 +36,38 @@ def orders(orders: Table, period: str, calendar: Calendar) -> Table:
     daily = _daily(orders, period, calendar)
     days = ibis.window(group_by=["customer_id", daily.n_orders > 0], order_by="day")
     daily = daily.mutate(gap=ibis.ifelse(daily.n_orders > 0, daily.day - daily.day.lag().over(days), None))
+    return daily.group_by("customer_id").aggregate(period_start=ibis.date(period), **_of_period(daily))
+
+
+def _of_period(daily: Table) -> dict[str, Value]:
+    """The aggregates of a customer's days."""
     bought = daily.n_orders > 0
     first_day, last_day = daily.day.min(where=bought), daily.day.max(where=bought)
     order_days = daily.count(where=bought)
-    return daily.group_by("customer_id").aggregate(
-        period_start=ibis.date(period),
-        n_orders=whole(daily.n_orders.sum()),
-        spend=whole(daily.spend.sum()),
-        spend_sumsq=daily.spend_sumsq.sum().cast("decimal(38, 0)"),
-        min_amount=daily.min_amount.min(),
-        max_amount=daily.max_amount.max(),
-        discount=whole(daily.discount.sum()),
-        min_channel=daily.min_channel.min(),
-        max_channel=daily.max_channel.max(),
-        last_channel=daily.max_channel.argmax(daily.day, where=daily.max_channel.notnull()),
-        first_at=daily.first_at.min(),
-        last_at=daily.last_at.max(),
-        order_days=order_days,
-        first_day=first_day,
-        last_day=last_day,
-        gaps=ibis.greatest(order_days - 1, 0),
-        gap_days_sum=(last_day - first_day).fill_null(0),
-        gap_days_sumsq=whole((daily.gap * daily.gap).sum()).fill_null(0),
-        n_returns=whole(daily.n_returns.sum()),
-        returned_amount=whole(daily.returned_amount.sum()),
-        n_cancelled=whole(daily.n_cancelled.sum()),
-        cancelled_amount=whole(daily.cancelled_amount.sum()),
-        seen_at=daily.seen_at.min(),
-    )
+    return {
+        "n_orders": whole(daily.n_orders.sum()),
+        "spend": whole(daily.spend.sum()),
+        "spend_sumsq": daily.spend_sumsq.sum().cast("decimal(38, 0)"),
+        "min_amount": daily.min_amount.min(),
+        "max_amount": daily.max_amount.max(),
+        "discount": whole(daily.discount.sum()),
+        "min_channel": daily.min_channel.min(),
+        "max_channel": daily.max_channel.max(),
+        "last_channel": daily.max_channel.argmax(daily.day, where=daily.max_channel.notnull()),
+        "first_at": daily.first_at.min(),
+        "last_at": daily.last_at.max(),
+        "order_days": order_days,
+        "first_day": first_day,
+        "last_day": last_day,
+        "gaps": ibis.greatest(order_days - 1, 0),
+        "gap_days_sum": (last_day - first_day).fill_null(0),
+        "gap_days_sumsq": whole((daily.gap * daily.gap).sum()).fill_null(0),
+        "n_returns": whole(daily.n_returns.sum()),
+        "returned_amount": whole(daily.returned_amount.sum()),
+        "n_cancelled": whole(daily.n_cancelled.sum()),
+        "cancelled_amount": whole(daily.cancelled_amount.sum()),
+        "seen_at": daily.seen_at.min(),
+    }
 
 
 def _daily(orders: Table, period: str, calendar: Calendar) -> Table:

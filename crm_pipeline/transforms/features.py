@@ -56,15 +56,13 @@ def customers(
     """
     span = Span(period, calendar, covered=calendar.distance(first_period, period) + 1)
     eligible = lifetime.filter(lifetime.last_day >= _days(date.fromisoformat(span.key(shape.eligibility))))
-    joined = eligible
-    for name, build in SOURCES.items():
-        if name in windows:
-            reduced = build(windows[name], span, shape)
-            joined = joined.left_join(reduced, eligible.customer_id == reduced[f"{name}_id"])
+    parts = {name: build(windows[name], span, shape) for name, build in SOURCES.items() if name in windows}
     if purchase_process is not None:
-        process = purchase_process.rename(purchase_process_id="customer_id")
-        joined = joined.left_join(process, eligible.customer_id == process.purchase_process_id)
-    present = {"lifetime", *windows, *(["purchase_process"] if purchase_process is not None else [])}
+        parts["purchase_process"] = purchase_process.rename(purchase_process_id="customer_id")
+    joined = eligible
+    for name, part in parts.items():
+        joined = joined.left_join(part, eligible.customer_id == part[f"{name}_id"])
+    present = {"lifetime", *parts}
     found = _express(joined, present, span, shape)
     columns = {
         f.name: found[f.name].cast("float64") if span.reaches(f) else ibis.null("float64")
