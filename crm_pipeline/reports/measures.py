@@ -44,7 +44,7 @@ def levels(y: Array, p: Array) -> Levels:
     """Return cumulative rows and outcomes over the distinct values of ``p`` from the highest down."""
     if not len(p):
         return Levels(np.empty(0), np.empty(0), np.empty(0))
-    order = np.argsort(-p, kind="stable")
+    order = np.argsort(-p)  # the order within a level does not matter: only its end is read
     score = p[order]
     last = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
     return Levels(score[last], last + 1.0, np.cumsum(y[order], dtype=float)[last])

@@ -74,7 +74,7 @@ def _refusals(frame: pd.DataFrame) -> Table | None:
 def scored_view(data: ReportData) -> dict[str, Any]:
     """Return the tables of section 3: status with reasons, risk buckets and value tiers."""
     scores = data.scores
-    status = pd.Series(texts(scores, "status", "not stated"), index=scores.index, dtype=object)
+    status = _filled(scores, "status", "not stated")
     scored = scores[status.isin(["scored", "extrapolated"])]
     definitions = [str(d) for d in scored["label_definition"].dropna().unique()] if "label_definition" in scored else []
     return {
@@ -103,10 +103,16 @@ def scored_view(data: ReportData) -> dict[str, Any]:
     }
 
 
+def _filled(frame: pd.DataFrame, column: str, default: str) -> pd.Series:
+    if column not in frame.columns:
+        return pd.Series(default, index=frame.index, dtype=object)
+    return frame[column].astype(object).where(frame[column].notna(), default)
+
+
 def _status(scores: pd.DataFrame, status: pd.Series) -> Table | None:
     if scores.empty:
         return None
-    reasons = pd.Series(texts(scores, "status_reason"), index=scores.index, dtype=object)
+    reasons = _filled(scores, "status_reason", "")
     counts = pd.DataFrame({"status": status, "reason": reasons}).value_counts().reset_index(name="count")
     counts["order"] = counts["status"].map({"scored": 0, "extrapolated": 1}).fillna(2)
     counts = counts.sort_values(["order", "count"], ascending=[True, False], kind="stable")
