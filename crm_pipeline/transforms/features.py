@@ -55,20 +55,20 @@ def customers(
         customer_id, as_of (DATE, the first day after the period), then the features of the catalogue as float64.
     """
     span = Span(period, calendar, covered=calendar.distance(first_period, period) + 1)
-    eligible = lifetime.filter(lifetime.last_day >= _days(date.fromisoformat(span.key(shape.eligibility))))
+    eligible = lifetime.filter(lifetime.last_day >= _days(span.start(shape.eligibility)))
     parts = {name: build(windows[name], span, shape) for name, build in SOURCES.items() if name in windows}
     if purchase_process is not None:
         parts["purchase_process"] = purchase_process.rename(purchase_process_id="customer_id")
     joined = eligible
     for name, part in parts.items():
-        joined = joined.left_join(part, eligible.customer_id == part[f"{name}_id"])
+        joined = joined.left_join(part, [("customer_id", f"{name}_id")])
     present = {"lifetime", *parts}
     found = _express(joined, present, span, shape)
     columns = {
         f.name: found[f.name].cast("float64") if span.reaches(f) else ibis.null("float64")
         for f in by_source(present, shape)
     }
-    return joined.select("customer_id", as_of=ibis.date(calendar.end_date(period).isoformat()), **columns)
+    return joined.select("customer_id", as_of=ibis.literal(calendar.end_date(period)), **columns)
 
 
 @dataclass(frozen=True)
@@ -79,16 +79,16 @@ class Span:
     calendar: Calendar
     covered: int
 
-    def key(self, i: int) -> str:
-        """Return the key of the i-th period from the end."""
-        return self.calendar.shift(self.period, 1 - i)
+    def start(self, i: int) -> date:
+        """Return the first day of the i-th period from the end."""
+        return date.fromisoformat(self.calendar.shift(self.period, 1 - i))
 
     def within(self, table: Table, low: int, high: int) -> BooleanValue:
         """Return whether a row lies in the periods ``low + 1`` to ``high`` from the end."""
-        start = table.period_start
+        day = table.period_start
         if high == low + 1:
-            return start == ibis.date(self.key(high))
-        return (start >= ibis.date(self.key(high))) & (start <= ibis.date(self.key(low + 1)))
+            return day == self.start(high)
+        return (day >= self.start(high)) & (day <= self.start(low + 1))
 
     def reaches(self, feature: Feature) -> bool:
         """Return whether the data go back as far as the feature does."""
