@@ -47,6 +47,8 @@ _BASELINE_STYLES = {
     "rfm": (_RFM, (0, (1, 1)), "^"),
     "purchase_process": (_PROCESS, (0, (5, 1, 1, 1)), "D"),
     "last_season": (_SEASON, (0, (3, 1)), "v"),
+    "zero": (_RECENCY, (0, (5, 2)), "s"),
+    "last_spend": (_RFM, (0, (1, 1)), "^"),
 }
 _MARKDOWN_BYTES = 60_000
 

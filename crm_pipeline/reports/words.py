@@ -37,9 +37,13 @@ MEASURES: dict[str, Measure] = {
     "wape": Measure("WAPE", "low", 3, "sum of absolute errors over actual total; lower is better"),
     "spearman": Measure("Spearman", "high", 3, "rank correlation of predicted and actual spend"),
     "total_ratio": Measure("Total", "one", 2, "predicted total over actual total; 1 is right"),
+    "deviance": Measure("Deviance", "low", 3, "Tweedie deviance; lower is better"),
     "mae": Measure("MAE", "low", 2, "mean absolute error; lower is better"),
     "rmse": Measure("RMSE", "low", 2, "root mean squared error; lower is better"),
-    "deviance": Measure("Deviance", "low", 3, "Tweedie deviance; lower is better"),
+    "r2": Measure("R²", "high", 3, "share of the variance of spend that is explained"),
+    "gini": Measure("Gini", "high", 3, "concentration of actual spend by predicted rank, 1 is the best possible"),
+    "f1": Measure("F1", "high", 3, "harmonic mean of precision and recall at the threshold"),
+    "calibration_error": Measure("Calibration error", "low", 3, "mean gap of predicted and actual share in ten groups"),
 }
 ALIASES = {
     "roc_auc": "auc",
@@ -67,7 +71,9 @@ _BASELINES = {
     "recency": "Recency rule",
     "rfm": "RFM rule",
     "purchase_process": "Purchase process alone",
-    "last_season": "Last season's rate",
+    "last_season": "Last season",
+    "last_spend": "Same as last time",
+    "zero": "Nobody buys",
 }
 
 

@@ -24,7 +24,7 @@ ESTIMATORS = {
     "purchase_process": 0.55,
 }
 AMOUNT_MODELS = {"two_part": 0.25, "gradient_boosting": 0.3, "linear": 0.6, "decision_tree": 0.7}
-AMOUNT_BASELINES = {"purchase_process": 0.7, "last_season": 1.1, "recency": 1.2}
+AMOUNT_BASELINES = {"purchase_process": 0.7, "last_season": 1.1, "last_spend": 1.2, "zero": 1.5}
 
 
 def _sigmoid(x):
@@ -50,7 +50,8 @@ def demand_predictions(rng, n, cutoff="2011-05-01"):
     for name, noise in AMOUNT_MODELS.items():
         frame[name] = mean * 0.55 * np.exp(rng.normal(0, noise, n) - noise**2 / 2)
     for name, noise in AMOUNT_BASELINES.items():
-        frame[f"baseline_{name}"] = mean * 0.4 * np.exp(rng.normal(0, noise, n) - noise**2 / 2)
+        spend = mean * 0.4 * np.exp(rng.normal(0, noise, n) - noise**2 / 2)
+        frame[f"baseline_{name}"] = 0.0 if name == "zero" else spend
     return frame
 
 
