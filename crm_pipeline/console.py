@@ -139,7 +139,7 @@ def show_results(summary: Summary) -> None:
     out.print(table)
     for task in project.settings.tasks:
         _show_models(summary, task, model_vs_baselines, made)
-    report = project.home / "reports" / f"{summary.prepared.through}.html"
+    report = project.home / "reports" / f"{project.calendar.label(summary.prepared.through)}.html"
     out.print(f"Report      {report}")
     out.print(f"Scores      crm-pipeline scores --home {project.home}")
     out.print(f"Dagster UI  crm-pipeline ui --home {project.home}   → http://127.0.0.1:3000")

@@ -11,6 +11,7 @@ import dagster as dg
 
 from crm_pipeline.defs.assets.features import feature_assets
 from crm_pipeline.defs.assets.models import model_assets
+from crm_pipeline.defs.assets.reports import report_asset
 from crm_pipeline.defs.assets.scores import score_assets
 from crm_pipeline.defs.assets.tables import table_assets
 from crm_pipeline.defs.checks import contract_audits, contract_checks
@@ -61,6 +62,7 @@ def build_defs(project: Project, resource_overrides: Mapping[str, Any] | None = 
         *feature_assets(project),
         *model_assets(project, io, tracker),
         *score_assets(project, tracker),
+        report_asset(project),
     ]
     definitions = dg.Definitions(
         assets=assets,

@@ -6,6 +6,7 @@ import ast
 import functools
 import hashlib
 import importlib.util
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +18,9 @@ from crm_pipeline.defs.project import Project
 from crm_pipeline.lake import Dep, Graph, Node
 
 OWNERS = ["team:crm-data"]
+LIBRARIES = ("duckdb", "ibis-framework")
+"""What a table asset's content depends on beside its own code."""
+
 LAYERS = {
     "raw": "1_raw", "clean": "2_clean", "rejects": "2_clean", "activity": "3_activity", "lifetime": "3_activity",
     "features": "4_features", "outcomes": "4_features", "training": "5_models", "levels": "5_models",
@@ -45,7 +49,12 @@ def reads(
     """
     mapping = None
     if not whole:
-        mapping = dg.TimeWindowPartitionMapping(min(offsets), max(offsets), allow_nonexistent_upstream_partitions=True)
+        with warnings.catch_warnings():
+            # the parameter is marked beta; without it the first periods of a window cannot be built at all
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            mapping = dg.TimeWindowPartitionMapping(
+                min(offsets), max(offsets), allow_nonexistent_upstream_partitions=True
+            )
     listed = None if whole else [int(o) for o in offsets]
     return dg.AssetIn(
         key=dg.AssetKey(asset.split("/")),
@@ -135,6 +144,7 @@ def graph_of(assets: Iterable[dg.AssetsDefinition], project: Project) -> Graph:
         ]
         for spec in definition.specs:
             asset = spec.key.to_user_string()
+            also = [Dep(str(a)) for a in spec.metadata.get("also_reads", ())]
             within = {k.to_user_string() for k in definition.asset_deps[spec.key]} & {
                 s.key.to_user_string() for s in definition.specs
             }
@@ -142,7 +152,7 @@ def graph_of(assets: Iterable[dg.AssetsDefinition], project: Project) -> Graph:
                 Node(
                     asset,
                     spec.code_version or "",
-                    tuple(reading) + tuple(Dep(a, (0,)) for a in sorted(within)),
+                    () if asset.startswith("raw/") else (*reading, *(Dep(a) for a in sorted(within)), *also),
                     partitioned=definition.partitions_def is not None,
                     source=asset.startswith("raw/"),
                     needs_complete=bool(spec.metadata.get("needs_complete")),

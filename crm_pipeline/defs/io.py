@@ -11,11 +11,12 @@ import dagster as dg
 import ibis
 
 from crm_pipeline.defs.project import Project
+from crm_pipeline.engine import Staged
 from crm_pipeline.errors import CrmError
 from crm_pipeline.lake import ALL, Graph, Manifest
 
 FORCE_TAG = "crm/force"
-Audit = Callable[[ibis.Table], list[str]]
+Audit = Callable[[ibis.Table, str | None], list[str]]
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class LakeIOManager(dg.IOManager):
     project : Project
     graph : callable returning Graph
         Resolved lazily, because the graph is built from the same definitions.
-    audits : mapping of asset name to a function that returns the contract's failures of a table.
+    audits : mapping of asset name to a function that returns the contract's failures of a table and partition.
     """
 
     def __init__(self, project: Project, graph: Callable[[], Graph], audits: Mapping[str, Audit]) -> None:
@@ -143,7 +144,7 @@ class LakeIOManager(dg.IOManager):
         result = obj.compute() if isinstance(obj, Deferred) else obj
         rows, extra = (result.rows, result.metadata) if isinstance(result, Result) else (result, {})
         staged = lake.stage(rows)
-        failures = self._audit(asset, staged.path)
+        failures = self._audit(asset, partition, staged)
         self._record_check(context, asset, partition, failures)
         if failures:
             raise CrmError(
@@ -164,9 +165,9 @@ class LakeIOManager(dg.IOManager):
         self.project.engine.release()
         return manifest, False, extra
 
-    def _audit(self, asset: str, path: str) -> list[str]:
+    def _audit(self, asset: str, partition: str, staged: Staged) -> list[str]:
         audit = self._audits.get(asset)
-        return audit(self.project.engine.table([path], {})) if audit else []
+        return audit(self.project.engine.table([staged.path], staged.columns), partition) if audit else []
 
     def _record_check(self, context: dg.OutputContext, asset: str, partition: str, failures: list[str]) -> None:
         if asset not in self._audits:

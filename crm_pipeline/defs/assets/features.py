@@ -1,7 +1,5 @@
 """Assets of the layers activity, lifetime, features, outcomes and training. The table logic lies in transforms."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -10,12 +8,11 @@ import dagster as dg
 import ibis
 
 from crm_pipeline.contracts.features import activity_tables, catalogue, history
-from crm_pipeline.defs.common import code_version, described, partitions_of, reads
+from crm_pipeline.defs.common import LIBRARIES, code_version, described, partitions_of, reads
 from crm_pipeline.defs.io import Deferred
 from crm_pipeline.defs.project import Project
 from crm_pipeline.transforms import activity, features, lifetime, outcomes, training
 
-LIBRARIES = ("duckdb", "ibis-framework")
 EPOCH = date(1970, 1, 1)
 
 

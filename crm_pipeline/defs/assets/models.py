@@ -1,7 +1,5 @@
 """Assets of the layers models, levels and evaluation. Learning and judging lie in modeling, recording in tracking."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import hashlib
@@ -204,7 +202,7 @@ def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.Assets
         outs={"predictions": out(f"evaluation/{task}_predictions"), "metrics": out(f"evaluation/{task}")},
         partitions_def=partitions_of(project),
     )
-    def evaluated(context: dg.AssetExecutionContext, **tables: Any) -> Any:
+    def evaluated(context: dg.AssetExecutionContext, **tables: Any):
         cutoff = project.calendar.shift(context.partition_key, -h)
 
         @functools.cache

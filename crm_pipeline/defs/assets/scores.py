@@ -1,7 +1,5 @@
 """Assets of the layers scores, track_record and reports. Scoring lies in modeling, joining in transforms, pages in reports."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any

@@ -1,14 +1,10 @@
 """Assets of the layers raw, clean and rejects: one step per canonical table. Mapping and rules live in sources and transforms."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import dagster as dg
 import ibis
 
 from crm_pipeline.contracts.canonical import CANONICAL
-from crm_pipeline.defs.common import OWNERS, code_version, column_schema, described, partitions_of, reads
+from crm_pipeline.defs.common import LIBRARIES, code_version, described, partitions_of, reads
 from crm_pipeline.defs.io import Adopted, LakeIOManager
 from crm_pipeline.defs.project import Project
 from crm_pipeline.transforms import cleaning
@@ -32,49 +28,40 @@ def table_assets(project: Project, io: LakeIOManager) -> list[dg.AssetsDefinitio
 
 
 def _table(project: Project, io: LakeIOManager, name: str) -> dg.AssetsDefinition:
-    contract = CANONICAL[name]
-    dated = name not in UNDATED
-    lines_of_orders = name == "order_lines" and "orders" in project.source.tables
+    contract, source, settings = CANONICAL[name], project.source, project.settings
+    lines_of_orders = name == "order_lines" and "orders" in source.tables
+    amount_of_lines = name == "orders" and "amount" not in source.tables[name] and "order_lines" in source.tables
+    also = ["raw/order_lines"] if amount_of_lines else []
     code = code_version(
         ["crm_pipeline.transforms.cleaning", "crm_pipeline.contracts.canonical", "crm_pipeline.contracts.core"],
-        {
-            "currency": project.source.currency,
-            "money_unit": project.settings.money_unit,
-            "columns": project.source.tables[name],
-        },
-        ["duckdb", "ibis-framework"],
+        {"currency": source.currency, "money_unit": settings.money_unit, "columns": source.tables[name], "also": also},
+        LIBRARIES,
     )
     keys = {layer: dg.AssetKey([layer, name]) for layer in ("raw", "clean", "rejects")}
+    upstream = {dg.AssetKey(["clean", "orders"])} if lines_of_orders else set()
 
     def out(layer: str) -> dg.AssetOut:
-        shared = {"group_name": described(project, f"{layer}/{name}", code)["group_name"], "owners": OWNERS}
-        return dg.AssetOut(
-            key=keys[layer],
-            description=WHAT[layer].format(title=contract.description.rstrip(".")),
-            code_version=code,
-            kinds={"duckdb", "parquet"},
-            metadata=column_schema(project, f"{layer}/{name}"),
-            dagster_type=dg.Any,
-            **shared,
-        )
-
-    upstream = {dg.AssetKey(["clean", "orders"])} if lines_of_orders else set()
+        about = WHAT[layer].format(title=contract.description.rstrip("."))
+        shared = described(project, f"{layer}/{name}", code, kinds=("duckdb", "parquet"), also_reads=also)
+        return dg.AssetOut(**shared, description=about, dagster_type=dg.Any)
 
     @dg.multi_asset(
         name=f"table_{name}",
         ins={"orders": reads("clean/orders")} if lines_of_orders else {},
         outs={layer: out(layer) for layer in keys},
         internal_asset_deps={"raw": set(), "clean": {keys["raw"], *upstream}, "rejects": {keys["raw"], *upstream}},
-        partitions_def=partitions_of(project) if dated else None,
+        partitions_def=partitions_of(project) if name not in UNDATED else None,
     )
-    def table(context: dg.AssetExecutionContext, **inputs: ibis.Table) -> Any:
+    def table(context: dg.AssetExecutionContext, **inputs: ibis.Table):
         raw = io.read(context, f"raw/{name}")
         cleaned = cleaning.clean_table(
             raw,
             contract,
-            currency=project.source.currency,
+            currency=source.currency,
             orders=inputs.get("orders"),
-            columns=project.source.tables[name],
+            lines=io.read(context, "raw/order_lines") if amount_of_lines else None,
+            columns=source.tables[name],
+            money_unit=float(settings.money_unit),
         )
         return Adopted(), cleaned.clean, cleaned.rejects
 
@@ -82,7 +69,7 @@ def _table(project: Project, io: LakeIOManager, name: str) -> dg.AssetsDefinitio
 
 
 def _derived_orders(project: Project) -> dg.AssetsDefinition:
-    code = code_version(["crm_pipeline.transforms.cleaning"], {}, ["duckdb", "ibis-framework"])
+    code = code_version(["crm_pipeline.transforms.cleaning"], {}, LIBRARIES)
 
     @dg.asset(
         **described(project, "clean/orders", code),

@@ -1,0 +1,163 @@
+"""The asset of the layer reports: gathers a period's frames for the page. What the page says and shows lies in reports."""
+
+import os
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import ibis
+
+from crm_pipeline.contracts.canonical import CANONICAL
+from crm_pipeline.contracts.features import catalogue
+from crm_pipeline.contracts.outputs import REPORT, conform
+from crm_pipeline.defs.assets.tables import UNDATED
+from crm_pipeline.defs.common import LIBRARIES, code_version, described, partitions_of, reads
+from crm_pipeline.defs.io import Deferred, Result
+from crm_pipeline.defs.project import Project
+
+TRACKED = 12
+"""How many matured periods of published scores the page shows."""
+
+
+def report_asset(project: Project) -> dg.AssetsDefinition:
+    """Return the asset that writes one HTML page per period."""
+    settings = project.settings
+    h, tasks = settings.horizon, settings.tasks
+    dated = [name for name in project.source.tables if name not in UNDATED]
+    back = tuple(-i * h for i in range(settings.evaluation_cutoffs))
+    ins = {
+        "scores": reads("scores/customers"),
+        "features": reads("features/customers", (-h, -1, 0), optional=True),
+        **{f"{layer}_{name}": reads(f"{layer}/{name}") for name in dated for layer in ("raw", "clean", "rejects")},
+    }
+    for task in tasks:
+        ins |= {
+            f"evaluation_{task}": reads(f"evaluation/{task}", back),
+            f"predictions_{task}": reads(f"evaluation/{task}_predictions"),
+            f"champion_{task}": reads(f"models/{task}/champion"),
+            f"scored_{task}": reads(f"scores/{task}"),
+            f"record_{task}": reads(f"track_record/{task}", tuple(range(1 - TRACKED, 1)), optional=True),
+            **{f"card_{task}_{n}": reads(f"models/{task}/{n}") for n in settings.estimators(task)},
+        }
+    if "churn" in tasks:
+        ins["lapsed"] = reads("outcomes/churn", (-h,), optional=True)
+        ins["since"] = reads("activity/orders", tuple(range(1 - h, 1)))
+    code = code_version(["crm_pipeline.reports"], {"tracked": TRACKED}, (*LIBRARIES, "matplotlib", "jinja2"))
+
+    @dg.asset(
+        **described(project, "reports/period", code, kinds=("html",)),
+        ins=ins,
+        partitions_def=partitions_of(project),
+    )
+    def period_report(context: dg.AssetExecutionContext, **tables: Any) -> Any:
+        """The page of the period: track record, data quality, who was scored, models against baselines, reasons, drift."""
+        return Deferred(lambda: _write(project, context.partition_key, tables))
+
+    return period_report
+
+
+def _write(project: Project, period: str, tables: dict[str, ibis.Table | None]) -> Result:
+    import pandas as pd
+
+    from crm_pipeline.reports import plots
+    from crm_pipeline.reports.report import render_report
+
+    frames = {
+        name: pd.DataFrame() if table is None else table.execute() for name, table in tables.items() if _wanted(name)
+    }
+    data = _data(project, period, frames, tables)
+    folder = project.home / "reports"
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{project.calendar.label(period)}.html"
+    temporary = project.lake.staging() / f"{period}.html"
+    temporary.write_text(render_report(data), encoding="utf-8")
+    os.replace(temporary, target)
+    row = {"as_of": project.calendar.end_date(period), "path": Path("reports", target.name).as_posix()}
+    metadata: dict[str, Any] = {"report": dg.MetadataValue.path(str(target))}
+    for task in project.settings.tasks:
+        if len(data.evaluation[task]):
+            figure = plots.model_comparison(
+                data.evaluation[task], champion=data.champion(task), synthetic=data.synthetic
+            )
+            metadata[f"{task}_models"] = dg.MetadataValue.md(plots.markdown_image(figure))
+    return Result(conform(pd.DataFrame([row]), REPORT), metadata)
+
+
+def _wanted(name: str) -> bool:
+    return not name.startswith(("raw_", "clean_", "rejects_")) and name not in ("lapsed", "since")
+
+
+def _data(project: Project, period: str, frames: dict[str, Any], tables: dict[str, ibis.Table | None]) -> Any:
+    import pandas as pd
+
+    from crm_pipeline.reports.data import ReportData
+    from crm_pipeline.reports.summary import theme_shares
+
+    settings, source, calendar = project.settings, project.source, project.calendar
+    tasks = settings.tasks
+    quality, refusals = _quality(tables, [n for n in source.tables if n not in UNDATED])
+    features = frames["features"]
+    as_of = calendar.end_date(period)
+    now = features["as_of"].map(str) == str(as_of) if len(features) else pd.Series(dtype=bool)
+    earlier = features[~now] if len(features) else features
+    newest = max(earlier["as_of"].map(str)) if len(earlier) else None
+    cards = [frames[f"card_{t}_{n}"] for t in tasks for n in settings.estimators(t)]
+    return ReportData(
+        source=source.name,
+        period=period,
+        as_of=as_of,
+        horizon_end=calendar.end_date(calendar.shift(period, settings.horizon)),
+        currency=source.currency,
+        scores=frames["scores"],
+        synthetic=source.synthetic,
+        grain=settings.grain,
+        horizon=settings.horizon,
+        eligibility=settings.eligibility,
+        track_record={t: frames[f"record_{t}"] for t in tasks},
+        quality=quality,
+        refusals=refusals,
+        absent_tables=tuple(name for name in CANONICAL if name not in source.tables),
+        evaluation={t: frames[f"evaluation_{t}"] for t in tasks},
+        predictions={t: frames[f"predictions_{t}"] for t in tasks},
+        champions=pd.concat([frames[f"champion_{t}"] for t in tasks], ignore_index=True),
+        cards=pd.concat(cards, ignore_index=True),
+        features=features[now] if len(features) else features,
+        previous_features=earlier[earlier["as_of"].map(str) == newest] if newest else earlier,
+        previous_period=calendar.shift(calendar.key(date.fromisoformat(newest[:10])), -1) if newest else None,
+        descriptions={f.name: f.description for f in catalogue(source.tables, settings)},
+        reasons={t: theme_shares(frames[f"scored_{t}"]) for t in tasks},
+        comebacks=_comebacks(tables, calendar.shift(period, -2 * settings.horizon), settings.horizon),
+    )
+
+
+def _quality(tables: dict[str, ibis.Table | None], names: list[str]) -> tuple[Any, Any]:
+    """Count the period's rows per table, and the refused ones by reason."""
+    import pandas as pd
+
+    counts, reasons = [], []
+    for name in names:
+        raw, clean, refused = (tables[f"{layer}_{name}"] for layer in ("raw", "clean", "rejects"))
+        if raw is None or clean is None or refused is None:
+            continue
+        # a marker row of the source sync points at a row and is none itself
+        rows, kept = int(raw.filter(raw.event != "repeated").count().execute()), int(clean.count().execute())
+        why = refused.group_by(reason=refused.reasons).aggregate(rows=refused.count()).execute()
+        lost = int(why["rows"].sum()) if len(why) else 0
+        counts.append({"table": name, "rows": rows, "clean": kept, "refused": lost, "conserved": rows == kept + lost})
+        reasons.append(why.assign(table=name))
+    refusals = pd.concat(reasons, ignore_index=True) if reasons else pd.DataFrame()
+    return pd.DataFrame(counts), refusals
+
+
+def _comebacks(tables: dict[str, ibis.Table | None], cutoff: str, horizon: int) -> Any:
+    """Count how many of those who had lapsed h periods ago ordered since."""
+    import pandas as pd
+
+    lapsed, since = tables.get("lapsed"), tables.get("since")
+    if lapsed is None or since is None:
+        return pd.DataFrame()
+    gone = lapsed.filter(lapsed.churned == 1).select("customer_id")
+    buyers = since.filter(since.n_orders > 0).select("customer_id").distinct()
+    total, back = int(gone.count().execute()), int(gone.semi_join(buyers, "customer_id").count().execute())
+    return pd.DataFrame([{"cutoff": cutoff, "lapsed": total, "returned": back, "periods": horizon}] if total else [])
