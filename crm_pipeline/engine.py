@@ -82,7 +82,11 @@ class Engine:
             When the disk is full or cannot be written, or the memory limit was reached even with spilling.
         """
         if isinstance(rows, ibis.Table):
-            return self.stage_query(self.ibis.compile(rows), path)
+            try:
+                self.ibis.to_parquet(rows, path, compression="zstd")
+                return self.describe_file(path)
+            except (duckdb.Error, OSError) as error:
+                raise storage_error(error, path.parent) from error
         self.con.register("staged_rows", rows)
         try:
             return self.stage_query("SELECT * FROM staged_rows", path)

@@ -48,7 +48,7 @@ class Lake:
         try:
             for name in (".data", ".manifests", ".history", ".staging", ".locks"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
-        except FileExistsError as error:
+        except (FileExistsError, NotADirectoryError) as error:
             raise CrmError(
                 f"{error.filename} is a file where the home needs a folder: choose another --home."
             ) from error

@@ -1,0 +1,44 @@
+import pytest
+
+from crm_pipeline.errors import UsageError
+from crm_pipeline.settings import load_settings
+
+
+def test_defaults_follow_the_grain(tmp_path):
+    assert load_settings(tmp_path).horizon == 3
+    (tmp_path / "crm.yaml").write_text("grain: week\n")
+    weekly = load_settings(tmp_path)
+    assert (weekly.horizon, weekly.windows, weekly.eligibility) == (13, (4, 13, 26, 52), 52)
+
+
+def test_the_environment_wins_over_the_file(tmp_path, monkeypatch):
+    (tmp_path / "crm.yaml").write_text("horizon: 2\nseed: 5\n")
+    monkeypatch.setenv("CRM_HORIZON", "4")
+    settings = load_settings(tmp_path)
+    assert (settings.horizon, settings.seed) == (4, 5)
+
+
+def test_estimators_can_be_switched_off(tmp_path):
+    (tmp_path / "crm.yaml").write_text("churn_estimators: [logistic, purchase_process]\n")
+    assert load_settings(tmp_path).estimators("churn") == ["purchase_process", "logistic"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("horizn: 3\n", "'horizn' is no setting; known are"),
+        ("horizon: -1\n", "horizon"),
+        ("grain: day\n", "grain"),
+        ("tasks: [churn, uplift]\n", "tasks names 'uplift', known are churn, demand"),
+        ("churn_estimators: [magic]\n", "names 'magic'"),
+        ("memory_limit: lots\n", "memory_limit"),
+        ("- a list\n", "must hold 'name: value' lines"),
+        ("a: [\n", "line 2 is not valid YAML"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(tmp_path, text, words):
+    (tmp_path / "crm.yaml").write_text(text)
+    with pytest.raises(UsageError) as caught:
+        load_settings(tmp_path)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
