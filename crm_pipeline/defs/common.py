@@ -152,7 +152,9 @@ def graph_of(assets: Iterable[dg.AssetsDefinition], project: Project) -> Graph:
                 Node(
                     asset,
                     spec.code_version or "",
-                    () if asset.startswith("raw/") else (*reading, *(Dep(a) for a in sorted(within)), *also),
+                    ()
+                    if asset.startswith("raw/")
+                    else (*reading, *(Dep(a) for a in sorted(within - {d.asset for d in reading})), *also),
                     partitioned=definition.partitions_def is not None,
                     source=asset.startswith("raw/"),
                     needs_complete=bool(spec.metadata.get("needs_complete")),

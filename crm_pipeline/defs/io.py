@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 import ibis
+from dagster._core.events import DagsterEvent
 
 from crm_pipeline.defs.project import Project
 from crm_pipeline.engine import Staged
@@ -79,6 +80,8 @@ class LakeIOManager(dg.IOManager):
         downstream, period = self._downstream(step, asset)
         self._notify("started", downstream, period)
         wanted = [(dep, p) for dep, p in graph.inputs(downstream, period) if dep.asset == asset]
+        if (step.run_id, step.step.key) not in self._pinned:
+            self.project.engine.release()
         pins = self._pinned.setdefault((step.run_id, step.step.key), {})
         manifests: list[Manifest] = []
         for dep, partition in wanted:
@@ -162,7 +165,6 @@ class LakeIOManager(dg.IOManager):
             stats={"seconds": round(time.perf_counter() - started, 3)},
             locked=True,
         )
-        self.project.engine.release()
         return manifest, False, extra
 
     def _audit(self, asset: str, partition: str, staged: Staged) -> list[str]:
@@ -172,15 +174,15 @@ class LakeIOManager(dg.IOManager):
     def _record_check(self, context: dg.OutputContext, asset: str, partition: str, failures: list[str]) -> None:
         if asset not in self._audits:
             return
-        context.step_context.instance.report_runless_asset_event(
-            dg.AssetCheckEvaluation(
-                check_name="contract",
-                asset_key=context.asset_key,
-                passed=not failures,
-                metadata={"partition": partition, "failures": failures},
-                partition=partition if partition != ALL else None,
-            )
+        evaluation = dg.AssetCheckEvaluation(
+            check_name="contract",
+            asset_key=context.asset_key,
+            passed=not failures,
+            metadata={"partition": partition, "failures": failures},
+            partition=partition if partition != ALL else None,
         )
+        # an I/O manager cannot yield events; `from_step` logs it in the run, with a failure recorded before we raise
+        DagsterEvent.asset_check_evaluation(context.step_context, evaluation)
 
     def _notify(self, status: str, asset: str, partition: str, rows: int = 0) -> None:
         if callable(self.project.listener):

@@ -9,6 +9,8 @@ from datetime import date, datetime
 import ibis
 from ibis.expr.types import BooleanColumn, NumericValue, Table, Value
 
+from crm_pipeline.transforms.columns import whole
+
 LEAST_STAY = 0.05
 """Least probability of staying in the division that gives the value of a customer who stays."""
 
@@ -98,7 +100,7 @@ def _prefixed(table: Table, prefix: str, names: tuple[str, ...]) -> Table:
 
 def _last_year(orders: Table) -> Table:
     return orders.group_by("customer_id").aggregate(
-        orders_year=orders.n_orders.sum().cast("int64"), spend_year=orders.spend.sum().cast("int64")
+        orders_year=whole(orders.n_orders.sum()), spend_year=whole(orders.spend.sum())
     )
 
 

@@ -32,7 +32,11 @@ def feature_assets(project: Project) -> list[dg.AssetsDefinition]:
 
 
 def _activity(project: Project, name: str) -> dg.AssetsDefinition:
-    code = code_version(["crm_pipeline.transforms.activity"], {"timezone": project.source.timezone}, LIBRARIES)
+    code = code_version(
+        ["crm_pipeline.transforms.activity", "crm_pipeline.transforms.columns"],
+        {"timezone": project.source.timezone},
+        LIBRARIES,
+    )
     ins = {"events": reads("clean/order_lines" if name == "categories" else f"clean/{name}")}
     if name == "categories":
         ins["products"] = reads("clean/products", whole=True)
@@ -64,7 +68,7 @@ def _activity(project: Project, name: str) -> dg.AssetsDefinition:
 
 
 def _totals(project: Project) -> dg.AssetsDefinition:
-    code = code_version(["crm_pipeline.transforms.activity"], {}, LIBRARIES)
+    code = code_version(["crm_pipeline.transforms.activity", "crm_pipeline.transforms.columns"], {}, LIBRARIES)
 
     @dg.asset(
         **described(project, "activity/totals", code),
@@ -83,7 +87,7 @@ def _lifetime(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
     ins = {"previous": reads("lifetime/customers", (-1,)), **{n: reads(f"activity/{n}") for n in merged}}
     if "customers" in project.source.tables:
         ins["customers"] = reads("clean/customers")
-    code = code_version(["crm_pipeline.transforms.lifetime"], {}, LIBRARIES)
+    code = code_version(["crm_pipeline.transforms.lifetime", "crm_pipeline.transforms.columns"], {}, LIBRARIES)
 
     @dg.asset(
         **described(project, "lifetime/customers", code),
@@ -137,7 +141,11 @@ def _features(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
     window = tuple(range(1 - history(settings), 1))
     used = {"windows": settings.windows, "horizon": settings.horizon, "eligibility": settings.eligibility,
             "timezone": project.source.timezone, "first": project.source.first}  # fmt: skip
-    code = code_version(["crm_pipeline.transforms.features", "crm_pipeline.contracts.features"], used, LIBRARIES)
+    code = code_version(
+        ["crm_pipeline.transforms.features", "crm_pipeline.contracts.features", "crm_pipeline.transforms.columns"],
+        used,
+        LIBRARIES,
+    )
     columns = [
         dg.TableColumn(f.name, "double", description=f"{f.description} [{f.unit}]")
         for f in catalogue(project.source.tables, settings)
@@ -171,7 +179,9 @@ def _features(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
 
 def _outcomes(project: Project, task: str) -> dg.AssetsDefinition:
     h = project.settings.horizon
-    code = code_version(["crm_pipeline.transforms.outcomes"], {"horizon": h}, LIBRARIES)
+    code = code_version(
+        ["crm_pipeline.transforms.outcomes", "crm_pipeline.transforms.columns"], {"horizon": h}, LIBRARIES
+    )
     told = {
         "churn": "What happened to those who could be scored h periods ago: did they order nothing since?",
         "demand": "What those who could be scored h periods ago bought since: spend and orders.",

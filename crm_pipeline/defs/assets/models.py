@@ -1,6 +1,5 @@
 """Assets of the layers models, levels and evaluation. Learning and judging lie in modeling, recording in tracking."""
 
-import dataclasses
 import functools
 import hashlib
 import json
@@ -293,18 +292,16 @@ def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDe
             from crm_pipeline.modeling.promotion import decide
 
             listed = pd.concat([card.execute() for card in cards.values()], ignore_index=True)
-            fitted = listed[listed["status"] == "fitted"].set_index("estimator")
-            made = decide(task, evaluations.execute(), list(fitted.index), horizon=h, grain=settings.grain)
-            row = {"task": task, "model_version": "", "model_uri": ""} | dataclasses.asdict(made)
-            metadata = {"champion": made.champion or "none", "status": made.status, "decision": made.reason}
-            if made.champion:
-                chosen = fitted.loc[made.champion]
-                row |= {"model_version": chosen["model_version"], "model_uri": chosen["model_uri"]}
-                tracked = Tracked(chosen["run_id"], chosen["model_uri"])
-                tracker.set_champion(task, tracked, context.partition_key, chosen["model_version"])
-                metadata["mlflow"] = tracker.link(tracked.run_id)
-            frame = pd.DataFrame([row | {"evidence": json.dumps(made.evidence)}])
-            return Result(conform(frame, CHAMPION), metadata)
+            decision = decide(task, evaluations.execute(), listed, horizon=h, grain=settings.grain)
+            row = decision.iloc[0]
+            metadata = {"champion": row["champion"] or "none", "status": row["status"], "decision": row["reason"]}
+            if row["champion"]:
+                run_id = listed.loc[listed["estimator"] == row["champion"], "run_id"].iloc[0]
+                tracker.set_champion(
+                    task, Tracked(run_id, row["model_uri"]), context.partition_key, row["model_version"]
+                )
+                metadata["mlflow"] = tracker.link(run_id)
+            return Result(conform(decision, CHAMPION), metadata)
 
         return Deferred(compute)
 
