@@ -98,7 +98,7 @@ ORDERS = TableContract(
             raw_only=True,
         ),
         _money("amount", "value of the order; from its lines where the source has none", low=-MONEY_LIMIT),
-        _money("discount", "discount given, contained in the amount"),
+        _money("discount", "discount given, contained in the amount; negative on a return", low=-MONEY_LIMIT),
         Column("currency", "string", "must be the source's", raw_only=True),
         CHANNEL,
         _time("cancelled_at", "when it was cancelled"),
@@ -128,7 +128,7 @@ ORDER_LINES = TableContract(
         Column("line_no", "int", "number of the line within its order", low=0),
         Column("quantity", "decimal", "pieces; negative is a return", required=True, unit="pieces", low=-(10**7), high=10**7),
         Column("unit_price", "decimal", "price of one piece", required=True, unit="major units", low=0, high=10**7),
-        _money("discount", "discount given on the line, contained in the price"),
+        _money("discount", "discount given on the line, contained in the price; negative on a return", low=-MONEY_LIMIT),
         Column(
             "amount", "money", "quantity × unit price, absolute", unit="money units",
             low=-MONEY_LIMIT, high=MONEY_LIMIT, derived=True,

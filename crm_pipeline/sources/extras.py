@@ -1,0 +1,155 @@
+"""What follows from many files of a table at once: repeated keys, customers without a date, the snapshot. No reading of files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from crm_pipeline.contracts.core import TableContract
+from crm_pipeline.engine import Staged
+from crm_pipeline.lake import DataFile, Lake
+from crm_pipeline.sources.index import Extra, Record, TableIndex
+from crm_pipeline.sources.lines import absolute
+from crm_pipeline.sources.reading import literal, quote
+from crm_pipeline.sources.split import ENGINE_TYPES, FIRST, SNAPSHOT, UNDATED, raw_schema
+
+File = DataFile | Staged
+
+REPEATED = "repeated"
+"""Event of a marker row: the row of that file and line repeats the key of one of an earlier period."""
+
+
+def digest(files: Iterable[tuple[str, File]], *more: str) -> str:
+    """Return a hash of what (bucket, file) pairs hold, so that what was made of them can be kept."""
+    text = sorted(f"{bucket} {f.rows} {f.content_sum}" for bucket, f in files)
+    return hashlib.blake2b("\n".join([*text, *more]).encode(), digest_size=12).hexdigest()
+
+
+def first_period(lake: Lake, contract: TableContract, table: TableIndex, first: str, start: datetime) -> None:
+    """Date the rows without a date at the start of the source's first period."""
+    files = [(FIRST, f) for r in table.records.values() for f in r.buckets.get(FIRST, [])]
+
+    def make() -> dict[str, list[File]]:
+        query = f"SELECT * REPLACE (TIMESTAMP '{start}' AS event_at) FROM {_parquet(lake, files)}"
+        return {first: [lake.stage_query(query)]}
+
+    _keep(table, FIRST, digest(files, first, str(start)), make if files else dict)
+
+
+def snapshot(lake: Lake, contract: TableContract, table: TableIndex) -> None:
+    """Keep of every customer the columns without history as the last row has them (by entry, file and line)."""
+    files = [(SNAPSHOT, f) for r in table.records.values() for f in r.buckets.get(SNAPSHOT, [])]
+    key = contract.key[0]
+
+    def make() -> dict[str, list[File]]:
+        names = ", ".join(c.name for c in contract.columns if c.name == key or c in contract.snapshot_columns)
+        query = (
+            f"SELECT {names} FROM {_parquet(lake, files)} "
+            f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY entry DESC, source_file DESC, source_line DESC) = 1"
+        )
+        return {"current": [lake.stage_query(query)]}
+
+    _keep(table, SNAPSHOT, digest(files), make if files else dict)
+
+
+def snapshot_schema(contract: TableContract) -> dict[str, str]:
+    """Return the columns of ``snapshot/<table>``."""
+    return {
+        c.name: ENGINE_TYPES[c.kind]
+        for c in contract.columns
+        if c.name in contract.key or c in contract.snapshot_columns
+    }
+
+
+def repeats(lake: Lake, contract: TableContract, table: TableIndex, first: str) -> None:
+    """Mark the rows whose key occurred in an earlier period, with one marker row in each period they have events in.
+
+    A period's markers depend on that period and earlier ones only: where both rows happened in the period itself,
+    cleaning sees both and needs no marker.
+    """
+    files = [(max(bucket, first), f) for bucket, f in _dated(table.records.values())]
+    files += [(first, f) for f in _of_extra(table, FIRST)]
+    if not all(
+        any(name in r.columns for r in table.records.values()) or name == contract.main_time for name in contract.key
+    ):
+        files = []
+
+    def make() -> dict[str, list[File]]:
+        return _markers(lake, contract, files)
+
+    several = len({bucket for bucket, _ in files}) > 1
+    _keep(table, "repeats", digest(files, *contract.key), make if several else dict)
+
+
+def _keep(table: TableIndex, name: str, key: str, make: Callable[[], dict[str, list[File]]]) -> None:
+    old = table.extras.get(name)
+    if old is None or old.key != key:
+        table.extras[name] = Extra(key, make())
+
+
+def _markers(lake: Lake, contract: TableContract, files: list[tuple[str, File]]) -> dict[str, list[File]]:
+    con = lake.engine.con
+    key = [name for name in contract.key if name != contract.main_time]
+    con.execute(f"CREATE OR REPLACE TEMP TABLE sync_repeats AS {_repeats_query(lake, contract, files, key)}")
+    given = {name: name for name in (*key, "event_at", "entry", "source_file", "source_line")}
+    given["event"] = literal(REPEATED)
+    given["unreadable"] = literal(f"{', '.join(contract.key)} repeats a row of an earlier period")
+    selected = ", ".join(f"CAST({given.get(n, 'NULL')} AS {t}) AS {quote(n)}" for n, t in raw_schema(contract).items())
+    periods = [p for (p,) in con.execute("SELECT DISTINCT period FROM sync_repeats ORDER BY 1").fetchall()]
+    made: dict[str, list[File]] = {
+        p: [lake.stage_query(f"SELECT {selected} FROM sync_repeats WHERE period = {literal(p)}")] for p in periods
+    }
+    con.execute("DROP TABLE sync_repeats")
+    return made
+
+
+def _repeats_query(lake: Lake, contract: TableContract, files: list[tuple[str, File]], key: list[str]) -> str:
+    """Return the query of the rows to mark, with the period each is marked in.
+
+    ``several`` are the keys that occur in more than one source row and period, ``firsts`` the row of each that
+    holds. A negative amount of orders is a return, not a repeat.
+    """
+    numbered = ", ".join(f"({literal(str(absolute(lake, f)))}, {literal(bucket)})" for bucket, f in files)
+    main = f"event = {literal(contract.event)}"
+    kind = "coalesce(amount < 0, false)" if contract.name == "orders" else "false"
+    at = f"min(event_at) FILTER ({main}) OVER (PARTITION BY __source)" if contract.main_time in contract.key else "NULL"
+    names = [*key, "__kind", "__main"]
+    keys = ", ".join(names)
+
+    def same(a: str, b: str) -> str:
+        return " AND ".join(f"{a}.{name} IS NOT DISTINCT FROM {b}.{name}" for name in names)
+
+    row = "event, event_at, entry, source_file, source_line"
+    order = "ORDER BY event_at, entry, source_file, source_line"
+    return (
+        f"WITH read AS (SELECT {', '.join(key)}, {row}, __path, {kind} AS __kind, "
+        f"hash(entry, source_file, source_line) AS __source FROM {_parquet(lake, files, named=True)} "
+        f"WHERE unreadable IS NULL AND {' AND '.join(f'{name} IS NOT NULL' for name in key)}), "
+        f"rows AS (SELECT r.*, p.period, {at} AS __main FROM read r "
+        f"JOIN (VALUES {numbered}) AS p(path, period) ON r.__path = p.path), "
+        f"several AS (SELECT {keys} FROM rows GROUP BY {keys} "
+        "HAVING min(period) <> max(period) AND min(__source) <> max(__source)), "
+        f"listed AS (SELECT r.* FROM rows r SEMI JOIN several s ON {same('r', 's')}), "
+        f"mains AS (SELECT {keys}, __source, period, {row} FROM listed WHERE {main}), "
+        f"firsts AS (SELECT {keys}, first(__source {order}) AS __first, first(period {order}) AS __period "
+        f"FROM mains GROUP BY {keys}) "
+        f"SELECT DISTINCT l.period, l.entry, l.source_file, l.source_line, l.event_at, {', '.join(f'l.{k}' for k in key)} "
+        f"FROM listed l JOIN mains m ON l.__source = m.__source JOIN firsts f ON {same('l', 'f')} "
+        "WHERE l.__source <> f.__first AND NOT (m.period = f.__period AND l.period = m.period)"
+    )
+
+
+def _dated(records: Iterable[Record]) -> list[tuple[str, File]]:
+    special = (UNDATED, FIRST, SNAPSHOT)
+    return [(b, f) for r in records for b, files in r.buckets.items() if b not in special for f in files]
+
+
+def _of_extra(table: TableIndex, name: str) -> list[File]:
+    extra = table.extras.get(name)
+    return [f for files in extra.buckets.values() for f in files] if extra else []
+
+
+def _parquet(lake: Lake, files: Iterable[tuple[str, File]], *, named: bool = False) -> str:
+    paths = ", ".join(literal(str(absolute(lake, f))) for _, f in files)
+    return f"read_parquet([{paths}]{', filename = ' + literal('__path') if named else ''})"

@@ -1,0 +1,178 @@
+"""What was read of every source file, and where its rows lie in the lake: the memory of the sync, as JSON. No reading of tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from crm_pipeline.engine import Staged
+from crm_pipeline.errors import CrmError
+from crm_pipeline.lake import DataFile, Lake
+
+VERSION = 1
+
+
+@dataclass
+class Record:
+    """What is known of one source file read for one entry of one table.
+
+    Attributes
+    ----------
+    key : str
+        Hash of everything but the file that its rows depend on: mapping, reader code, settings.
+    rows : int
+        Rows and malformed lines of the file: each is in a period or undated.
+    undated, malformed, orphans : int
+        Rows without usable time (malformed lines and orphans among them).
+    first_at, last_at : str or None
+        ISO times (UTC) of the first and last credible event.
+    future : str or None
+        ISO time of the earliest event that is still to come: read again after that.
+    notes : list of str
+        What a person should know about the file, one sentence each.
+    buckets : dict
+        Bucket to the data files that hold its rows.
+    """
+
+    entry: int
+    name: str
+    size: int
+    mtime_ns: int
+    sha256: str
+    key: str
+    rows: int = 0
+    undated: int = 0
+    malformed: int = 0
+    orphans: int = 0
+    first_at: str | None = None
+    last_at: str | None = None
+    future: str | None = None
+    columns: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    buckets: dict[str, list[DataFile | Staged]] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """Identifies the file within its table."""
+        return f"{self.entry}:{self.name}"
+
+
+@dataclass
+class Extra:
+    """Data files made from many records (customers without a date, snapshots, markers of repeated keys)."""
+
+    key: str
+    buckets: dict[str, list[DataFile | Staged]] = field(default_factory=dict)
+
+
+@dataclass
+class TableIndex:
+    """The records of one table by id, and what was made from many of them."""
+
+    records: dict[str, Record] = field(default_factory=dict)
+    extras: dict[str, Extra] = field(default_factory=dict)
+
+
+@dataclass
+class Index:
+    """The memory of the sync of one home."""
+
+    source: str = ""
+    tables: dict[str, TableIndex] = field(default_factory=dict)
+
+    def files(self) -> Iterator[DataFile | Staged]:
+        """Yield every data file that the index refers to."""
+        for table in self.tables.values():
+            for holder in (*table.records.values(), *table.extras.values()):
+                for files in holder.buckets.values():
+                    yield from files
+
+
+def load_index(lake: Lake) -> Index:
+    """Read the index of a home, empty before the first sync; files that are gone make their record forgotten.
+
+    Raises
+    ------
+    CrmError
+        When it is damaged.
+    """
+    path = _path(lake)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["version"] != VERSION:
+            return Index(data["source"])
+        tables = {name: _table(lake, raw) for name, raw in data["tables"].items()}
+        return Index(data["source"], tables)
+    except FileNotFoundError:
+        return Index()
+    except (ValueError, TypeError, KeyError) as error:
+        raise CrmError(f"{path} is damaged ({error}): remove it, and the source is read anew.") from error
+
+
+def save_index(lake: Lake, index: Index) -> None:
+    """Write the index atomically; every file it refers to must be in the lake."""
+    data = {
+        "version": VERSION,
+        "source": index.source,
+        "tables": {
+            name: {
+                "records": [_with_files(r) for r in table.records.values()],
+                "extras": {k: _with_files(e) for k, e in table.extras.items()},
+            }
+            for name, table in index.tables.items()
+        },
+    }
+    temporary = lake.staging() / uuid.uuid4().hex
+    temporary.write_text(json.dumps(data, separators=(",", ":")), encoding="utf-8")
+    os.replace(temporary, _path(lake))
+
+
+def index_files(lake: Lake) -> list[str]:
+    """Return the lake-relative paths of the files that the index needs, so that garbage collection keeps them."""
+    return [f.path for f in load_index(lake).files()]
+
+
+def _table(lake: Lake, raw: dict) -> TableIndex:
+    records = [Record(**{**r, "buckets": _data_files(r["buckets"])}) for r in raw["records"]]
+    extras = {name: Extra(e["key"], _data_files(e["buckets"])) for name, e in raw["extras"].items()}
+    there = _Existing(lake.root)
+    return TableIndex(
+        {r.id: r for r in records if there.all(r.buckets.values())},
+        {name: e for name, e in extras.items() if there.all(e.buckets.values())},
+    )
+
+
+class _Existing:
+    """Looks up files by listing each folder once."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._listed: dict[str, frozenset[str]] = {}
+
+    def all(self, lists: Iterable[list[DataFile | Staged]]) -> bool:
+        return all(self._has(f.path) for files in lists for f in files)
+
+    def _has(self, relative: str) -> bool:
+        folder, _, name = relative.rpartition("/")
+        if folder not in self._listed:
+            path = self._root / folder
+            self._listed[folder] = frozenset(os.listdir(path)) if path.is_dir() else frozenset()
+        return name in self._listed[folder]
+
+
+def _with_files(holder: Record | Extra) -> dict:
+    data = dict(vars(holder))
+    data["buckets"] = {b: [asdict(f) for f in files] for b, files in holder.buckets.items()}
+    return data
+
+
+def _data_files(raw: dict[str, list[dict]]) -> dict[str, list[DataFile | Staged]]:
+    return {bucket: [DataFile(**f) for f in files] for bucket, files in raw.items()}
+
+
+def _path(lake: Lake) -> Path:
+    return lake.root / "source-index.json"

@@ -1,0 +1,249 @@
+"""Maps the columns of files to canonical columns: checks expressions, and writes the SQL that types them. No reading here."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+
+from crm_pipeline.contracts.core import Column, TableContract
+from crm_pipeline.errors import UsageError
+from crm_pipeline.sources.reading import first_line, literal, quote
+from crm_pipeline.sources.spec import Entry
+
+BLANKS = " \t\r\n\u00a0"
+NOTHING = ("nan", "null", "none", "na", "n/a", "nat", "#n/a", "\\n", "-")
+"""What stands for a missing number, time or flag in text (lower case)."""
+
+READABLE = {
+    "int": "is not a whole number",
+    "decimal": "is not a number",
+    "double": "is not a number",
+    "money": "is not an amount",
+    "bool": "is neither yes nor no",
+    "timestamp": "is not a date or time",
+    "string": "cannot be read",
+}
+"""Reason for refusing a value that does not fit its kind."""
+
+TIME = r"\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*(Z|z|[+-]\d{2}(:?\d{2})?)?)?"
+NUMBERS = (
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "FLOAT",
+    "DOUBLE",
+    "DECIMAL",
+)
+VIRTUAL = {"source_line": "BIGINT", "source_file": "VARCHAR"}
+"""What expressions may use besides the file's columns."""
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """A canonical column as an SQL expression over a file's columns; ``type`` is the engine's."""
+
+    column: Column
+    sql: str
+    type: str
+    plain: bool
+
+
+def bind(
+    con: duckdb.DuckDBPyConnection,
+    contract: TableContract,
+    entry: Entry,
+    columns: Mapping[str, str],
+    where: str,
+    given: frozenset[str] = frozenset(),
+) -> list[Mapped]:
+    """Return how each canonical column comes from the columns of a file; what is not mapped is left out.
+
+    Parameters
+    ----------
+    columns : mapping of str to str
+        The file's columns and their engine types.
+    where : str
+        Names the file in messages.
+    given : frozenset of str
+        Required columns that come from elsewhere (those of order lines from orders).
+
+    Raises
+    ------
+    UsageError
+        A column that does not exist, an expression that is no scalar SQL, a required column without a mapping.
+    """
+    if not columns:
+        return []
+    lower = {name.lower(): name for name in columns}
+    found = []
+    for column in contract.source_columns:
+        text = entry.columns.get(column.name, column.name if column.name in columns else "")
+        field = f"{where}: {contract.name}.{column.name}"
+        if text.strip().lower() in lower:
+            name = lower[text.strip().lower()]
+            found.append(Mapped(column, quote(name), columns[name], True))
+        elif text.strip():
+            _check_scalar(con, text, field)
+            found.append(Mapped(column, f"({text}\n)", _type_of(con, text, columns, field), False))
+        elif column.required and column.name not in given:
+            raise UsageError(
+                f"{field} is required, and no column maps to it: give it under 'columns:' in source.yaml; "
+                f"the file has {', '.join(columns)}."
+            )
+        if found and found[-1].column is column and column.kind == "timestamp" and found[-1].type.startswith(NUMBERS):
+            raise UsageError(
+                f"{field} is mapped to a number ({text}): make it a time, for example with strptime(…, '%Y%m%d') or to_timestamp(…)."
+            )
+    return found
+
+
+@functools.cache
+def _forbidden() -> tuple[frozenset[str], frozenset[str]]:
+    with duckdb.connect() as con:
+        rows = con.execute("SELECT lower(function_name), function_type, stability FROM duckdb_functions()").fetchall()
+    scalar = {
+        name for name, kind, stability in rows if kind in ("scalar", "macro") and stability in ("CONSISTENT", None)
+    }
+    aggregates = {name for name, kind, _ in rows if kind == "aggregate"} - scalar
+    changing = {name for name, _, stability in rows if stability in ("VOLATILE", "CONSISTENT_WITHIN_QUERY")}
+    changing |= {"current_timestamp", "current_time", "localtime", "localtimestamp", "getenv"}
+    return frozenset(aggregates | {"unnest"}), frozenset(changing - {"error"})
+
+
+def _check_scalar(con: duckdb.DuckDBPyConnection, text: str, field: str) -> None:
+    parsed = json.loads(con.execute("SELECT json_serialize_sql(?)", [f"SELECT ({text}\n)"]).fetchall()[0][0])
+    if parsed.get("error"):
+        why = str(parsed.get("error_message", "")).partition("\n")[0]
+        raise UsageError(f"{field}: '{text}' is not an SQL expression ({why}): mend it in source.yaml.")
+    aggregates, changing = _forbidden()
+    selected = [s["node"]["select_list"] for s in parsed["statements"]]
+    whats = {"SUBQUERY": "a subquery", "WINDOW": "a window function", "STAR": "a star"}
+    for node in _nodes(selected):
+        kind = node.get("class")
+        name = str(node.get("function_name", "")).lower()
+        if kind == "COLUMN_REF" and len(node["column_names"]) == 1:
+            name = node["column_names"][0].lower()
+            name = name if name.startswith(("current_", "local")) else ""
+        what = whats.get(str(kind)) or (f"the aggregate {name}()" if name in aggregates and kind == "FUNCTION" else "")
+        if name in changing:
+            what = f"{name}, which is not the same at every reading"
+        if what:
+            raise UsageError(f"{field}: '{text}' has {what}: use a scalar expression over the file's columns.")
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(tree, dict):
+        yield tree
+        for value in tree.values():
+            yield from _nodes(value)
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from _nodes(value)
+
+
+def _type_of(con: duckdb.DuckDBPyConnection, text: str, columns: Mapping[str, str], field: str) -> str:
+    virtual = {n: t for n, t in VIRTUAL.items() if n not in columns}
+    nulls = ", ".join(f"NULL::{kind} AS {quote(name)}" for name, kind in {**virtual, **columns}.items())
+    try:
+        return con.execute(f"DESCRIBE SELECT ({text}\n) AS v FROM (SELECT {nulls})").fetchall()[0][1]
+    except duckdb.Error as error:
+        message = first_line(error)
+        missing = re.search(r'[Cc]olumn "([^"]+)" not found', message)
+        if missing:
+            near = difflib.get_close_matches(missing[1], list(columns), n=1, cutoff=0.5)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            raise UsageError(
+                f"{field}: the file has no column '{missing[1]}'{hint} It has {', '.join(columns)}; mend 'columns:' in source.yaml."
+            ) from error
+        raise UsageError(f"{field}: '{text}' cannot be computed ({message}): mend it in source.yaml.") from error
+
+
+def value_sql(mapped: Mapped) -> str:
+    """Return the mapped value; null where computing it fails."""
+    return mapped.sql if mapped.plain else f"TRY({mapped.sql})"
+
+
+def failed_sql(mapped: Mapped) -> str:
+    """Return whether computing the value failed."""
+    return "false" if mapped.plain else f"(TRY({mapped.sql} IS NULL) IS NULL)"
+
+
+def text_sql(value: str, kind: str) -> str:
+    """Return a value as trimmed text, null when blank."""
+    return f"nullif(trim({value}, {literal(BLANKS)}), '')" if kind == "VARCHAR" else f"CAST({value} AS VARCHAR)"
+
+
+def present_sql(mapped: Mapped, value: str) -> str:
+    """Return whether there is a value at all, so that one that cannot be typed is unreadable rather than missing."""
+    if mapped.type != "VARCHAR":
+        return f"({value} IS NOT NULL)"
+    blank = (
+        ""
+        if mapped.column.kind == "string"
+        else f" AND lower(trim({value}, {literal(BLANKS)})) NOT IN ({', '.join(literal(n) for n in NOTHING)})"
+    )
+    return f"(trim({value}, {literal(BLANKS)}) <> ''{blank})"
+
+
+def typed_sql(mapped: Mapped, value: str, timezone: str, money_unit: Decimal) -> str:
+    """Return a value as its canonical type, null when it does not fit."""
+    kind, text = mapped.column.kind, text_sql(value, mapped.type)
+    number = f"TRY_CAST({text if mapped.type == 'VARCHAR' else value} AS DECIMAL(28, 8))"
+    if kind == "string":
+        return text
+    if kind == "int":
+        return f"CASE WHEN {number} = round({number}) THEN TRY_CAST({number} AS BIGINT) END"
+    if kind == "decimal":
+        return f"TRY_CAST({number} AS DECIMAL(18, 4))"
+    if kind == "money":
+        return in_money(number, money_unit)
+    if kind == "double":
+        return f"CASE WHEN isfinite(TRY_CAST({text} AS DOUBLE)) THEN TRY_CAST({text} AS DOUBLE) END"
+    if kind == "bool":
+        yes, no = "'true', 't', 'yes', 'y', '1', '1.0'", "'false', 'f', 'no', 'n', '0', '0.0'"
+        return f"CASE WHEN lower({text}) IN ({yes}) THEN true WHEN lower({text}) IN ({no}) THEN false END"
+    return _time_sql(mapped.type, value, text, timezone)
+
+
+def in_money(number: str, money_unit: Decimal) -> str:
+    """Return a number of major units as whole money units, half away from zero."""
+    per = 1 / money_unit
+    scaled = f"{number} * {int(per)}" if per == int(per) else f"CAST({number} AS DOUBLE) / {money_unit}"
+    return f"TRY_CAST(round({scaled}) AS BIGINT)"
+
+
+def local_sql(utc: str, timezone: str) -> str:
+    """Return a UTC-naive time as the business's local time."""
+    return utc if timezone == "UTC" else f"({utc} AT TIME ZONE 'UTC' AT TIME ZONE {literal(timezone)})"
+
+
+def _time_sql(kind: str, value: str, text: str, timezone: str) -> str:
+    """Return a time as UTC-naive TIMESTAMP: an offset is honoured, without one it is the source's local time."""
+
+    def utc(local: str) -> str:
+        return local if timezone == "UTC" else f"({local} AT TIME ZONE {literal(timezone)} AT TIME ZONE 'UTC')"
+
+    if kind.startswith("TIMESTAMP WITH TIME ZONE"):
+        return f"CASE WHEN isfinite({value}) THEN {value} AT TIME ZONE 'UTC' END"
+    if kind.startswith(("TIMESTAMP", "DATE")):
+        return f"CASE WHEN isfinite({value}) THEN {utc(f'CAST({value} AS TIMESTAMP)')} END"
+    offset = rf"regexp_replace(regexp_replace({text}, '\s+([+-]\d|[Zz]$)', '\1'), '([+-]\d{{2}})(\d{{2}})$', '\1:\2')"
+    return (
+        f"CASE WHEN NOT regexp_full_match({text}, {literal(TIME)}) THEN NULL "
+        f"WHEN regexp_matches({text}, ':\\d{{2}}[0-9.]*\\s*(Z|z|[+-]\\d{{2}}(:?\\d{{2}})?)$') "
+        f"THEN TRY_CAST({offset} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' ELSE {utc(f'TRY_CAST({text} AS TIMESTAMP)')} END"
+    )

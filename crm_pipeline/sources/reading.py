@@ -1,0 +1,283 @@
+"""Looks at source files and makes them scannable by the engine, each with the line of every row. No mapping belongs here.
+
+Plain delimited text and Parquet are scanned by DuckDB as they lie. Whatever needs care (other encodings, broken
+lines, values over several lines, blank-separated text, JSON lines, Excel) is rewritten once by `crm_pipeline.sources.records`.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import duckdb
+
+from crm_pipeline.errors import CrmError, UsageError
+from crm_pipeline.sources.spec import Entry, Format
+
+CHUNK = 1 << 20
+DELIMITERS = ",;\t|"
+
+MAGIC = (
+    (b"\x89PNG", "a PNG image"), (b"\xff\xd8\xff", "a JPEG image"), (b"GIF8", "a GIF image"), (b"%PDF", "a PDF document"),
+    (b"PK\x03\x04", "a ZIP archive or Office document"), (b"\x1f\x8b", "gzip-compressed"), (b"BZh", "bzip2-compressed"),
+    (b"PAR1", "a Parquet file"), (b"SQLite format 3", "an SQLite database"), (b"\xd0\xcf\x11\xe0", "an old Office document"),
+)  # fmt: skip
+"""First bytes of files that are no text, and what they are."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a first look at a file tells.
+
+    Attributes
+    ----------
+    columns : dict of str to str
+        Name to the engine's type; all VARCHAR for text.
+    lines : int
+        Lines (text) or rows (Parquet).
+    plain : bool
+        DuckDB may read it as it lies.
+    """
+
+    path: Path
+    name: str
+    sha256: str
+    format: Format
+    columns: dict[str, str]
+    delimiter: str = ""
+    lines: int = 0
+    plain: bool = False
+    header: int = 1
+
+    @property
+    def rows(self) -> int:
+        """Rows a plain file must have."""
+        return max(self.lines - self.header, 0)
+
+
+def look(con: duckdb.DuckDBPyConnection, path: Path, name: str, entry: Entry) -> Look:
+    """Read a file once: its hash, its columns, and whether it is what its format says.
+
+    Raises
+    ------
+    UsageError
+        When it is not of its format.
+    CrmError
+        When it cannot be read.
+    """
+    kind = entry.format_of(path)
+    try:
+        if kind in ("csv", "tsv", "blank", "jsonl"):
+            return _look_text(path, name, kind, entry)
+        digest = file_digest(path)
+    except OSError as error:
+        raise unreadable(name, error) from error
+    if kind == "parquet":
+        return _look_parquet(con, path, name, digest)
+    return Look(path, name, digest, kind, {})
+
+
+def unreadable(name: str, error: OSError) -> CrmError:
+    """Return the sentence for a file that the system does not let us read."""
+    if isinstance(error, IsADirectoryError):
+        return UsageError(f"{name} is a folder, not a file: name the files in it, such as '{name}/*.csv'.")
+    return CrmError(
+        f"{name} cannot be read ({os.strerror(error.errno or 0)}): mend its rights or the disk, and run again."
+    )
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _look_parquet(con: duckdb.DuckDBPyConnection, path: Path, name: str, digest: str) -> Look:
+    source = f"read_parquet({literal(plain_path(path))})"
+    try:
+        columns = {r[0]: r[1] for r in con.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}
+        rows = con.execute(f"SELECT sum(num_rows) FROM parquet_file_metadata({literal(plain_path(path))})").fetchall()[
+            0
+        ][0]
+    except duckdb.Error as error:
+        raise UsageError(
+            f"{name} is not a Parquet file ({first_line(error)}): name its format in source.yaml, or mend the file."
+        ) from error
+    return Look(path, name, digest, "parquet", columns, "", int(rows), True, 0)
+
+
+def _look_text(path: Path, name: str, kind: Format, entry: Entry) -> Look:
+    digest, lines, plain, last = hashlib.sha256(), 0, kind in ("csv", "tsv"), b"\n"
+    utf8 = entry.encoding in ("utf-8", "utf8", "utf-8-sig")
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    first = True
+    with path.open("rb") as handle:
+        while chunk := handle.read(CHUNK):
+            if first:
+                _refuse_binary(chunk[:8192], name, kind, entry.encoding)
+                first = False
+            digest.update(chunk)
+            lines += chunk.count(b"\n")
+            last = chunk[-1:]
+            plain = plain and utf8 and b"\0" not in chunk and _decodes(decoder, chunk)
+    lines += last != b"\n"
+    made = Look(path, name, digest.hexdigest(), kind, {}, lines=lines, plain=plain and "\n" not in entry.delimiter)
+    if kind == "jsonl" or not lines:
+        return replace(made, plain=False)
+    return _with_header(made, entry)
+
+
+def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes) -> bool:
+    try:
+        decoder.decode(chunk)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _refuse_binary(start: bytes, name: str, kind: str, encoding: str) -> None:
+    found = next((what for magic, what in MAGIC if start.startswith(magic)), None)
+    if start.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        found = "an HTML page"
+    if found:
+        raise UsageError(
+            f"{name} is {found}, not {kind} text: put the table's own file there, or name its format in source.yaml."
+        )
+    if "16" in encoding or "32" in encoding:
+        return
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UsageError(f"{name} is UTF-16 text: set 'encoding: utf-16' for it in source.yaml.")
+    if b"\0" in start:
+        line = start[: start.index(b"\0")].count(b"\n") + 1
+        raise UsageError(
+            f"{name} line {line} holds a NUL byte, so it is not {kind} text: put the table's own file there, or set 'encoding:' for it."
+        )
+
+
+def _with_header(made: Look, entry: Entry) -> Look:
+    text = _first_line(made.path, entry.encoding)
+    if made.format == "blank":
+        names, delimiter = text.split(), ""
+    else:
+        delimiter = entry.delimiter or ("\t" if made.format == "tsv" else max(DELIMITERS, key=text.count))
+        try:
+            names = next(csv.reader([text], delimiter=delimiter), [])
+        except csv.Error as error:
+            raise UsageError(
+                f"{made.name} line 1 is no header line ({error}): mend it, or give 'header:' in source.yaml."
+            ) from error
+    columns = dict.fromkeys(distinct_names(entry.header or names), "VARCHAR")
+    multiline = text.count('"') % 2 == 1
+    return replace(
+        made, columns=columns, delimiter=delimiter, plain=made.plain and not multiline, header=0 if entry.header else 1
+    )
+
+
+def _first_line(path: Path, encoding: str) -> str:
+    with path.open(encoding="utf-8-sig" if encoding == "utf-8" else encoding, errors="replace", newline="\n") as handle:
+        for line in handle:
+            if line.strip():
+                return line.rstrip("\r\n")
+    return ""
+
+
+def distinct_names(names: Sequence[str]) -> list[str]:
+    """Return column names that are not empty and differ in more than case."""
+    found: list[str] = []
+    lower: set[str] = set()
+    for position, raw in enumerate(names, 1):
+        name = base = raw.strip() or f"column_{position}"
+        n = 1
+        while name.lower() in lower:
+            n += 1
+            name = f"{base}_{n}"
+        lower.add(name.lower())
+        found.append(name)
+    return found
+
+
+def scan_plain(group: Sequence[tuple[int, Look]]) -> str:
+    """Return the query that reads plain files of one format and header: their columns, ``__file`` and ``__line``.
+
+    ``group`` pairs each file with its number. Line numbers of text hold only if every file has as many rows as
+    `Look.rows` says; the caller checks that.
+    """
+    first = group[0][1]
+    files = "[" + ", ".join(literal(plain_path(item.path)) for _, item in group) + "]"
+    before, numbers = 0, []
+    for number, item in group:
+        numbers.append(f"({literal(str(item.path))}, {number}, {before - item.header})")
+        before += item.rows
+    numbered = f"(VALUES {', '.join(numbers)}) AS f(path, number, before)"
+    names = ", ".join(quote(c) for c in first.columns)
+    if first.format == "parquet":
+        source = f"read_parquet({files}, filename = '__path', file_row_number = true)"
+        return f"SELECT {names}, f.number AS __file, file_row_number + 1 AS __line FROM {source} s JOIN {numbered} ON s.__path = f.path"
+    columns = ", ".join(f"{literal(c)}: 'VARCHAR'" for c in first.columns)
+    source = (
+        f"read_csv({files}, auto_detect = false, header = {'true' if first.header else 'false'}, delim = {literal(first.delimiter)}, "
+        f"quote = '\"', escape = '\"', columns = {{{columns}}}, filename = '__path', strict_mode = true, max_line_size = 16777216)"
+    )
+    rows = f"SELECT *, row_number() OVER () AS __row FROM {source}"
+    return f"SELECT {names}, f.number AS __file, __row - f.before AS __line FROM ({rows}) s JOIN {numbered} ON s.__path = f.path"
+
+
+def faulty(con: duckdb.DuckDBPyConnection, group: Sequence[tuple[int, Look]]) -> set[int]:
+    """Return the numbers of the files that DuckDB cannot read row for line (broken, or values over several lines)."""
+    found = set()
+    for number, item in group:
+        try:
+            rows = con.execute(f"SELECT count(*) FROM ({scan_plain([(number, item)])})").fetchall()[0][0]
+        except duckdb.Error as error:
+            if isinstance(error, duckdb.OutOfMemoryException):
+                raise
+            rows = -1
+        if rows != item.rows:
+            found.add(number)
+    return found
+
+
+def plain_path(path: Path) -> str:
+    """Return a path that DuckDB does not take for a glob."""
+    text = str(path)
+    return "".join(f"[{ch}]" if ch in "*?[" else ch for ch in text)
+
+
+def literal(text: str) -> str:
+    """Return an SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def quote(name: str) -> str:
+    """Return a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an engine's message, without its class."""
+    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return text.partition("Error: ")[2] or text
+
+
+def batches(
+    items: Sequence[tuple[int, Look]], most_files: int = 400, most_lines: int = 4_000_000
+) -> Iterator[list[tuple[int, Look]]]:
+    """Split files that can be scanned together (same format, header, delimiter) into batches."""
+    groups: dict[tuple, list[tuple[int, Look]]] = {}
+    for number, item in items:
+        groups.setdefault((item.format, tuple(item.columns.items()), item.delimiter, item.header), []).append(
+            (number, item)
+        )
+    for group in groups.values():
+        batch: list[tuple[int, Look]] = []
+        for number, item in group:
+            if batch and (len(batch) >= most_files or sum(i.lines for _, i in batch) + item.lines > most_lines):
+                yield batch
+                batch = []
+            batch.append((number, item))
+        yield batch

@@ -1,0 +1,288 @@
+"""The model of a source.yaml: tables, files, mappings, time zone. No file but the YAML itself is read here."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from crm_pipeline.contracts.canonical import CANONICAL
+from crm_pipeline.errors import UsageError
+
+Format = Literal["csv", "tsv", "blank", "parquet", "jsonl", "excel"]
+
+FORMATS: dict[str, Format] = {
+    ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".parquet": "parquet", ".pq": "parquet",
+    ".jsonl": "jsonl", ".ndjson": "jsonl", ".xlsx": "excel", ".xlsm": "excel",
+}  # fmt: skip
+"""Suffix of a file to its format, where the YAML names none."""
+
+REQUIRED_TABLES = ("orders", "order_lines")
+"""A source needs one of these."""
+
+
+class Entry(BaseModel):
+    """One group of files of a table, read and mapped alike.
+
+    Attributes
+    ----------
+    files : tuple of str
+        Globs, relative to the source's files.
+    format : str
+        ``auto`` goes by the suffix. ``blank``: columns separated by any run of blanks.
+    header : tuple of str
+        Column names of files that have no header line.
+    columns : dict of str to str
+        Canonical column to a column of the file or a scalar SQL expression over its columns. Columns of the same
+        name need no mapping; an empty mapping leaves a column out.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    files: tuple[str, ...]
+    format: Format | Literal["auto"] = "auto"
+    encoding: str = "utf-8"
+    delimiter: str = ""
+    sheet: str = ""
+    header: tuple[str, ...] = ()
+    columns: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("files", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _texts(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError("columns must be 'canonical column: column or expression' lines")
+        return {str(k): "" if v is None else str(v) for k, v in value.items()}
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str) -> str:
+        try:
+            "".encode(value)
+        except LookupError:
+            raise ValueError(f"'{value}' is no encoding that Python knows, such as utf-8 or latin-1") from None
+        return value.lower().replace("_", "-")
+
+    def format_of(self, path: Path) -> Format:
+        """Return the format of one file of this entry."""
+        if self.format != "auto":
+            return self.format
+        return FORMATS.get(path.suffix.lower(), "csv")
+
+
+class SourceModel(BaseModel):
+    """What stands in a source.yaml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1)
+    timezone: str = "UTC"
+    currency: str = Field("", pattern=r"^([A-Z]{3})?$")
+    complete_through: datetime | date | None = None
+    begins: date | None = None
+    closed: bool = False
+    synthetic: bool = False
+    tables: dict[str, tuple[Entry, ...]]
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"'{value}' is no time zone{_nearest(value, available_timezones())}")
+        return value
+
+    @field_validator("complete_through", mode="before")
+    @classmethod
+    def _moment(cls, value: Any) -> Any:
+        if isinstance(value, str) and len(value.strip()) == 10:
+            return date.fromisoformat(value.strip())
+        return value
+
+    @field_validator("tables", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError("tables must be 'table: files and columns' lines")
+        strange = next((str(t) for t in value if t not in CANONICAL), None)
+        if strange is not None:
+            raise ValueError(f"'{strange}' is no table{_nearest(strange, CANONICAL)}; known are {', '.join(CANONICAL)}")
+        return {t: entries if isinstance(entries, list) else [entries] for t, entries in value.items()}
+
+    @model_validator(mode="after")
+    def _canonical(self) -> SourceModel:
+        for table, entries in self.tables.items():
+            known = [c.name for c in CANONICAL[table].source_columns]
+            for entry in entries:
+                strange = next((c for c in entry.columns if c not in known), None)
+                if strange is not None:
+                    raise ValueError(
+                        f"tables.{table}.columns has '{strange}', which is no column of {table}"
+                        f"{_nearest(strange, known)}; known are {', '.join(known)}"
+                    )
+        if not any(t in self.tables for t in REQUIRED_TABLES):
+            raise ValueError("tables has neither orders nor order_lines; one of them is needed")
+        return self
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source.yaml, read: what `sync` works on.
+
+    Attributes
+    ----------
+    path : Path
+        The YAML file.
+    root : Path
+        The folder that the globs are relative to.
+    """
+
+    path: Path
+    root: Path
+    model: SourceModel
+
+    @property
+    def name(self) -> str:
+        """The source's name, by which a home knows it."""
+        return self.model.name
+
+    @property
+    def timezone(self) -> str:
+        """IANA name of the business's time zone."""
+        return self.model.timezone
+
+    @property
+    def currency(self) -> str:
+        """ISO code, empty when not given."""
+        return self.model.currency
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing will ever be added."""
+        return self.model.closed
+
+    @property
+    def tables(self) -> dict[str, tuple[Entry, ...]]:
+        """The entries of every table, in the order of the contracts."""
+        return {name: self.model.tables[name] for name in CANONICAL if name in self.model.tables}
+
+    @property
+    def complete_through(self) -> datetime | None:
+        """The moment (UTC-naive) to which the data are complete, None when not given; a day is meant whole."""
+        value = self.model.complete_through
+        if value is None:
+            return None
+        if not isinstance(value, datetime):
+            value = datetime.combine(value + timedelta(days=1), time())
+        if value.tzinfo is None:
+            value = value.replace(tzinfo=ZoneInfo(self.timezone))
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def matches(self, glob: str) -> list[Path]:
+        """Return the files that a glob of this source matches, in order.
+
+        Raises
+        ------
+        UsageError
+            When it matches a folder.
+        """
+        found = sorted(self.root.glob(glob)) if not Path(glob).is_absolute() else sorted(_absolute(glob))
+        folder = next((p for p in found if p.is_dir()), None)
+        if folder is not None and all(p.is_dir() for p in found):
+            raise UsageError(
+                f"{folder} is a folder, not a file: write '{glob}/*.csv' (or its files' suffix) in {self.path}."
+            )
+        return [p for p in found if not p.is_dir()]
+
+    def relative(self, path: Path) -> str:
+        """Return the name by which a file is known in the lake."""
+        try:
+            return path.relative_to(self.root).as_posix()
+        except ValueError:
+            return path.as_posix()
+
+
+def load_source(path: Path, files: Path | None = None) -> Source:
+    """Read a source.yaml, or the one in a folder.
+
+    Parameters
+    ----------
+    path : Path
+        A YAML file, or a folder that holds ``source.yaml``.
+    files : Path or None
+        Where its files are when they do not lie beside the YAML.
+
+    Raises
+    ------
+    UsageError
+        One sentence: the file, the line or field, what was found, the mend.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "source.yaml"
+    text = _read(path)
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "it cannot be parsed"
+        raise UsageError(f"{path}{where} is not valid YAML: {problem}.") from error
+    if not isinstance(data, dict):
+        raise UsageError(f"{path} must hold 'name:', 'timezone:' and 'tables:'; found {type(data).__name__}.")
+    root = Path(files) if files is not None else path.parent
+    if not root.is_dir():
+        raise UsageError(f"{root} is not a folder: --files must name the folder that holds the source's files.")
+    try:
+        return Source(path, root.absolute(), SourceModel(**data))
+    except ValidationError as error:
+        raise UsageError(f"{path}: {_sentence(error)}.") from None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UsageError(
+            f"{path} does not exist: --source must name a source.yaml or a folder that holds one."
+        ) from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text (byte {error.start + 1}): save it as UTF-8.") from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({os.strerror(error.errno or 0)}): mend its rights.") from error
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        inner = len(first["loc"]) > 1
+        known = Entry.model_fields if inner else SourceModel.model_fields
+        name = str(first["loc"][-1])
+        return f"'{where}' is not known here{_nearest(name, known)}; known are {', '.join(known)}"
+    if first["type"] == "missing":
+        return f"'{where}' is missing"
+    reason = str(first.get("ctx", {}).get("error", first["msg"]))
+    return f"'{where}': {reason}" if where else reason
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def _absolute(glob: str) -> list[Path]:
+    path = Path(glob)
+    return list(Path(path.anchor).glob(str(path.relative_to(path.anchor))))

@@ -1,0 +1,285 @@
+"""Turns scanned files into raw rows: typed, exploded into events, one Parquet file per source file and period. No publishing.
+
+A source row gives one row for its main event, and one more for each further time it has. Its bucket is the key of the
+period in which the event became known, or ``undated`` (no usable time), ``first`` (a customer without a date: the
+source's first period), ``all`` (a table without time), ``future`` (announced, not an event yet; not kept).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+
+from crm_pipeline.contracts.core import Column, TableContract
+from crm_pipeline.sources.mapping import (
+    READABLE,
+    VIRTUAL,
+    Mapped,
+    failed_sql,
+    in_money,
+    local_sql,
+    present_sql,
+    typed_sql,
+    value_sql,
+)
+from crm_pipeline.sources.reading import literal, quote
+
+UNDATED, FIRST, ALL, SNAPSHOT, FUTURE = "undated", "first", "all", "snapshot", "future"
+
+ENGINE_TYPES = {
+    "string": "VARCHAR", "int": "BIGINT", "decimal": "DECIMAL(18,4)", "money": "BIGINT",
+    "timestamp": "TIMESTAMP", "bool": "BOOLEAN", "double": "DOUBLE",
+}  # fmt: skip
+
+CANCELLED = ("cancelled", "canceled", "returned", "refunded", "void", "voided")
+"""States of an order that undo it."""
+
+EPOCH = date(1970, 1, 2)
+"""No event is credible before: an empty time is often written as 1970-01-01."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What splitting depends on, besides the files.
+
+    Attributes
+    ----------
+    begins, limit : datetime
+        Event times are credible from ``begins`` to before ``limit`` (UTC).
+    order_times : str
+        For order lines with an orders table: the temporary table (order_id, customer_id, event_at); else empty.
+    """
+
+    grain: str
+    timezone: str
+    money_unit: Decimal
+    begins: datetime
+    limit: datetime
+    order_times: str = ""
+
+
+def raw_schema(contract: TableContract) -> dict[str, str]:
+    """Return the columns of ``raw/<table>`` and their engine types."""
+    columns = {c.name: ENGINE_TYPES[c.kind] for c in contract.raw_columns}
+    extra = {
+        "event": "VARCHAR",
+        "event_at": "TIMESTAMP",
+        "entry": "BIGINT",
+        "source_file": "VARCHAR",
+        "source_line": "BIGINT",
+    }
+    return {**columns, **extra, "unreadable": "VARCHAR", "content": "VARCHAR"}
+
+
+REJECTS_SCHEMA = {
+    "source_file": "VARCHAR", "source_line": "BIGINT", "reasons": "VARCHAR", "content": "VARCHAR", "event_at": "TIMESTAMP",
+}  # fmt: skip
+
+
+def split_files(
+    con: duckdb.DuckDBPyConnection,
+    contract: TableContract,
+    scan: str,
+    names: Mapping[int, str],
+    entry: int,
+    mapped: Sequence[Mapped],
+    columns: Sequence[str],
+    terms: Terms,
+    folder: Path,
+) -> dict[tuple[int, str], list[Path]]:
+    """Write the raw rows of scanned files, and return the Parquet files by file number and bucket.
+
+    Parameters
+    ----------
+    scan : str
+        Query with the files' ``columns``, ``__file`` (number) and ``__line``.
+    names : mapping of int to str
+        File number to its name in the lake.
+    folder : Path
+        New directory to write into.
+    """
+    query = raw_query(contract, scan, names, entry, mapped, columns, terms)
+    written = _copy(con, query, folder, "__file, __bucket")
+    if contract.name == "customers" and any(m.column in contract.snapshot_columns for m in mapped):
+        query = snapshot_query(contract, scan, names, entry, mapped, columns, terms)
+        written |= {
+            (n, SNAPSHOT): paths
+            for (n, _), paths in _copy(con, query, folder.with_name(folder.name + "s"), "__file").items()
+        }
+    return written
+
+
+def _copy(con: duckdb.DuckDBPyConnection, query: str, folder: Path, by: str) -> dict[tuple[int, str], list[Path]]:
+    folder.mkdir()
+    con.execute(f"COPY ({query}) TO {literal(str(folder))} (FORMAT parquet, COMPRESSION zstd, PARTITION_BY ({by}))")
+    found: dict[tuple[int, str], list[Path]] = {}
+    for path in sorted(folder.rglob("*.parquet")):
+        parts = dict(part.split("=", 1) for part in path.relative_to(folder).parts[:-1])
+        found.setdefault((int(parts["__file"]), parts.get("__bucket", "")), []).append(path)
+    return found
+
+
+def raw_query(
+    contract: TableContract,
+    scan: str,
+    names: Mapping[int, str],
+    entry: int,
+    mapped: Sequence[Mapped],
+    columns: Sequence[str],
+    terms: Terms,
+) -> str:
+    """Return the query that makes raw rows, with ``__file`` and ``__bucket``."""
+    typed = _typed(contract, scan, names, mapped, columns, terms)
+    by_name = {m.column.name: m for m in mapped}
+    reasons = [
+        f"CASE WHEN b_{m.column.name} THEN {literal(f'{m.column.name} {READABLE[m.column.kind]}')} END"
+        for m in mapped
+        if m.column in contract.raw_columns
+    ]
+    main, problem, bucket = _main_event(contract, by_name, terms)
+    said = f"nullif(concat_ws('; ', {', '.join([problem, *reasons])}), '')"
+    events = f"SELECT *, {main} AS __at, {bucket} AS __bucket0, {said} AS __reasons FROM typed"
+    later = [c for c in contract.later if c in by_name]
+    exploded = (
+        "SELECT *, __at AS event_at, __event0 AS event, __bucket0 AS __bucket, __reasons AS unreadable FROM events"
+    )
+    if later:
+        exploded = _exploded(contract, later, terms)
+    selected = [_raw_column(c, contract, by_name, terms) for c in contract.raw_columns]
+    return (
+        f"WITH {typed}, events AS (SELECT *, {literal(contract.event)} AS __event0 FROM ({events})), exploded AS ({exploded}) "
+        f"SELECT {', '.join(selected)}, event, event_at, CAST({entry} AS BIGINT) AS entry, "
+        "__name AS source_file, __line AS source_line, unreadable, "
+        f"CASE WHEN unreadable IS NOT NULL THEN CAST(to_json(__row) AS VARCHAR) END AS content, __file, __bucket FROM exploded"
+    )
+
+
+def snapshot_query(
+    contract: TableContract,
+    scan: str,
+    names: Mapping[int, str],
+    entry: int,
+    mapped: Sequence[Mapped],
+    columns: Sequence[str],
+    terms: Terms,
+) -> str:
+    """Return the query of the columns without history, per source row."""
+    by_name = {m.column.name for m in mapped}
+    wanted = [c for c in contract.columns if c.name in contract.key or c in contract.snapshot_columns]
+    selected = [
+        f"t_{c.name} AS {c.name}" if c.name in by_name else f"CAST(NULL AS {ENGINE_TYPES[c.kind]}) AS {c.name}"
+        for c in wanted
+    ]
+    return (
+        f"WITH {_typed(contract, scan, names, mapped, columns, terms)} SELECT {', '.join(selected)}, CAST({entry} AS BIGINT) AS entry, "
+        f"__name AS source_file, __line AS source_line, __file FROM typed WHERE t_{contract.key[0]} IS NOT NULL"
+    )
+
+
+def _typed(
+    contract: TableContract,
+    scan: str,
+    names: Mapping[int, str],
+    mapped: Sequence[Mapped],
+    columns: Sequence[str],
+    terms: Terms,
+) -> str:
+    """Return the CTEs ``scan``, ``valued`` (v_, f_), ``typed0`` (t_) and ``typed`` (b_: there is a value, but it cannot be read)."""
+    numbers = ", ".join(f"({number}, {literal(name)})" for number, name in names.items())
+    virtual = {"source_line": "__line", "source_file": "f.name"}
+    extra = "".join(f", {virtual[name]} AS {name}" for name in VIRTUAL if name not in columns)
+    values = "".join(f", {value_sql(m)} AS v_{m.column.name}, {failed_sql(m)} AS f_{m.column.name}" for m in mapped)
+    typed = "".join(
+        f", {typed_sql(m, f'v_{m.column.name}', terms.timezone, terms.money_unit)} AS t_{m.column.name}" for m in mapped
+    )
+    bad = "".join(
+        f", (f_{m.column.name} OR ({present_sql(m, f'v_{m.column.name}')} AND t_{m.column.name} IS NULL)) IS TRUE AS b_{m.column.name}"
+        for m in mapped
+    )
+    row = ", ".join(f"{literal(c)}: {quote(c)}" for c in columns)
+    joined, extra_columns = "", ""
+    if terms.order_times:
+        joined = f" LEFT JOIN {terms.order_times} o ON o.order_id = t_order_id"
+        extra_columns = ", o.customer_id AS o_customer_id, o.event_at AS o_event_at"
+    return (
+        f"scan AS (SELECT s.*, f.name AS __name{extra} FROM ({scan}) s JOIN (VALUES {numbers}) AS f(number, name) ON s.__file = f.number), "
+        f"valued AS (SELECT __file, __line, __name, {{{row}}} AS __row{values} FROM scan), "
+        f"typed0 AS (SELECT *{typed} FROM valued), typed AS (SELECT typed0.*{bad}{extra_columns} FROM typed0{joined})"
+    )
+
+
+def _main_event(contract: TableContract, mapped: Mapping[str, Mapped], terms: Terms) -> tuple[str, str, str]:
+    """Return the SQL of the main event's time, of why it is unusable (else null), and of the bucket."""
+    if contract.main_time is None:
+        return "CAST(NULL AS TIMESTAMP)", "NULL", literal(ALL)
+    name = contract.main_time
+    if terms.order_times:
+        at = "o_event_at"
+        missing = (
+            "CASE WHEN t_order_id IS NULL THEN 'order_id is missing' "
+            "ELSE concat('order ''', t_order_id, ''' is not in orders, or has no usable time there') END"
+        )
+        unreadable = "false"
+    elif name in mapped:
+        at, unreadable = f"t_{name}", f"b_{name}"
+        missing = f"'{name} is missing'" if contract.column(name).required else "NULL"
+    else:
+        return "CAST(NULL AS TIMESTAMP)", "NULL", literal(FIRST)
+    problem = (
+        f"CASE WHEN {unreadable} THEN '{name} {READABLE['timestamp']}' WHEN {at} IS NULL THEN {missing} "
+        f"WHEN {at} < TIMESTAMP '{terms.begins}' THEN '{name} lies before {terms.begins:%Y-%m-%d}' "
+        f"WHEN {at} >= TIMESTAMP '{terms.limit}' THEN '{name} lies in the future' END"
+    )
+    bucket = f"CASE WHEN ({problem}) IS NOT NULL THEN '{UNDATED}' WHEN {at} IS NULL THEN '{FIRST}' ELSE {period_sql(at, terms)} END"
+    return at, problem, bucket
+
+
+def period_sql(utc: str, terms: Terms) -> str:
+    """Return the key of the period in which a UTC time lies."""
+    return f"strftime(date_trunc('{terms.grain}', {local_sql(utc, terms.timezone)}), '%Y-%m-%d')"
+
+
+def _exploded(contract: TableContract, later: Sequence[str], terms: Terms) -> str:
+    """Return the query that gives each dated row one row per event; a further time that is unusable is refused alone."""
+    own = "{'event': __event0, 'at': __at, 'reasons': __reasons, 'main': true}"
+    parts = [own]
+    for name in later:
+        event, main = contract.later[name], contract.main_time
+        day = f"date_trunc('day', {local_sql('__at', terms.timezone)})"
+        problem = (
+            f"CASE WHEN b_{name} THEN '{name} {READABLE['timestamp']}' "
+            f"WHEN {local_sql(f't_{name}', terms.timezone)} < {day} THEN '{name} lies before {main}' END"
+        )
+        reasons = f"nullif(concat_ws('; ', {problem}, __reasons), '')"
+        at = f"CASE WHEN ({problem}) IS NULL THEN greatest(t_{name}, __at) ELSE __at END"
+        there = f"__at IS NOT NULL AND __bucket0 <> '{UNDATED}' AND (b_{name} OR t_{name} IS NOT NULL)"
+        parts.append(
+            f"CASE WHEN {there} THEN {{'event': {literal(event)}, 'at': {at}, 'reasons': {reasons}, 'main': false}} END"
+        )
+    unnested = f"SELECT *, unnest([{', '.join(parts)}]) AS __e FROM events"
+    return (
+        f"SELECT * EXCLUDE (__e), __e.event AS event, __e.at AS event_at, __e.reasons AS unreadable, "
+        f"CASE WHEN __e.main THEN __bucket0 WHEN __e.at >= TIMESTAMP '{terms.limit}' THEN '{FUTURE}' "
+        f"ELSE {period_sql('__e.at', terms)} END AS __bucket FROM ({unnested}) WHERE __e IS NOT NULL"
+    )
+
+
+def _raw_column(column: Column, contract: TableContract, mapped: Mapping[str, Mapped], terms: Terms) -> str:
+    name, kind = column.name, ENGINE_TYPES[column.kind]
+    if contract.name == "order_lines" and name == "customer_id" and terms.order_times:
+        return "o_customer_id AS customer_id"
+    if contract.name == "order_lines" and name == "amount":
+        amount = in_money("(t_quantity * t_unit_price)", terms.money_unit)
+        return f"TRY({amount}) AS amount"
+    if name not in mapped:
+        return f"CAST(NULL AS {kind}) AS {name}"
+    if contract.name == "orders" and name == "status":
+        undated = "".join(f" AND t_{later} IS NULL" for later in contract.later if later in mapped)
+        states = ", ".join(literal(s) for s in CANCELLED)
+        return f"CASE WHEN lower(t_status) IN ({states}){undated} THEN 'cancelled' END AS status"
+    return f"CAST(t_{name} AS {kind}) AS {name}"

@@ -1,0 +1,232 @@
+"""From raw rows to valid facts and refused rows, by a table's contract. Reading files and publishing do not belong here.
+
+Pure Ibis: tables in, tables out, one period at a time, and nothing but that period.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import reduce
+from operator import or_
+from typing import NamedTuple
+
+import ibis
+from ibis import _
+
+from crm_pipeline.contracts.canonical import clean_names
+from crm_pipeline.contracts.core import IBIS_TYPES, Rule, TableContract, rules
+from crm_pipeline.transforms.columns import whole
+
+REPEATED = "repeated"
+"""Event of the marker rows by which the source sync says that a row's key occurred in an earlier period."""
+
+EXACT = "exact duplicate of an earlier row"
+
+ORDER_OF_ROWS = ("entry", "source_file", "source_line")
+
+
+class Cleaned(NamedTuple):
+    """What cleaning gives: every raw row is in exactly one of the two.
+
+    Attributes
+    ----------
+    clean : ibis.Table
+        The contract's event log: the mapped canonical columns, event, event_at, source_file.
+    rejects : ibis.Table
+        source_file, source_line, reasons (joined by "; "), content (JSON), event_at.
+    """
+
+    clean: ibis.Table
+    rejects: ibis.Table
+
+
+def clean_table(
+    raw: ibis.Table,
+    contract: TableContract,
+    *,
+    currency: str = "",
+    orders: ibis.Table | None = None,
+    lines: ibis.Table | None = None,
+    columns: Collection[str] | None = None,
+    money_unit: float = 0.0001,
+) -> Cleaned:
+    """Split the raw rows of a period into valid facts and refused rows.
+
+    Parameters
+    ----------
+    raw : ibis.Table
+        ``raw/<table>`` of the period.
+    contract : TableContract
+    currency : str
+        The source's; an order in another is refused. Empty: not checked.
+    orders : ibis.Table or None
+        For order_lines with an orders table: ``clean/orders`` of the same period.
+    lines : ibis.Table or None
+        For orders whose source maps no amount: ``raw/order_lines`` of the same period.
+    columns : collection of str or None
+        The canonical columns that the source maps; None: all of them.
+    money_unit : float
+        Major units per stored unit.
+    """
+    mapped = set(columns) if columns is not None else {c.name for c in contract.columns}
+    rows = _without_marked(raw)
+    if contract.name == "orders" and "amount" not in mapped and lines is not None:
+        rows = _amounts_of_lines(rows, lines)
+    rows = _with_states(_normalised(rows, contract), contract, orders)
+    broken = [*_special_rules(rows, contract, currency), *rules(rows, contract, money_unit)]
+    broken = [Rule(rule.reason, rule.broken.fill_null(False)) for rule in broken]
+    refused = reduce(or_, (rule.broken for rule in broken))
+    rows = rows.mutate(refused_=refused)
+    rows = _with_duplicates(rows, contract, mapped)
+    kept = ~rows.refused_ & rows.duplicate_.isnull()
+    shown = [*clean_names(contract, mapped), *(("event", "event_at") if contract.main_time else ()), "source_file"]
+    clean = _absolute(rows.filter(kept), contract).select(shown)
+    return Cleaned(clean, _rejects(rows.filter(~kept), contract, currency, money_unit))
+
+
+def derive_orders(lines: ibis.Table) -> ibis.Table:
+    """Add up orders from their clean lines, for a source without an orders table.
+
+    Returns per (order_id, customer_id) at most two rows of ``clean/orders``: ``placed`` with the sum of the positive
+    lines, ``returned`` with the sum of the returned ones; ``event_at`` is the earliest of its lines.
+    """
+    discount = {"discount": whole(_.discount.sum())} if "discount" in lines.columns else {}
+    orders = lines.group_by("order_id", "customer_id", "event").aggregate(
+        amount=whole(_.amount.sum()),
+        **discount,
+        event_at=_.event_at.min(),
+        source_file=_.source_file.min(),
+    )
+    names = ["order_id", "customer_id", "amount", *discount, "event", "event_at", "source_file"]
+    return orders.select(names)
+
+
+def unknown_customers(rows: ibis.Table, customers: ibis.Table) -> ibis.expr.types.IntegerScalar:
+    """Return how many rows name a customer that ``customers`` does not have: kept, but worth a warning."""
+    return rows.anti_join(customers, "customer_id").count()
+
+
+def _without_marked(raw: ibis.Table) -> ibis.Table:
+    """Take the marker rows out and note their reason on the rows they point to."""
+    marks = raw.filter(raw.event == REPEATED).select("source_file", "source_line", repeat_=raw.unreadable).distinct()
+    rows = raw.filter(raw.event != REPEATED)
+    return rows.left_join(marks, ["source_file", "source_line"]).select(*rows.columns, "repeat_")
+
+
+def _amounts_of_lines(orders: ibis.Table, lines: ibis.Table) -> ibis.Table:
+    good = lines.filter(lines.unreadable.isnull(), lines.event != REPEATED, lines.amount > 0)
+    facts = [c for c in good.columns if c not in (*ORDER_OF_ROWS, "unreadable", "content")]
+    sums = good.select(facts).distinct().group_by("order_id").aggregate(sum_=whole(_.amount.sum()))
+    joined = orders.left_join(sums, "order_id")
+    return joined.select(*[c for c in orders.columns if c != "amount"], amount=joined.sum_.fill_null(0))
+
+
+def _normalised(rows: ibis.Table, contract: TableContract) -> ibis.Table:
+    """Bring other spellings of a closed list of values to the contract's."""
+    changed = {}
+    for column in contract.raw_columns:
+        if column.allowed:
+            plain = rows[column.name].lower()
+            changed[column.name] = plain.cases(*column.aliases.items(), else_=plain)
+    return rows.mutate(**changed) if changed else rows
+
+
+def _with_states(rows: ibis.Table, contract: TableContract, orders: ibis.Table | None) -> ibis.Table:
+    """Turn a negative amount or quantity and a cancelled status into events."""
+    if contract.name == "orders":
+        placed = rows.event == "placed"
+        event = ibis.cases(
+            (placed & (rows.amount < 0), "returned"), (placed & (rows.status == "cancelled"), "cancelled"),
+            else_=rows.event,
+        )  # fmt: skip
+        return rows.mutate(event=event)
+    if contract.name == "order_lines":
+        rows = _with_order_state(rows, orders)
+        returned = ((rows.quantity < 0) | rows.undone_).fill_null(False)
+        return rows.mutate(event=ibis.ifelse(returned, "returned", rows.event))
+    return rows
+
+
+def _absolute(rows: ibis.Table, contract: TableContract) -> ibis.Table:
+    """Drop the sign of what came back: the event tells it."""
+    signed = [c for c in contract.clean_columns if c.name in rows.columns and c.low is not None and c.low < 0]
+    return rows.mutate(**{c.name: rows[c.name].abs().cast(IBIS_TYPES[c.kind]) for c in signed}) if signed else rows
+
+
+def _with_order_state(lines: ibis.Table, orders: ibis.Table | None) -> ibis.Table:
+    """Note on each line whether its order is unknown (``orphan_``) or was cancelled on the spot (``undone_``)."""
+    if orders is None:
+        return lines.mutate(orphan_=ibis.literal(False), undone_=ibis.literal(False))
+    known = orders.group_by("order_id").aggregate(placed_=(orders.event == "placed").any())
+    joined = lines.left_join(known, "order_id")
+    return joined.select(*lines.columns, orphan_=joined.placed_.isnull(), undone_=~joined.placed_)
+
+
+def _special_rules(rows: ibis.Table, contract: TableContract, currency: str) -> list[Rule]:
+    """Return the rules that are not those of a column; the reason of `unreadable` is the row's own text."""
+    found = [Rule("", rows.unreadable.notnull()), Rule("", rows.repeat_.notnull())]
+    if contract.name == "orders" and currency:
+        found.append(Rule(f"currency is not {currency}", rows.currency.upper() != currency.upper()))
+    if contract.name in ("orders", "order_lines"):
+        bought = rows.amount if contract.name == "orders" else rows.quantity
+        found.append(Rule("discount is below 0", (rows.discount < 0) & ~(bought < 0).fill_null(False)))
+    if contract.name == "order_lines":
+        found.append(Rule("its order is not in orders, or was refused there", rows.orphan_))
+    return found
+
+
+def _with_duplicates(rows: ibis.Table, contract: TableContract, mapped: set[str]) -> ibis.Table:
+    """Add ``duplicate_``: why a row is a duplicate of an earlier one, else null."""
+    facts = [c.name for c in contract.raw_columns if c.required or c.derived or c.name in mapped]
+    if contract.main_time:
+        facts += ["event", "event_at"]
+    if not all(name in mapped or contract.column(name).required for name in contract.key):
+        first = ibis.window(group_by=facts, order_by=list(ORDER_OF_ROWS))
+        return rows.mutate(duplicate_=ibis.ifelse(ibis.row_number().over(first) > 0, EXACT, ibis.null("string")))
+    key = [name if name in facts else "event_at" for name in contract.key]
+    order = ["refused_", *(("event_at",) if contract.main_time else ()), *ORDER_OF_ROWS]
+    same_key = ibis.window(group_by=[*key, *(("event",) if contract.main_time else ())], order_by=order)
+    later = ibis.row_number().over(same_key) > 0
+    equal = [rows[name].identical_to(rows[name].first(include_null=True).over(same_key)) for name in facts]
+    whole_key = reduce(lambda a, b: a & b, (rows[name].notnull() for name in key))
+    rows = rows.mutate(later_=later, equal_=reduce(lambda a, b: a & b, equal))
+    reason = ibis.cases(
+        (rows.later_ & rows.equal_, EXACT),
+        (rows.later_ & whole_key & ~rows.refused_, f"{', '.join(contract.key)} repeats an earlier row"),
+        else_=ibis.null("string"),
+    )
+    return rows.mutate(duplicate_=reason)
+
+
+def _rejects(rows: ibis.Table, contract: TableContract, currency: str, money_unit: float) -> ibis.Table:
+    broken = [*_special_rules(rows, contract, currency), *rules(rows, contract, money_unit)]
+    said = [rows.unreadable, rows.repeat_, rows.duplicate_]
+    said += [
+        ibis.ifelse(rule.broken.fill_null(False), rule.reason, ibis.null("string")) for rule in broken if rule.reason
+    ]
+    reasons = reduce(lambda text, one: text + one.fill_null(""), (_lead(s) for s in said), ibis.literal(""))
+    shown = [c.name for c in contract.raw_columns if c.name in rows.columns]
+    return rows.select(
+        "source_file",
+        "source_line",
+        reasons=reasons.substr(2),
+        content=ibis.coalesce(rows.content, _json(rows, shown)),
+        event_at=rows.event_at,
+    )
+
+
+def _lead(text: ibis.expr.types.StringValue) -> ibis.expr.types.StringValue:
+    return ibis.literal("; ") + text
+
+
+def _json(rows: ibis.Table, names: Sequence[str]) -> ibis.expr.types.StringValue:
+    """Return the named columns as a JSON object, in text functions that every engine has."""
+    parts = []
+    for name in names:
+        text = rows[name].cast("string")
+        if rows[name].type().is_string():
+            text = ibis.literal('"') + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+        elif rows[name].type().is_temporal():
+            text = ibis.literal('"') + text + '"'
+        parts.append(ibis.literal(f'"{name}":') + text.fill_null("null"))
+    return ibis.literal("{") + ibis.literal(",").join(parts) + "}"
