@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from crm_pipeline.modeling.calibration import expected_purchases, expit
-from crm_pipeline.modeling.level import Level, log_amount_shift, log_odds_shift
+from crm_pipeline.modeling.level import Level, log_amount_shift, log_odds_shift, orders_factor
 from crm_pipeline.modeling.tasks import TASKS
 from crm_pipeline.modeling.training import Model
 
@@ -62,8 +62,8 @@ def predict(
 
 def _shift(task: str, model: Model, raw: np.ndarray, level: Level | None, money_unit: float) -> float:
     if TASKS[task].kind == "binary":
-        return log_odds_shift(level, model.facts_["rate"])
-    return log_amount_shift(level, float(np.exp(raw).sum()), money_unit)
+        return log_odds_shift(level, model.facts_)
+    return log_amount_shift(level, model.facts_, float(np.exp(raw).sum()), money_unit)
 
 
 def _amounts(
@@ -72,7 +72,7 @@ def _amounts(
     facts = model.facts_
     group = np.searchsorted(facts["decile_edges"], own, side="right")
     low, median, high = (facts["ratio_quantiles"][group] * value[:, None]).T
-    expected = expected_purchases(features) * facts["orders_factor"] * np.exp(level.log_orders if level else 0.0)
+    expected = expected_purchases(features) * facts["orders_factor"] * orders_factor(level, facts)
     by_amount = value * facts["orders_per_amount"]
     orders = np.where(np.isfinite(expected), expected, by_amount)
     columns = {"value": value, "median": median, "low": low, "high": high, "expected_orders": orders}

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crm_pipeline.modeling.estimators import Context, Entry, entry
-from crm_pipeline.modeling.preprocessing import in_learning_order, usable_features
+from crm_pipeline.modeling.preprocessing import comparable_cutoffs, in_learning_order, usable_features
 from crm_pipeline.modeling.tasks import TASKS, Task
 
 Model: TypeAlias = Any
@@ -68,7 +68,7 @@ def fit(
         If the task has no such estimator.
     """
     one, of = entry(task, estimator), TASKS[task]
-    rows = in_learning_order(training)
+    rows = in_learning_order(training[training["cutoff"].isin(comparable_cutoffs(training, horizon))])
     short = _too_little(of, one, rows)
     if short:
         return Abstained(short)

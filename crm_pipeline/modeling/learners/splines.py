@@ -118,7 +118,7 @@ class SplineLogistic(_Splines, ChurnLearner):
         the penalty per row stays the same for other sizes.
     """
 
-    def __init__(self, knots: int = 5, strength: float = 0.001):
+    def __init__(self, knots: int = 5, strength: float = 0.0005):
         self.knots = knots
         self.strength = strength
 
