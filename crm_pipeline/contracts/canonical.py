@@ -11,8 +11,8 @@ from crm_pipeline.contracts.core import ARROW_NAMES, MONEY_LIMIT, Column, Descri
 
 CUSTOMER = Column("customer_id", "string", "who", required=True)
 RECORDED = Column("recorded_at", "timestamp", "when the row became known, UTC", raw_only=True)
-CHANNEL = Column("channel", "string", "where or how, such as web, store, e-mail")
-LANGUAGE = Column("language", "string", "language, as the source names it")
+CHANNEL = Column("channel", "string", "where or how, such as web, store, e-mail", lower=True)
+LANGUAGE = Column("language", "string", "language, as the source names it", lower=True)
 DIRECTION = Column(
     "direction",
     "string",
@@ -45,11 +45,11 @@ CUSTOMERS = TableContract(
         CUSTOMER,
         _time("created_at", "when the customer was first seen; the source's first period when absent"),
         Column("birth_year", "int", "year of birth; never a feature", low=1900, high=2030),
-        _text("gender", "gender; never a feature"),
-        _text("country", "country"),
+        Column("gender", "string", "gender; never a feature", lower=True),
+        Column("country", "string", "country; never a feature", lower=True),
         _text("region", "region; never a feature"),
         Column("segment", "string", "the CRM's own segment, on the day the file was read", overwritten=True),
-        _text("acquisition_channel", "how the customer came"),
+        Column("acquisition_channel", "string", "how the customer came", lower=True),
         Column(
             "consent_marketing",
             "bool",
@@ -126,7 +126,7 @@ ORDER_LINES = TableContract(
         CUSTOMER,
         _text("product_id", "which product", required=True),
         Column("line_no", "int", "number of the line within its order", low=0),
-        Column("quantity", "decimal", "pieces; negative is a return", required=True, unit="pieces", low=-(10**7), high=10**7),
+        Column("quantity", "decimal", "pieces; negative is a return", required=True, unit="pieces", low=-(10**6), high=10**6),
         Column("unit_price", "decimal", "price of one piece", required=True, unit="major units", low=0, high=10**7),
         _money("discount", "discount given on the line, contained in the price; negative on a return", low=-MONEY_LIMIT),
         Column(
@@ -199,7 +199,7 @@ CASES = TableContract(
         _time("first_reply_at", "when it was first answered"),
         _time("closed_at", "when it was closed"),
         _text("category", "what it is about"),
-        _text("priority", "priority"),
+        Column("priority", "string", "priority", lower=True),
         Column("satisfaction", "double", "the customer's grade; an undated snapshot, so not used", overwritten=True),
         RECORDED,
     ),

@@ -37,6 +37,9 @@ ARROW_NAMES: Mapping[Kind, str] = {
 }
 """Kind of a column to the type name that people read in the UI and the documentation."""
 
+REPEATED = "repeated"
+"""Event of a marker row in ``raw``: the row of that file and line repeats the key of a row of an earlier period."""
+
 MONEY_LIMIT = 10**9
 """Largest credible amount of one row, in major units."""
 
@@ -55,6 +58,8 @@ class Column:
         Bounds, both allowed; money in major units.
     allowed : tuple of str
         The only values; ``aliases`` maps other spellings (lower case) to them.
+    lower : bool
+        A name of few values, in which capitals mean nothing: kept in lower case.
     personal : bool
         Identifies a person: kept out of everything but the snapshot that is read when acting.
     overwritten : bool
@@ -74,6 +79,7 @@ class Column:
     high: int | None = None
     allowed: tuple[str, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
+    lower: bool = False
     personal: bool = False
     overwritten: bool = False
     raw_only: bool = False

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from crm_pipeline.contracts.core import TableContract
+from crm_pipeline.contracts.core import REPEATED, TableContract
 from crm_pipeline.engine import Staged
 from crm_pipeline.lake import DataFile, Lake
 from crm_pipeline.sources.index import Extra, Record, TableIndex
@@ -15,9 +15,6 @@ from crm_pipeline.sources.reading import literal, quote
 from crm_pipeline.sources.split import ENGINE_TYPES, FIRST, SNAPSHOT, UNDATED, raw_schema
 
 File = DataFile | Staged
-
-REPEATED = "repeated"
-"""Event of a marker row: the row of that file and line repeats the key of one of an earlier period."""
 
 
 def digest(files: Iterable[tuple[str, File]], *more: str) -> str:

@@ -50,7 +50,7 @@ class Terms:
     Attributes
     ----------
     begins, limit : datetime
-        Event times are credible from ``begins`` to before ``limit`` (UTC).
+        Event times are credible from ``begins`` to before ``limit`` (UTC); ``begins_day`` is the local day.
     order_times : str
         For order lines with an orders table: the temporary table (order_id, customer_id, event_at); else empty.
     """
@@ -60,6 +60,7 @@ class Terms:
     money_unit: Decimal
     begins: datetime
     limit: datetime
+    begins_day: date = EPOCH
     order_times: str = ""
 
 
@@ -232,7 +233,7 @@ def _main_event(contract: TableContract, mapped: Mapping[str, Mapped], terms: Te
         return "CAST(NULL AS TIMESTAMP)", "NULL", literal(FIRST)
     problem = (
         f"CASE WHEN {unreadable} THEN '{name} {READABLE['timestamp']}' WHEN {at} IS NULL THEN {missing} "
-        f"WHEN {at} < TIMESTAMP '{terms.begins}' THEN '{name} lies before {terms.begins:%Y-%m-%d}' "
+        f"WHEN {at} < TIMESTAMP '{terms.begins}' THEN '{name} lies before {terms.begins_day}' "
         f"WHEN {at} >= TIMESTAMP '{terms.limit}' THEN '{name} lies in the future' END"
     )
     bucket = f"CASE WHEN ({problem}) IS NOT NULL THEN '{UNDATED}' WHEN {at} IS NULL THEN '{FIRST}' ELSE {period_sql(at, terms)} END"

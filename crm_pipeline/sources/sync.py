@@ -224,7 +224,15 @@ class _Sync:
         if looks:
             model, settings = self.source.model, self.settings
             begins = self.calendar.utc(model.begins or EPOCH)
-            terms = Terms(settings.grain, self.source.timezone, settings.money_unit, begins, self.limit, times)
+            terms = Terms(
+                settings.grain,
+                self.source.timezone,
+                settings.money_unit,
+                begins,
+                self.limit,
+                model.begins or EPOCH,
+                times,
+            )
             Reader(self.lake, contract, entry, number, terms, given).read(looks, changed, self.progress)
             self.read += len(looks)
 

@@ -14,11 +14,8 @@ import ibis
 from ibis import _
 
 from crm_pipeline.contracts.canonical import clean_names
-from crm_pipeline.contracts.core import IBIS_TYPES, Rule, TableContract, rules
+from crm_pipeline.contracts.core import IBIS_TYPES, REPEATED, Rule, TableContract, rules
 from crm_pipeline.transforms.columns import whole
-
-REPEATED = "repeated"
-"""Event of the marker rows by which the source sync says that a row's key occurred in an earlier period."""
 
 EXACT = "exact duplicate of an earlier row"
 
@@ -122,12 +119,12 @@ def _amounts_of_lines(orders: ibis.Table, lines: ibis.Table) -> ibis.Table:
 
 
 def _normalised(rows: ibis.Table, contract: TableContract) -> ibis.Table:
-    """Bring other spellings of a closed list of values to the contract's."""
+    """Bring other spellings of a short list of values to one."""
     changed = {}
     for column in contract.raw_columns:
-        if column.allowed:
+        if column.lower or column.allowed:
             plain = rows[column.name].lower()
-            changed[column.name] = plain.cases(*column.aliases.items(), else_=plain)
+            changed[column.name] = plain.cases(*column.aliases.items(), else_=plain) if column.aliases else plain
     return rows.mutate(**changed) if changed else rows
 
 
@@ -199,7 +196,14 @@ def _with_duplicates(rows: ibis.Table, contract: TableContract, mapped: set[str]
 
 
 def _rejects(rows: ibis.Table, contract: TableContract, currency: str, money_unit: float) -> ibis.Table:
+    unread = rows.unreadable.fill_null("")
     broken = [*_special_rules(rows, contract, currency), *rules(rows, contract, money_unit)]
+    broken = [
+        Rule(r.reason, r.broken & ~unread.contains(r.reason.replace(" is missing", " ")))
+        if "is missing" in r.reason
+        else r
+        for r in broken
+    ]
     said = [rows.unreadable, rows.repeat_, rows.duplicate_]
     said += [
         ibis.ifelse(rule.broken.fill_null(False), rule.reason, ibis.null("string")) for rule in broken if rule.reason
