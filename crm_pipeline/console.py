@@ -14,6 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from crm_pipeline.periods import Calendar
+
 if TYPE_CHECKING:
     from crm_pipeline.defs.run import Prepared, Summary
     from crm_pipeline.scored import Scores, Story
@@ -146,20 +148,34 @@ def show_results(summary: Summary) -> None:
     out.print("MLflow UI   (the same command)   → http://127.0.0.1:5000")
 
 
+SHOWN = {"churn": ("auc", "brier", "log_loss", "lift_at_10"), "demand": ("spearman", "wape", "bias", "deviance")}
+
+
 def _show_models(summary: Summary, task: str, compare: Any, made: str) -> None:
     project, lake = summary.prepared.project, summary.prepared.project.lake
-    settings = project.settings
-    back = [
-        project.calendar.shift(summary.prepared.through, -i * settings.horizon)
-        for i in range(settings.evaluation_cutoffs)
-    ]
+    settings, through = project.settings, summary.prepared.through
+    back = [project.calendar.shift(through, -i * settings.horizon) for i in range(settings.evaluation_cutoffs)]
     known = [p for p in back if lake.manifest(f"evaluation/{task}", p)]
-    decision = lake.table(f"models/{task}/champion", [summary.prepared.through]).execute().iloc[0]
-    if known:
-        frame = compare(lake.table(f"evaluation/{task}", known).execute())
-        if len(frame):
-            out.print(_frame_table(frame, f"{task}: model against baselines{made}", decision.champion))
+    decision = lake.table(f"models/{task}/champion", [through]).execute().iloc[0]
+    frame = compare(lake.table(f"evaluation/{task}", known).execute()) if known else pd.DataFrame()
+    if len(frame):
+        out.print(_models_table(frame, task, decision.champion, project.calendar, made))
     out.print(f"[bold]{task}[/]: {decision.reason}")
+
+
+def _models_table(frame: pd.DataFrame, task: str, champion: str | None, calendar: Calendar, made: str) -> Table:
+    newest, cutoffs = calendar.label(str(frame["cutoff"].iloc[0])[:10]), int(frame["cutoffs"].max())
+    title = f"{task}: model against baselines, judged on what followed the end of {newest}; the mean of {cutoffs} cut-offs behind{made}"
+    table = Table(title=title, title_justify="left")
+    table.add_column("model")
+    shown = [m for m in SHOWN[task] if m in frame]
+    for metric in shown:
+        table.add_column(metric.replace("_", " "), justify="right")
+    for row in frame.to_dict("records"):
+        cells = [f"{_cell(row[m])} [dim]({_cell(row[f'{m}_mean'])})[/]" for m in shown]
+        name = str(row["model"]).replace("baseline_", "baseline: ").replace("_", " ")
+        table.add_row(name, *cells, style="bold" if row["model"] == champion else None)
+    return table
 
 
 def _frame_table(frame: pd.DataFrame, title: str, champion: str | None = None) -> Table:

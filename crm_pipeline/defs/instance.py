@@ -61,7 +61,7 @@ def reconcile(instance: DagsterInstance, lake: Lake, graph: Graph) -> int:
     by_asset: dict[str, dict[str, str]] = {}
     index = lake.index()
     for asset, partition in index:
-        if asset in graph.nodes and (partition == ALL) != graph.nodes[asset].partitioned:
+        if graph.own((asset, partition)):
             by_asset.setdefault(asset, {})[partition] = index[asset, partition].content_hash
     for asset, hashes in by_asset.items():
         key = dg.AssetKey(asset.split("/"))

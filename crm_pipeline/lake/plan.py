@@ -87,6 +87,13 @@ class Graph:
                     found.append((dep, key))
         return found
 
+    def own(self, key: Key) -> bool:
+        """Tell whether a published partition is one of the graph's: of a known asset and within the source's periods."""
+        asset, partition = key
+        if asset not in self.nodes or not self.nodes[asset].partitioned:
+            return asset in self.nodes and partition == ALL
+        return partition[:1].isdigit() and partition >= self.first
+
     def complete(self, partition: str) -> bool:
         """Tell whether the source covers the period whole."""
         return self.complete_until is not None and partition <= self.complete_until
@@ -145,7 +152,7 @@ class Graph:
 
     def plan(self, targets: Iterable[Key], index: Index, first_hash: Mapping[Key, str] | None = None) -> list[Stale]:
         """Name all that is stale among the targets, what they need, and what is published, in building order."""
-        published = {key for key in index if key[0] in self.nodes}
+        published = {key for key in index if self.own(key)}
         stale: dict[Key, Stale] = {}
         for key in self.ordered(self.needed(targets) | published):
             reason = self.reason(key, index, stale, first_hash)
