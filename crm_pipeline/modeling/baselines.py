@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from crm_pipeline.modeling.calibration import FAMILIES, expit, logit, offset
+from crm_pipeline.modeling.calibration import expit, logit, offset
 from crm_pipeline.modeling.tasks import TASKS
 
 PREFIX = "baseline_"
@@ -120,11 +120,9 @@ def _demand(features: pd.DataFrame, horizon: int, money_unit: float) -> dict[str
     for name, column in (("last_spend", f"spend_{horizon}"), ("last_season", "spend_season_ly")):
         if column in features.columns and features[column].notna().any():
             found[name] = np.nan_to_num(features[column].to_numpy("float64")) * money_unit
-    if any(f"{f}_expected_orders" in features.columns for f in FAMILIES) and {"orders_all", "spend_all"} <= set(
-        features
-    ):
-        from crm_pipeline.modeling.learners.process import ProcessAmount
+    from crm_pipeline.modeling.learners.process import ProcessAmount, families
 
+    if families(list(features.columns)) and {"order_days_all", "orders_all", "spend_all"} <= set(features.columns):
         model = ProcessAmount(money_unit=money_unit).fit(features, np.ones(len(features)))
         model.base_ = 0.0  # no total to learn: the process speaks for itself
         found["purchase_process"] = model.predict(features)

@@ -31,6 +31,8 @@ class Task:
         The label definition with ``{h}`` for the horizon in words; `definition` fills it in.
     fixed : str
         The estimator that is the model as long as history is too short to choose one.
+    instead : tuple of str
+        Which estimator stands in where that one could not be fitted: the first of these that was.
     loss : str
         The metric of `evaluation` by which estimators are compared; lower is better.
     baselines : tuple of str
@@ -42,6 +44,7 @@ class Task:
     labels: tuple[str, ...]
     question: str
     fixed: str
+    instead: tuple[str, ...]
     loss: str
     baselines: tuple[str, ...]
 
@@ -61,6 +64,7 @@ CHURN = Task(
     labels=("churned",),
     question="No order with a positive amount in the {h} after as_of, by a customer who ordered in the year before.",
     fixed="average",
+    instead=("purchase_process",),
     loss="log_loss",
     baselines=("recency", "rfm", "purchase_process", "last_season"),
 )
@@ -70,7 +74,8 @@ DEMAND = Task(
     kind="regression",
     labels=("spend", "orders"),
     question="Gross value of the orders in the {h} after as_of, among customers with an order in the year before.",
-    fixed="two_part",
+    fixed="average",
+    instead=("two_part", "purchase_process"),
     loss="deviance",
     baselines=("zero", "last_spend", "last_season", "purchase_process"),
 )

@@ -1,4 +1,4 @@
-"""Linear regression of the log amount, for demand."""
+"""Linear regression with a log link, for demand."""
 
 from typing import Any
 
@@ -6,11 +6,17 @@ from crm_pipeline.modeling.estimators.entry import Context, Entry
 
 
 def _build(context: Context) -> Any:
-    from crm_pipeline.modeling.learners.splines import SplineLogAmount
+    from crm_pipeline.modeling.learners.splines import SplineAmount
 
-    return SplineLogAmount()
+    return SplineAmount()
 
 
 ENTRIES = (
-    Entry("demand", "linear", "Ridge regression of log(1 + spend) on linear splines, smeared to a mean.", 2, _build),
+    Entry(
+        "demand",
+        "linear",
+        "Linear regression on splines with a log link and Tweedie deviance, ridge-penalised.",
+        2,
+        _build,
+    ),
 )

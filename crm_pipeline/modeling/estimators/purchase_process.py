@@ -16,7 +16,7 @@ def _churn(context: Context) -> Any:
 def _demand(context: Context) -> Any:
     from crm_pipeline.modeling.learners.process import ProcessAmount, families
 
-    if not families(context.columns) or not {"orders_all", "spend_all"} <= set(context.columns):
+    if not families(context.columns) or not {"order_days_all", "orders_all", "spend_all"} <= set(context.columns):
         return MISSING
     return ProcessAmount(money_unit=context.money_unit)
 

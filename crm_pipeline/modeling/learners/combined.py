@@ -107,3 +107,32 @@ class TwoPart(AmountLearner):
         slope = np.where(near, -expit(start), change / np.where(near, 1.0, moved))
         terms[:, at] += own * slope[:, None]
         return terms, base + self.log_smear_ - float(np.logaddexp(0, start))
+
+
+class AmountAverage(AmountLearner):
+    """The equal average, in log amounts, of fitted models; its total over the training rows is the actual one.
+
+    Parameters
+    ----------
+    members : list of AmountLearner
+        Already fitted; `fit` fits those that are not.
+    """
+
+    def __init__(self, members: list[AmountLearner]):
+        self.members = members
+
+    def fit(self, X: pd.DataFrame, y: np.ndarray) -> AmountAverage:
+        """Fit every member that is not fitted yet on ``X`` (n × features) and amounts of at least 0."""
+        for member in self.members:
+            if not hasattr(member, "columns_"):
+                member.fit(X, y)
+        self.columns_, self.log_smear_ = union(self.members), 0.0
+        self.log_smear_ = float(np.log(np.sum(y) / self.predict(X).sum()))
+        return self
+
+    def _raw(self, values: np.ndarray) -> np.ndarray:
+        return self.log_smear_ + mean_raw(self.members, self.columns_, values)
+
+    def _terms(self, values: np.ndarray) -> tuple[np.ndarray, float]:
+        terms, base = mean_terms(self.members, self.columns_, values)
+        return terms, base + self.log_smear_

@@ -87,16 +87,21 @@ class ProcessAmount(AmountLearner):
         How many orders of the average customer stand beside the customer's own.
     money_unit : float
         Major units in one unit of ``spend_all``.
+    buyers : bool
+        Speak of those who buy at all: purchases given at least one, rate / P(any | alive) with `no_order_log_odds`'s
+        negative binomial (being alive cancels out). Fit it on buyers then.
     """
 
-    def __init__(self, prior: float = 2.0, money_unit: float = 0.0001):
+    def __init__(self, prior: float = 2.0, money_unit: float = 0.0001, buyers: bool = False):
         self.prior = prior
         self.money_unit = money_unit
+        self.buyers = buyers
 
     def fit(self, X: pd.DataFrame, y: np.ndarray) -> ProcessAmount:
         """Fit the mean order value and the ratio of actual to expected totals; ``y`` in major units."""
         self.families_ = families(list(X.columns))
-        self.columns_ = [*(f"{f}_expected_orders" for f in self.families_), "orders_all", "spend_all"]
+        self.columns_ = [*(f"{f}_{part}" for f in self.families_ for part in ("expected_orders", "alive"))]
+        self.columns_ += ["order_days_all", "orders_all", "spend_all"]
         values = matrix(X, self.columns_)
         self.mean_order_ = float(np.nansum(values[:, -1]) / max(np.nansum(values[:, -2]), 1.0))
         self.base_ = 0.0
@@ -106,7 +111,12 @@ class ProcessAmount(AmountLearner):
         return self
 
     def _logs(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        expected = np.nan_to_num(np.maximum(values[:, :-2], 1e-6), nan=1e-6)
+        count = 2 * len(self.families_)
+        expected = np.nan_to_num(np.maximum(values[:, 0:count:2], 1e-6), nan=1e-6)
+        if self.buyers:
+            days = np.maximum(np.nan_to_num(values[:, [-3]], nan=1.0), 1.0)
+            rate = expected / np.clip(np.nan_to_num(values[:, 1:count:2], nan=0.5), 1e-6, 1.0)
+            expected = rate / -np.expm1(-days * np.log1p(rate / days))
         orders, spend = np.nan_to_num(values[:, -2]), np.nan_to_num(values[:, -1])
         value = (spend + self.prior * self.mean_order_) / (orders + self.prior) * self.money_unit
         return np.log(expected).mean(axis=1), np.log(np.maximum(value, 1e-9))
@@ -118,6 +128,6 @@ class ProcessAmount(AmountLearner):
     def _terms(self, values: np.ndarray) -> tuple[np.ndarray, float]:
         terms, count = np.zeros((len(values), len(self.columns_))), len(self.families_)
         orders, value = self._logs(values)
-        terms[:, :count] = ((orders - self.reference_[0]) / count)[:, None]
+        terms[:, 0 : 2 * count : 2] = ((orders - self.reference_[0]) / count)[:, None]
         terms[:, -1] = value - self.reference_[1]
         return terms, self.base_ + float(self.reference_.sum())

@@ -148,25 +148,57 @@ class SplineLogAmount(_Splines, AmountLearner):
         Inner knots per feature, at quantiles.
     penalty : float
         Ridge penalty per row on the standardised basis.
-    offset : float
-        Added to amounts before the logarithm, so that zero has one.
     """
 
-    def __init__(self, knots: int = 5, penalty: float = 0.05, offset: float = 1.0):
+    def __init__(self, knots: int = 5, penalty: float = 0.05):
         self.knots = knots
         self.penalty = penalty
-        self.offset = offset
 
     def fit(self, X: pd.DataFrame, y: np.ndarray) -> SplineLogAmount:
-        """Fit on the columns of ``X`` (n × features) and amounts of at least 0."""
+        """Fit on the columns of ``X`` (n × features) and positive amounts."""
         from sklearn.linear_model import Ridge
 
         self.columns_ = list(X.columns)
-        values, target = matrix(X, self.columns_), np.log(np.asarray(y, dtype=float) + self.offset)
+        values, target = matrix(X, self.columns_), np.log(np.asarray(y, dtype=float))
         effects = SplineEffects(self.knots).fit(values)
         basis, mean, scale = _standardised(effects.basis(values))
         linear = Ridge(alpha=self.penalty * len(X)).fit(basis, target)
         weights = linear.coef_ / scale
         self._set_curves(effects, weights, float(linear.intercept_ - mean @ weights), values)
         self.base_ += float(np.log(np.sum(y) / np.exp(self._raw(values)).sum()))
+        return self
+
+
+class SplineAmount(_Splines, AmountLearner):
+    """Generalised linear regression of the amount: log link, Tweedie deviance, ridge penalty, linear splines.
+
+    Its raw score is the log of the mean itself, zero amounts included; no smearing is needed.
+
+    Parameters
+    ----------
+    knots : int
+        Inner knots per feature, at quantiles.
+    penalty : float
+        Ridge penalty on the standardised basis (scikit-learn's ``alpha``).
+    power : float
+        Variance power between 1 (Poisson) and 2 (gamma).
+    """
+
+    def __init__(self, knots: int = 3, penalty: float = 1.0, power: float = 1.5):
+        self.knots = knots
+        self.penalty = penalty
+        self.power = power
+
+    def fit(self, X: pd.DataFrame, y: np.ndarray) -> SplineAmount:
+        """Fit on the columns of ``X`` (n × features) and amounts of at least 0."""
+        from sklearn.linear_model import TweedieRegressor
+
+        self.columns_ = list(X.columns)
+        values, unit = matrix(X, self.columns_), float(np.mean(y))
+        effects = SplineEffects(self.knots).fit(values)
+        basis, mean, scale = _standardised(effects.basis(values))
+        linear = TweedieRegressor(power=self.power, alpha=self.penalty, link="log", max_iter=300)
+        linear.fit(basis, np.asarray(y, dtype=float) / unit)
+        weights = linear.coef_ / scale
+        self._set_curves(effects, weights, float(linear.intercept_ - mean @ weights + np.log(unit)), values)
         return self
