@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import socket
@@ -41,7 +42,7 @@ def _partition(lake: Lake, asset: str, partition: str, oldest: datetime, kept: s
     if current is not None:
         named |= {f.path for f in current.files}
     removed = 0
-    for old, following in zip(generations, [*generations[1:], None], strict=True):
+    for old, following in itertools.zip_longest(generations, generations[1:]):
         superseded = following is not None and datetime.fromisoformat(following.published_at) < oldest
         if superseded:
             _history_path(lake, old).unlink(missing_ok=True)

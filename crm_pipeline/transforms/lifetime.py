@@ -91,12 +91,13 @@ def _part(table: Table, seen_at: Value, attributes: bool = False, **given: Value
     """Bring one table to the columns that `_around` unites."""
     return table.select(
         "customer_id",
-        seen_at=seen_at,
+        # files hold timestamp(6), literals timestamp: one type, or the union is refused
+        seen_at=seen_at.cast("timestamp"),
         **{
             name: optional(table, name, dtype).cast(dtype) if attributes else ibis.null(dtype)
             for name, dtype in ATTRIBUTES.items()
         },
-        opted_out_at=given.get("opted_out_at", ibis.null("timestamp")),
+        opted_out_at=given.get("opted_out_at", ibis.null("timestamp")).cast("timestamp"),
         **{name: given.get(name, whole(ibis.literal(0))) for name in CASE_SUMS},
     )
 
