@@ -78,7 +78,7 @@ class Reader:
                 wrong = faulty(con, batch)
                 careful += [(n, item) for n, item in batch if n in wrong]
                 rest = [(n, item) for n, item in batch if n not in wrong]
-                if rest and not self._plain_batch(rest, mapped, records, folder):
+                if rest and not self._plain_batch(rest, mapped, records, folder, again=True):
                     raise CrmError(
                         f"{_names(rest)}: rows would be lost while reading; nothing was published. Please report this."
                     )
@@ -93,7 +93,13 @@ class Reader:
         return bind(self.lake.engine.con, self.contract, self.entry, first.columns, first.name, self.given)
 
     def _plain_batch(
-        self, batch: list[tuple[int, Look]], mapped: list[Mapped], records: Sequence[Record], folder: Path
+        self,
+        batch: list[tuple[int, Look]],
+        mapped: list[Mapped],
+        records: Sequence[Record],
+        folder: Path,
+        *,
+        again: bool = False,
     ) -> bool:
         """Read files as they lie; tell whether every file gave as many rows as it has."""
         names = {n: records[n].name for n, _ in batch}
@@ -111,7 +117,11 @@ class Reader:
                 target,
             )
         except duckdb.Error as error:
-            if isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException) or batch[0][1].format == "parquet":
+            if (
+                again
+                or isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException)
+                or batch[0][1].format == "parquet"
+            ):
                 raise
             shutil.rmtree(target, ignore_errors=True)
             return False

@@ -172,14 +172,13 @@ def _type_of(con: duckdb.DuckDBPyConnection, text: str, columns: Mapping[str, st
         raise UsageError(f"{field}: '{text}' cannot be computed ({message}): mend it in source.yaml.") from error
 
 
-def value_sql(mapped: Mapped) -> str:
-    """Return the mapped value; null where computing it fails."""
-    return mapped.sql if mapped.plain else f"TRY({mapped.sql})"
+def computed_sql(mapped: Mapped) -> str:
+    """Return the value of an expression as a struct with the field ``v``; null where computing it fails.
 
-
-def failed_sql(mapped: Mapped) -> str:
-    """Return whether computing the value failed."""
-    return "false" if mapped.plain else f"(TRY({mapped.sql} IS NULL) IS NULL)"
+    The common subexpressions of a query must not be shared (`crm_pipeline.sources.split` sees to it): DuckDB 2.0
+    takes them out of TRY, and then they raise.
+    """
+    return f"TRY({{'v': {mapped.sql}}})"
 
 
 def text_sql(value: str, kind: str) -> str:

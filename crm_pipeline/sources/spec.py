@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.errors import UsageError
 
-Format = Literal["csv", "tsv", "blank", "parquet", "jsonl", "excel"]
+Format = Literal["auto", "csv", "tsv", "blank", "parquet", "jsonl", "excel"]
 
 FORMATS: dict[str, Format] = {
     ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".parquet": "parquet", ".pq": "parquet",
@@ -48,7 +48,7 @@ class Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     files: tuple[str, ...]
-    format: Format | Literal["auto"] = "auto"
+    format: Format = "auto"
     encoding: str = "utf-8"
     delimiter: str = ""
     sheet: str = ""
@@ -107,9 +107,14 @@ class SourceModel(BaseModel):
     @field_validator("complete_through", mode="before")
     @classmethod
     def _moment(cls, value: Any) -> Any:
-        if isinstance(value, str) and len(value.strip()) == 10:
-            return date.fromisoformat(value.strip())
-        return value
+        if not isinstance(value, str):
+            return value
+        try:
+            return (
+                date.fromisoformat(value.strip()) if len(value.strip()) == 10 else datetime.fromisoformat(value.strip())
+            )
+        except ValueError:
+            raise ValueError(f"'{value}' is no moment: write it as 2011-12-09T13:00, or as a day, 2011-12-09") from None
 
     @field_validator("tables", mode="before")
     @classmethod
@@ -239,6 +244,8 @@ def load_source(path: Path, files: Path | None = None) -> Source:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "it cannot be parsed"
+        if "alias" in str(getattr(error, "context", "")):
+            problem = "a value that begins with * must be quoted, such as '*.csv'"
         raise UsageError(f"{path}{where} is not valid YAML: {problem}.") from error
     if not isinstance(data, dict):
         raise UsageError(f"{path} must hold 'name:', 'timezone:' and 'tables:'; found {type(data).__name__}.")
@@ -274,7 +281,9 @@ def _sentence(error: ValidationError) -> str:
         return f"'{where}' is not known here{_nearest(name, known)}; known are {', '.join(known)}"
     if first["type"] == "missing":
         return f"'{where}' is missing"
-    reason = str(first.get("ctx", {}).get("error", first["msg"]))
+    if first["type"] != "value_error":
+        return f"'{where}' is {first['input']!r}: {first['msg'][:1].lower()}{first['msg'][1:]}"
+    reason = str(first["ctx"]["error"])
     return f"'{where}': {reason}" if where else reason
 
 

@@ -7,7 +7,8 @@ source's first period), ``all`` (a table without time), ``future`` (announced, n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -20,12 +21,11 @@ from crm_pipeline.sources.mapping import (
     READABLE,
     VIRTUAL,
     Mapped,
-    failed_sql,
+    computed_sql,
     in_money,
     local_sql,
     present_sql,
     typed_sql,
-    value_sql,
 )
 from crm_pipeline.sources.reading import literal, quote
 
@@ -117,12 +117,26 @@ def split_files(
 
 def _copy(con: duckdb.DuckDBPyConnection, query: str, folder: Path, by: str) -> dict[tuple[int, str], list[Path]]:
     folder.mkdir()
-    con.execute(f"COPY ({query}) TO {literal(str(folder))} (FORMAT parquet, COMPRESSION zstd, PARTITION_BY ({by}))")
+    with _unshared(con):
+        con.execute(f"COPY ({query}) TO {literal(str(folder))} (FORMAT parquet, COMPRESSION zstd, PARTITION_BY ({by}))")
     found: dict[tuple[int, str], list[Path]] = {}
-    for path in sorted(folder.rglob("*.parquet")):
+    for number, path in enumerate(sorted(folder.rglob("*.parquet"))):
         parts = dict(part.split("=", 1) for part in path.relative_to(folder).parts[:-1])
-        found.setdefault((int(parts["__file"]), parts.get("__bucket", "")), []).append(path)
+        # out of the directories whose names DuckDB would read as further columns
+        flat = path.rename(folder / f"{number}.parquet")
+        found.setdefault((int(parts["__file"]), parts.get("__bucket", "")), []).append(flat)
     return found
+
+
+@contextlib.contextmanager
+def _unshared(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Keep DuckDB from taking common subexpressions out of TRY (they would raise there)."""
+    before = con.execute("SELECT current_setting('disabled_optimizers')").fetchall()[0][0]
+    con.execute("SET disabled_optimizers = 'common_subexpressions'")
+    try:
+        yield
+    finally:
+        con.execute(f"SET disabled_optimizers = {literal(before)}")
 
 
 def raw_query(
@@ -190,11 +204,21 @@ def _typed(
     columns: Sequence[str],
     terms: Terms,
 ) -> str:
-    """Return the CTEs ``scan``, ``valued`` (v_, f_), ``typed0`` (t_) and ``typed`` (b_: there is a value, but it cannot be read)."""
+    """Return the CTEs that read, compute (w_), open (v_, f_: failed), type (t_) and judge (b_: unreadable) the mapped values."""
     numbers = ", ".join(f"({number}, {literal(name)})" for number, name in names.items())
     virtual = {"source_line": "__line", "source_file": "f.name"}
     extra = "".join(f", {virtual[name]} AS {name}" for name in VIRTUAL if name not in columns)
-    values = "".join(f", {value_sql(m)} AS v_{m.column.name}, {failed_sql(m)} AS f_{m.column.name}" for m in mapped)
+    computed = "".join(
+        f", {m.sql} AS v_{m.column.name}, false AS f_{m.column.name}"
+        if m.plain
+        else f", {computed_sql(m)} AS w_{m.column.name}"
+        for m in mapped
+    )
+    values = "".join(
+        f", w_{m.column.name}.v AS v_{m.column.name}, w_{m.column.name} IS NULL AS f_{m.column.name}"
+        for m in mapped
+        if not m.plain
+    )
     typed = "".join(
         f", {typed_sql(m, f'v_{m.column.name}', terms.timezone, terms.money_unit)} AS t_{m.column.name}" for m in mapped
     )
@@ -209,7 +233,7 @@ def _typed(
         extra_columns = ", o.customer_id AS o_customer_id, o.event_at AS o_event_at"
     return (
         f"scan AS (SELECT s.*, f.name AS __name{extra} FROM ({scan}) s JOIN (VALUES {numbers}) AS f(number, name) ON s.__file = f.number), "
-        f"valued AS (SELECT __file, __line, __name, {{{row}}} AS __row{values} FROM scan), "
+        f"computed AS (SELECT __file, __line, __name, {{{row}}} AS __row{computed} FROM scan), valued AS (SELECT *{values} FROM computed), "
         f"typed0 AS (SELECT *{typed} FROM valued), typed AS (SELECT typed0.*{bad}{extra_columns} FROM typed0{joined})"
     )
 
@@ -275,7 +299,9 @@ def _raw_column(column: Column, contract: TableContract, mapped: Mapping[str, Ma
     if contract.name == "order_lines" and name == "customer_id" and terms.order_times:
         return "o_customer_id AS customer_id"
     if contract.name == "order_lines" and name == "amount":
-        amount = in_money("(t_quantity * t_unit_price)", terms.money_unit)
+        amount = in_money(
+            "(CAST(t_quantity AS DECIMAL(38, 4)) * CAST(t_unit_price AS DECIMAL(38, 4)))", terms.money_unit
+        )
         return f"TRY({amount}) AS amount"
     if name not in mapped:
         return f"CAST(NULL AS {kind}) AS {name}"

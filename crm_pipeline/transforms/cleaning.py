@@ -13,7 +13,7 @@ from typing import NamedTuple
 import ibis
 from ibis import _
 
-from crm_pipeline.contracts.canonical import clean_names
+from crm_pipeline.contracts.canonical import CANONICAL, clean_names
 from crm_pipeline.contracts.core import IBIS_TYPES, REPEATED, Rule, TableContract, rules
 from crm_pipeline.transforms.columns import whole
 
@@ -68,7 +68,7 @@ def clean_table(
     mapped = set(columns) if columns is not None else {c.name for c in contract.columns}
     rows = _without_marked(raw)
     if contract.name == "orders" and "amount" not in mapped and lines is not None:
-        rows = _amounts_of_lines(rows, lines)
+        rows = _amounts_of_lines(rows, lines, money_unit)
     rows = _with_states(_normalised(rows, contract), contract, orders)
     broken = [*_special_rules(rows, contract, currency), *rules(rows, contract, money_unit)]
     broken = [Rule(rule.reason, rule.broken.fill_null(False)) for rule in broken]
@@ -110,8 +110,14 @@ def _without_marked(raw: ibis.Table) -> ibis.Table:
     return rows.left_join(marks, ["source_file", "source_line"]).select(*rows.columns, "repeat_")
 
 
-def _amounts_of_lines(orders: ibis.Table, lines: ibis.Table) -> ibis.Table:
-    good = lines.filter(lines.unreadable.isnull(), lines.event != REPEATED, lines.amount > 0)
+def _amounts_of_lines(orders: ibis.Table, lines: ibis.Table, money_unit: float) -> ibis.Table:
+    """Give orders the sum of their valid positive lines, each line once."""
+    broken = [
+        r.broken.fill_null(False)
+        for r in rules(lines, CANONICAL["order_lines"], money_unit)
+        if "customer_id" not in r.reason
+    ]
+    good = lines.filter(lines.unreadable.isnull(), lines.event != REPEATED, lines.amount > 0, ~reduce(or_, broken))
     facts = [c for c in good.columns if c not in (*ORDER_OF_ROWS, "unreadable", "content")]
     sums = good.select(facts).distinct().group_by("order_id").aggregate(sum_=whole(_.amount.sum()))
     joined = orders.left_join(sums, "order_id")

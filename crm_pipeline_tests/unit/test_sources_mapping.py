@@ -1,0 +1,148 @@
+"""Mapping expressions: what is refused and how it is said, and how values become their canonical types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+
+import duckdb
+import pytest
+
+from crm_pipeline.contracts.canonical import CANONICAL
+from crm_pipeline.contracts.core import Column
+from crm_pipeline.errors import UsageError
+from crm_pipeline.sources.mapping import Mapped, bind, present_sql, typed_sql
+from crm_pipeline.sources.spec import Entry
+
+FILE = {"nr": "VARCHAR", "Customer ID": "DOUBLE", "day": "VARCHAR", "total": "VARCHAR", "stamp": "BIGINT"}
+MAPPED = {"order_id": "nr", "customer_id": "customer id", "ordered_at": "day"}
+
+
+@pytest.fixture(scope="module")
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+
+
+def bound(con: duckdb.DuckDBPyConnection, **columns: str) -> dict[str, Mapped]:
+    entry = Entry(files=("a.csv",), columns={**MAPPED, **columns})
+    return {m.column.name: m for m in bind(con, CANONICAL["orders"], entry, FILE, "a.csv")}
+
+
+def test_names_expressions_and_constants(con: duckdb.DuckDBPyConnection) -> None:
+    found = bound(
+        con,
+        amount="CASE WHEN total <> '' THEN total::DOUBLE * 2 END -- twice",
+        channel="'web'",
+        order_id="concat(nr, '-', source_line)",
+    )
+    assert found["customer_id"].sql == '"Customer ID"'
+    assert (found["amount"].type, found["channel"].type, found["order_id"].plain) == ("DOUBLE", "VARCHAR", False)
+    assert set(found) == {"order_id", "customer_id", "ordered_at", "amount", "channel"}
+
+
+@pytest.mark.parametrize(
+    ("expression", "sentence"),
+    [
+        ("totl", r"the file has no column 'totl'; did you mean 'total'\? It has nr, Customer ID, day, total, stamp"),
+        ("upper(custmer)", r"the file has no column 'custmer'"),
+        ("(SELECT 1)", "has a subquery"),
+        ("sum(total::DOUBLE)", r"has the aggregate sum\(\)"),
+        ("count(*)", r"has the aggregate count_star\(\)"),
+        ("row_number() OVER ()", "has a window function"),
+        ("*", "has a star"),
+        ("unnest([1, 2])", r"unnest"),
+        ("random()", "has random, which is not the same at every reading"),
+        ("current_date", "has current_date, which is not the same at every reading"),
+        ("now()", "has now, which is not the same at every reading"),
+        ("total +", "is not an SQL expression"),
+        ("total; DROP TABLE x", "is not an SQL expression"),
+        ("total) FROM x --", "is not an SQL expression"),
+        ("strptime(stamp, 1)", "cannot be computed"),
+    ],
+)
+def test_what_is_no_scalar_expression_is_one_sentence(
+    con: duckdb.DuckDBPyConnection, expression: str, sentence: str
+) -> None:
+    with pytest.raises(UsageError, match=sentence) as caught:
+        bound(con, amount=expression)
+    assert str(caught.value).startswith("a.csv: orders.amount")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_required_column_needs_a_mapping(con: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(
+        UsageError,
+        match=r"a.csv: orders.customer_id is required, and no column maps to it.*the file has nr, Customer ID",
+    ):
+        bound(con, customer_id="")
+
+
+def test_a_time_is_no_number(con: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(UsageError, match=r"orders.ordered_at is mapped to a number \(stamp\)"):
+        bound(con, ordered_at="stamp")
+
+
+def typed(con: duckdb.DuckDBPyConnection, kind: str, value: str, unit: str = "0.0001") -> tuple[object, bool]:
+    mapped = Mapped(Column("x", kind, ""), "x", "VARCHAR", True)  # type: ignore[arg-type]
+    sql = f"SELECT {typed_sql(mapped, 'x', 'Europe/London', Decimal(unit))}, {present_sql(mapped, 'x')} FROM (SELECT ?::VARCHAR AS x)"
+    return con.execute(sql, [value]).fetchall()[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "utc"),
+    [
+        ("2011-01-05", datetime(2011, 1, 5)),
+        ("2011-07-05", datetime(2011, 7, 4, 23)),
+        ("2011-7-5 8:26", datetime(2011, 7, 5, 7, 26)),
+        (" 2011-07-05T08:26:00.5 ", datetime(2011, 7, 5, 7, 26, 0, 500_000)),
+        ("2011-07-05 08:26:00Z", datetime(2011, 7, 5, 8, 26)),
+        ("2011-07-05 08:26:00+02:00", datetime(2011, 7, 5, 6, 26)),
+        ("2011-07-05T08:26:00+0200", datetime(2011, 7, 5, 6, 26)),
+        ("2011-07-05 08:26:00 -05", datetime(2011, 7, 5, 13, 26)),
+        ("2011-13-01", None),
+        ("05/07/2011", None),
+        ("2011-07-05 08:26 Europe/Paris", None),
+        ("20110705", None),
+        ("infinity", None),
+    ],
+)
+def test_times(con: duckdb.DuckDBPyConnection, text: str, utc: datetime | None) -> None:
+    assert typed(con, "timestamp", text) == (utc, True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        ("int", "17850.0", 17850),
+        ("int", "1e3", 1000),
+        ("int", "2.5", None),
+        ("int", "9" * 25, None),
+        ("decimal", "1.23456", Decimal("1.2346")),
+        ("decimal", "1,5", None),
+        ("money", "-12.34", -123_400),
+        ("money", "0.00005", 1),
+        ("money", "inf", None),
+        ("double", "1e400", None),
+        ("double", "2.5", 2.5),
+        ("bool", "Yes", True),
+        ("bool", "0", False),
+        ("bool", "perhaps", None),
+        ("string", "  x y\u00a0", "x y"),
+    ],
+)
+def test_values(con: duckdb.DuckDBPyConnection, kind: str, text: str, value: object) -> None:
+    assert typed(con, kind, text) == (value, True)
+
+
+@pytest.mark.parametrize("text", ["", "  ", "nan", "NULL", "N/A", "-"])
+def test_what_stands_for_nothing_is_missing_not_unreadable(con: duckdb.DuckDBPyConnection, text: str) -> None:
+    assert typed(con, "money", text) == (None, False)
+
+
+def test_any_money_unit(con: duckdb.DuckDBPyConnection) -> None:
+    assert typed(con, "money", "12.345", "0.01")[0] == 1235
+    assert typed(con, "money", "12.35", "0.05")[0] == 247
+    assert typed(con, "money", "12.35", "0.03")[0] == 412

@@ -1,0 +1,84 @@
+"""The data-readiness report: counts, examples, tasks and the proposed horizon."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crm_pipeline.settings import Settings
+from crm_pipeline.sources import load_source, readiness, render_readiness
+from crm_pipeline.sources.horizon import comebacks, proposed
+from crm_pipeline.sources.readiness import tasks
+from crm_pipeline_tests.unit.sources_world import ORDERS, World, tables
+
+
+def test_the_report_counts_and_shows_an_example_of_every_refusal(tmp_path: Path) -> None:
+    world = World(tmp_path, tables(orders="orders.csv", customers="customers.csv", messages="gone.csv"))
+    rows = [f"{m}-{i},{i},20{18 + m // 12}-{m % 12 + 1:02d}-05,1" for m in range(20) for i in range(m % 3, 5)]
+    world.write(
+        "orders.csv",
+        ORDERS + "\n".join([*rows, "x,1,2018-13-01,1", "y,,2018-03-01,1", "z,,2018-04-01,1", rows[0]]) + "\n",
+    )
+    world.write("customers.csv", "customer_id,segment\n1,a\n2,a\n1,a\n")
+    found = readiness(load_source(world.root), Settings())
+    orders = next(t for t in found.tables if t.name == "orders")
+    assert (orders.rows, orders.kept, orders.refused, orders.duplicates) == (len(rows) + 4, len(rows), 4, 1)
+    assert orders.unknown_customers == sum(row.split(",")[1] not in "12" for row in rows)
+    assert (orders.first, orders.last) == ("2018-01-05", "2019-08-05")
+    assert [(r.reason, r.rows, r.example) for r in orders.refusals] == [
+        ("customer_id is missing", 2, f"orders.csv:{len(rows) + 3}"),
+        ("exact duplicate of an earlier row", 1, f"orders.csv:{len(rows) + 5}"),
+        ("ordered_at is not a date or time", 1, f"orders.csv:{len(rows) + 2}"),
+    ]
+    assert "status" in orders.missing
+    assert "messages" in found.absent
+    assert "matches no file" in found.warnings[0]
+    assert {t.name: t.possible for t in found.tasks}["churn"]
+    assert json.loads(json.dumps(found.to_dict()))["source"] == "shop"
+    _renders(found)
+
+
+def _renders(found: object) -> None:
+    from io import StringIO
+
+    from rich.console import Console
+
+    out = StringIO()
+    Console(file=out, width=160).print(render_readiness(found))  # type: ignore[arg-type]
+    assert "ordered_at is not a date or time" in out.getvalue()
+
+
+def test_what_blocks_a_task_is_said() -> None:
+    facts = {
+        "tables": {"orders": ("order_id",), "contacts": ("arm",), "calls": ()},
+        "periods": 3,
+        "bought": 0,
+        "control": 0,
+    }
+    blocks = {t.name: t.blocks for t in tasks(facts, Settings())}
+    assert "no order has a positive amount" in blocks["churn"][0]
+    assert "3 months are covered whole, 4 are needed" in blocks["churn"][1]
+    assert "contacts.arm names no control arm" in blocks["response"][0]
+    assert blocks["text (intent, sentiment)"][0] == "there is no table messages"
+    assert "no recording" in blocks["audio (emotion)"][0]
+    ready = {t.name: t for t in tasks({**facts, "periods": 5, "bought": 9}, Settings())}
+    assert ready["churn"].possible
+    assert "trained but not judged" in ready["churn"].blocks[0]
+
+
+def test_comebacks_are_counted_over_all_cutoffs() -> None:
+    active = np.zeros((100, 10), dtype=bool)
+    active[:, 0] = True
+    active[:40, 3] = True  # 40 of 100 come back after two silent periods
+    [one] = comebacks(active, 12, [2])
+    assert (one.horizon, one.follow, one.cutoffs) == (2, 6, 2)
+    assert (one.eligible, one.silent) == (200, 160)
+    assert one.back == pytest.approx(40 / 160)
+    assert proposed([one], 3)[0] == 2
+
+
+def test_without_enough_data_the_default_horizon_is_kept() -> None:
+    assert proposed(comebacks(np.ones((50, 4), dtype=bool), 12, [1, 3]), 3)[0] == 3
