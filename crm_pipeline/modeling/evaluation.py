@@ -50,7 +50,7 @@ def evaluate(
     when = rows["cutoff"].iloc[0] if cutoff is None else cutoff
     generator = np.random.default_rng(seed)
     picked = np.sort(generator.permutation(len(rows))[:SAMPLE])
-    weights = generator.poisson(1.0, (REPLICATES, len(picked))).astype("float64")
+    weights = generator.poisson(1.0, (REPLICATES, len(picked))).astype("float32")
     parts = [
         _judge(task, model, outcome, rows[model].to_numpy("float64"), picked, weights, threshold) for model in models
     ]
@@ -74,7 +74,7 @@ def _judge(
         return churn_metrics(y, s, w, threshold) if binary else amount_metrics(y, s, w)
 
     points = measure(outcome, said, np.ones((1, len(outcome))))
-    spread = measure(outcome[picked], said[picked], weights)
+    spread = measure(outcome[picked].astype("float32"), said[picked].astype("float32"), weights)
     scale = 1.959964 * np.sqrt(len(picked) / len(outcome))
     found = []
     for name, value in points.items():

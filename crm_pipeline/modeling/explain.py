@@ -26,7 +26,7 @@ def contributions(
     terms, base = model.attributions(features)
     table = pd.DataFrame(terms, columns=list(model.columns_), index=features.index)
     table[BASE] = base
-    table[LEVEL] = level_shift(task, model, features, level, money_unit=money_unit)
+    table[LEVEL] = level_shift(task, model, terms.sum(axis=1) + base, level, money_unit=money_unit)
     return table
 
 

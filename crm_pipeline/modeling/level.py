@@ -99,10 +99,12 @@ def seasonal_level(
     horizon, year : int
         Periods ahead, and periods in a year.
     """
+    if totals.empty or not training_cutoffs:
+        return Level()
     calendar = Calendar(grain)
     table = totals.assign(at=[str(p)[:10] for p in totals["period_start"]])
     table = table[table["at"] <= period].set_index("at")
-    if table.empty or not training_cutoffs:
+    if table.empty:
         return Level()
     first = min(table.index)
     series = table.reindex(calendar.range(first, period))

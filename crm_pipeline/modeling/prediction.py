@@ -17,13 +17,15 @@ MONEY_UNIT = 0.0001
 
 
 def level_shift(
-    task: str, model: Model, features: pd.DataFrame, level: Level | None, *, money_unit: float = MONEY_UNIT
+    task: str, model: Model, raw: np.ndarray, level: Level | None, *, money_unit: float = MONEY_UNIT
 ) -> float:
     """Return what the level adds to every raw score: log-odds for churn, log amount for demand.
 
-    For demand it depends on the sum over ``features``, which must then be all customers of the period.
+    For demand it depends on the sum over ``raw``, which must then be the scores of all customers of the period.
     """
-    return _shift(task, model, model.raw(features), level, money_unit)
+    if TASKS[task].kind == "binary":
+        return log_odds_shift(level, model.facts_)
+    return log_amount_shift(level, model.facts_, float(np.exp(raw).sum()), money_unit)
 
 
 def predict(
@@ -52,18 +54,12 @@ def predict(
         ``expected_orders``.
     """
     raw = model.raw(features)
-    moved = raw + _shift(task, model, raw, level, money_unit)
+    moved = raw + level_shift(task, model, raw, level, money_unit=money_unit)
     if TASKS[task].kind == "binary":
         reach = NORMAL_80 * model.facts_["level_spread"]
         columns = {"probability": expit(moved), "low": expit(moved - reach), "high": expit(moved + reach)}
         return pd.DataFrame(columns, index=features.index)
     return _amounts(model, features, np.exp(raw), np.exp(moved), level)
-
-
-def _shift(task: str, model: Model, raw: np.ndarray, level: Level | None, money_unit: float) -> float:
-    if TASKS[task].kind == "binary":
-        return log_odds_shift(level, model.facts_)
-    return log_amount_shift(level, model.facts_, float(np.exp(raw).sum()), money_unit)
 
 
 def _amounts(

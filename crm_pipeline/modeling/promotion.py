@@ -73,14 +73,14 @@ def decide(
 def _verdict(task: str, losses: pd.DataFrame, candidates: Sequence[str]) -> _Verdict:
     if not candidates:
         return _Verdict(None, "abstained", "No estimator could be fitted; their cards say what is missing.")
+    judged = [c for c in candidates if c in losses.columns and losses[c].notna().all()]
+    if len(losses) >= BLOCKS_TO_CHOOSE and judged:
+        return _chosen(task, losses, judged)
     of = TASKS[task]
     fixed = next((name for name in (of.fixed, *of.instead) if name in candidates), candidates[0])
     instead = "" if fixed == of.fixed else f" ('{of.fixed}' was not fitted)"
     if fixed not in losses.columns or losses[fixed].isna().all():
         return _Verdict(fixed, "unjudged", f"The fixed model '{fixed}'{instead} stands; no cut-off has judged it yet.")
-    judged = [c for c in candidates if c in losses.columns and losses[c].notna().all()]
-    if len(losses) >= BLOCKS_TO_CHOOSE and judged:
-        return _chosen(task, losses, judged)
     return _fixed(fixed, losses[losses[fixed].notna()], candidates)
 
 

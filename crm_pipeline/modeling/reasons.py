@@ -80,12 +80,9 @@ def factors_json(themes: pd.DataFrame) -> pd.Series:
     for i, name in enumerate(themes.columns):
         numbers = np.round(themes[name].to_numpy("float64"), 4) + 0.0
         parts += [f'{", " if i else "{"}"{name}": ', pc.cast(pa.array(numbers), pa.string())]
-    joined = (
-        pc.binary_join_element_wise(*parts, "}", "")
-        if len(themes.columns) and len(themes)
-        else pa.array(["{}"] * len(themes))
-    )
-    return pd.Series(joined.to_pandas(), index=themes.index, name="factors").astype("str")
+    whole = bool(len(themes.columns) and len(themes))
+    text = pc.binary_join_element_wise(*parts, "}", "") if whole else pa.array(["{}"] * len(themes), pa.string())
+    return pd.Series(text.to_numpy(zero_copy_only=False), index=themes.index, name="factors", dtype="str")
 
 
 def _sentences(task: str, theme: str, facts: Facts, raises: np.ndarray) -> np.ndarray:

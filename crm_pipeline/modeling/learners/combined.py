@@ -14,10 +14,12 @@ def union(members: list[Learner]) -> list[str]:
     return list(dict.fromkeys(c for member in members for c in member.columns_))
 
 
-def place(member: Learner, columns: list[str]) -> list[int]:
-    """Return where the member's columns stand in ``columns``."""
+def place(member: Learner, columns: list[str]) -> slice | list[int]:
+    """Return where the member's columns stand in ``columns``, as a slice (no copy) where they stand together."""
     where = {c: i for i, c in enumerate(columns)}
-    return [where[c] for c in member.columns_]
+    at = [where[c] for c in member.columns_]
+    together = at == list(range(at[0], at[0] + len(at)))
+    return slice(at[0], at[0] + len(at)) if together else at
 
 
 def mean_raw(members: list[Learner], columns: list[str], values: np.ndarray) -> np.ndarray:
@@ -31,8 +33,9 @@ def mean_terms(members: list[Learner], columns: list[str], values: np.ndarray) -
     for member in members:
         at = place(member, columns)
         own, start = member._terms(values[:, at])
-        terms[:, at] += own / len(members)
+        terms[:, at] += own
         base += start / len(members)
+    terms /= len(members)
     return terms, base
 
 

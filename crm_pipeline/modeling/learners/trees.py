@@ -47,7 +47,7 @@ class ForestChurn(ChurnLearner):
         Same seed, same model.
     """
 
-    def __init__(self, trees: int = 200, leaf: int = 20, share: float = 0.4, seed: int = 0, threads: int = 2):
+    def __init__(self, trees: int = 200, leaf: int = 20, share: float = 0.3, seed: int = 0, threads: int = 2):
         self.trees = trees
         self.leaf = leaf
         self.share = share

@@ -1,0 +1,125 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr  # noqa: TID253 (the reference)
+from sklearn import metrics  # noqa: TID253 (the reference)
+
+from crm_pipeline.modeling.baselines import baseline_predictions
+from crm_pipeline.modeling.evaluation import COLUMNS, evaluate
+from crm_pipeline_tests.unit.modeling_world import training_table
+
+
+@pytest.fixture(scope="module")
+def churn() -> pd.DataFrame:
+    g = np.random.default_rng(0)
+    p = np.round(g.random(3_000), 2)
+    y = (g.random(3_000) < p).astype(float)
+    keys = {"customer_id": [str(i) for i in range(3_000)], "cutoff": "2020-01-01"}
+    return pd.DataFrame({**keys, "outcome": y, "good": p, "baseline_coin": 0.5})
+
+
+def value(table: pd.DataFrame, model: str, metric: str, column: str = "value") -> float:
+    return float(table.loc[(table["model"] == model) & (table["metric"] == metric), column].iloc[0])
+
+
+def test_churn_metrics_agree_with_scikit_learn_ties_included(churn):
+    found = evaluate("churn", churn)
+    y, p = churn["outcome"], churn["good"]
+    assert list(found.columns) == COLUMNS
+    assert value(found, "good", "auc") == pytest.approx(metrics.roc_auc_score(y, p))
+    assert value(found, "good", "average_precision") == pytest.approx(metrics.average_precision_score(y, p))
+    assert value(found, "good", "brier") == pytest.approx(metrics.brier_score_loss(y, p))
+    assert value(found, "good", "log_loss") == pytest.approx(metrics.log_loss(y, p.clip(1e-6, 1 - 1e-6)))
+    hard = p >= 0.5
+    for name in ("accuracy", "precision", "recall", "f1"):
+        assert value(found, "good", name) == pytest.approx(getattr(metrics, f"{name}_score")(y, hard))
+    assert value(found, "baseline_coin", "auc") == 0.5
+    assert value(found, "baseline_coin", "lift_10") == pytest.approx(1.0)
+    assert set(found.loc[found["model"] == "baseline_coin", "kind"]) == {"baseline"}
+
+
+def test_a_calibrated_model_has_the_calibration_error_of_noise_and_slope_one(churn):
+    found = evaluate("churn", churn)
+    assert value(found, "good", "calibration_error") < 2 * value(found, "good", "calibration_error_floor")
+    assert value(found, "good", "calibration_slope") == pytest.approx(1.0, abs=0.15)
+
+
+def test_lift_and_gain_of_a_perfect_ranking(churn):
+    table = churn.assign(perfect=churn["outcome"] * 0.8 + 0.1)
+    found = evaluate("churn", table)
+    rate = table["outcome"].mean()
+    assert value(found, "perfect", "lift_10") == pytest.approx(1 / rate)
+    assert value(found, "perfect", "gain_10") == pytest.approx(0.1 / rate)
+
+
+def test_intervals_are_those_of_the_bootstrap(churn):
+    found = evaluate("churn", churn)
+    half = (value(found, "good", "auc", "high") - value(found, "good", "auc", "low")) / 2
+    y, p, g = churn["outcome"].to_numpy(), churn["good"].to_numpy(), np.random.default_rng(1)
+    draws = [g.integers(0, len(y), len(y)) for _ in range(200)]
+    assert half == pytest.approx(1.96 * np.std([metrics.roc_auc_score(y[d], p[d]) for d in draws]), rel=0.25)
+
+
+def test_intervals_above_the_sample_shrink_with_all_rows(churn):
+    big = pd.concat([churn] * 10, ignore_index=True)
+    narrow, wide = (evaluate("churn", t) for t in (big, churn))
+    width = [value(t, "good", "auc", "high") - value(t, "good", "auc", "low") for t in (narrow, wide)]
+    assert width[0] == pytest.approx(width[1] / np.sqrt(10), rel=0.3)
+
+
+def test_demand_metrics():
+    g = np.random.default_rng(0)
+    e = np.exp(g.normal(3, 1, 2_000))
+    y = e * g.gamma(0.5, 2, 2_000) * (g.random(2_000) < 0.5)
+    frame = pd.DataFrame({"customer_id": "x", "cutoff": "2020-01-01", "outcome": y, "m": e, "baseline_zero": 0.0})
+    found = evaluate("demand", frame)
+    assert value(found, "m", "mae") == pytest.approx(metrics.mean_absolute_error(y, e))
+    assert value(found, "m", "rmse") == pytest.approx(metrics.root_mean_squared_error(y, e))
+    assert value(found, "m", "r2") == pytest.approx(metrics.r2_score(y, e))
+    assert value(found, "m", "spearman") == pytest.approx(spearmanr(y, e).statistic)
+    assert value(found, "m", "wape") == pytest.approx(np.abs(y - e).sum() / y.sum())
+    assert value(found, "m", "total_ratio") == pytest.approx(e.sum() / y.sum())
+    assert value(found, "baseline_zero", "wape") == 1.0
+    assert np.isnan(value(found, "baseline_zero", "spearman"))
+    assert 0 < value(found, "m", "gini") < 1
+    assert value(evaluate("demand", frame.assign(m=y)), "m", "gini") == pytest.approx(1.0)
+    unit = y.mean()
+    expected = metrics.mean_tweedie_deviance(y / unit, e / unit, power=1.5)
+    assert value(found, "m", "deviance") == pytest.approx(expected)
+
+
+def test_no_rows_or_one_outcome_give_no_metrics(churn):
+    assert evaluate("churn", churn.head(0)).empty
+    assert evaluate("churn", churn.assign(outcome=1.0)).empty
+
+
+def test_baselines_of_churn():
+    training = training_table()
+    now = training_table(seed=5, cutoffs=["2020-07-01"])
+    found = baseline_predictions("churn", training, now, horizon=3)
+    assert list(found.columns) == [
+        "baseline_recency", "baseline_rfm", "baseline_purchase_process", "baseline_last_season",
+    ]  # fmt: skip
+    assert found.apply(lambda p: p.between(0, 1).all()).all()
+    assert metrics.roc_auc_score(now["churned"], found["baseline_recency"]) > 0.5
+    assert found["baseline_recency"].mean() == pytest.approx(training["churned"].mean(), abs=0.05)
+    assert found["baseline_last_season"].std() < 1e-12
+
+
+def test_last_season_takes_last_years_rate_and_who_ordered_then():
+    training = training_table(cutoffs=["2019-07-01", "2020-03-01"])
+    training["orders_season_ly"] = 1.0 * (training["orders"] + training["orders_all"] > 5)
+    now = training_table(seed=5, cutoffs=["2020-07-01"]).assign(orders_season_ly=lambda t: 1.0 * (t["orders_3"] > 2))
+    found = baseline_predictions("churn", training, now, horizon=3)["baseline_last_season"]
+    assert found[now["orders_season_ly"] == 0].mean() > found[now["orders_season_ly"] > 0].mean()
+    then = training.loc[training["cutoff"] == pd.Timestamp("2019-07-01"), "churned"].mean()
+    assert found.mean() == pytest.approx(then, abs=0.01)
+
+
+def test_baselines_of_demand_and_of_nothing():
+    training = training_table()
+    found = baseline_predictions("demand", training.head(0), training, horizon=3)
+    assert list(found.columns) == ["baseline_zero", "baseline_last_spend", "baseline_purchase_process"]
+    assert found["baseline_last_spend"].sum() == pytest.approx(training["spend_3"].sum() * 0.0001)
+    bare = training[["customer_id", "cutoff", "recency_days"]]
+    assert list(baseline_predictions("churn", training.head(0), bare, horizon=3).columns) == []

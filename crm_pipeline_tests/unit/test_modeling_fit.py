@@ -1,0 +1,195 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from crm_pipeline.errors import CrmError, UsageError
+from crm_pipeline.modeling.estimators import names
+from crm_pipeline.modeling.explain import agreement, contributions, theme_contributions
+from crm_pipeline.modeling.level import Level
+from crm_pipeline.modeling.prediction import predict
+from crm_pipeline.modeling.preprocessing import comparable_cutoffs, usable_features
+from crm_pipeline.modeling.tasks import TASKS
+from crm_pipeline.modeling.training import Abstained, describe, fit, trusted_types
+from crm_pipeline_tests.unit.modeling_world import THEMES, training_table
+
+OPTIONS = {"horizon": 3, "seed": 1, "threads": 1}
+EVERY = [(task, name) for task in TASKS for name in names(task)]
+
+
+@pytest.fixture(scope="module")
+def training() -> pd.DataFrame:
+    return training_table()
+
+
+@pytest.fixture(scope="module")
+def models(training):
+    found = {}
+    for task in TASKS:
+        own = {}
+        for name in names(task):
+            own[name] = fit(task, name, training, members=own, **OPTIONS)
+        found[task] = own
+    return found
+
+
+def test_every_estimator_of_the_issue_is_there():
+    assert set(names("churn")) >= {"logistic", "random_forest", "gradient_boosting", "purchase_process", "average"}
+    assert set(names("demand")) >= {"linear", "decision_tree", "gradient_boosting", "two_part", "purchase_process"}
+    assert names("churn")[-1] == "average"
+
+
+@pytest.mark.parametrize(("task", "name"), EVERY)
+def test_predicts_better_than_chance_and_within_bounds(models, training, task, name):
+    said = predict(task, models[task][name], training)
+    if task == "churn":
+        assert said["probability"].between(0, 1).all()
+        means = said["probability"].groupby(training["churned"]).mean()
+        assert means[1] > means[0] + 0.1
+        assert (said["low"] <= said["probability"]).all()
+        assert (said["high"] >= said["probability"]).all()
+    else:
+        assert (said["value"] > 0).all()
+        assert said["value"].corr(training["spend"], method="spearman") > 0.4
+        assert (said["low"] <= said["median"]).all()
+        assert (said["median"] <= said["high"]).all()
+        assert said["expected_orders"].sum() == pytest.approx(training["orders"].sum(), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "name", ["linear", "gradient_boosting", "two_part", "purchase_process", "average", "decision_tree"]
+)
+def test_amounts_are_means_not_medians(models, training, name):
+    total = predict("demand", models["demand"][name], training)["value"].sum()
+    assert total == pytest.approx(training["spend"].sum() * 0.0001, rel=0.05)
+
+
+@pytest.mark.parametrize(("task", "name"), EVERY)
+def test_rule_10_attributions_sum_to_the_raw_score(models, training, task, name):
+    model, level = models[task][name], a_level()
+    table = contributions(task, model, training, level=level)
+    said = predict(task, model, training, level=level).iloc[:, 0]
+    raw = np.log(said / (1 - said)) if task == "churn" else np.log(said)
+    np.testing.assert_allclose(table.sum(axis=1), raw, atol=2e-4)
+    themes = theme_contributions(table, THEMES)
+    np.testing.assert_allclose(themes.sum(axis=1), table.sum(axis=1))
+    assert set(themes.columns) <= {"recency", "rhythm", "spend", "base", "level"}
+
+
+@pytest.mark.parametrize(("task", "name"), [("churn", "average"), ("demand", "average"), ("churn", "random_forest")])
+def test_rule_6_the_order_of_rows_does_not_matter(training, task, name):
+    shuffled = training.sample(frac=1, random_state=3)
+    a, b = (fit(task, name, rows, **OPTIONS) for rows in (training, shuffled))
+    pd.testing.assert_frame_equal(predict(task, a, training), predict(task, b, training))
+
+
+@pytest.mark.parametrize(("task", "name"), [("churn", "average"), ("demand", "average"), ("churn", "random_forest")])
+def test_a_model_survives_skops(models, training, task, name):
+    from skops.io import dumps, loads
+
+    model = models[task][name]
+    again = loads(dumps(model), trusted=trusted_types(model))
+    pd.testing.assert_frame_equal(predict(task, model, training), predict(task, again, training))
+
+
+def test_null_and_constant_columns_are_left_out_with_a_reason(models, training):
+    used, left_out = usable_features(training)
+    assert left_out == {
+        "always_null": "missing in 100% of the 4 training cut-offs",
+        "constant": "the same for every customer",
+    }
+    assert "gap_mean_days" in used
+    card = describe(models["churn"]["logistic"])
+    assert card["status"] == "fitted"
+    assert "always_null" not in card["features"]
+    assert card["cutoffs"] == 4
+    assert card["left_out"] == left_out
+
+
+def test_a_feature_missing_in_more_than_a_fifth_of_the_cutoffs_is_left_out(training):
+    table = training.assign(
+        late=np.where(training["cutoff"] < pd.Timestamp("2020-03-01"), np.nan, training["orders_3"])
+    )
+    table.loc[table["cutoff"] == table["cutoff"].max(), "gone"] = np.nan
+    assert "late" in usable_features(table)[1]
+    assert "late" in usable_features(table[table["cutoff"] > pd.Timestamp("2020-02-01")])[0]
+
+
+def test_personal_attributes_are_never_features(training):
+    table = training.assign(birth_year=np.arange(len(training)) % 60 + 1940.0)
+    assert "birth_year" not in usable_features(table)[0]
+
+
+def test_cutoffs_with_less_history_give_way_to_those_with_a_year():
+    table = training_table(customers=600)
+    table["orders_season_ly"] = np.where(table["cutoff"] < pd.Timestamp("2020-03-01"), np.nan, 1.0)
+    assert [str(c)[:7] for c in comparable_cutoffs(table, 3)] == ["2020-03", "2020-04"]
+    few = table[table["customer_id"] < "c00200"]
+    assert len(comparable_cutoffs(few, 3)) == 4, "too few rows would be left"
+    young = table.drop(columns="orders_season_ly")
+    young.loc[young["cutoff"] == pd.Timestamp("2020-01-01"), "orders_3"] = np.nan
+    assert [str(c)[:7] for c in comparable_cutoffs(young, 3)] == ["2020-02", "2020-03", "2020-04"]
+
+
+def test_too_little_data_abstains_and_says_what_is_missing(training):
+    few = fit("churn", "logistic", training.head(100), **OPTIONS)
+    assert few == Abstained("100 training rows, at least 300 are needed: more customers or more periods.")
+    single = fit("churn", "logistic", training.assign(churned=1), **OPTIONS)
+    assert isinstance(single, Abstained)
+    assert "0 rows of the rarer outcome" in single.reason
+    average = fit("churn", "average", training.head(100), **OPTIONS)
+    assert isinstance(average, Abstained)
+    assert "100 training rows" in average.reason
+    assert describe(average)["status"] == "abstained"
+    nothing = fit("demand", "two_part", training.assign(spend=0, orders=0), **OPTIONS)
+    assert "0 rows with an order" in nothing.reason
+
+
+def test_no_purchase_process_columns_abstains_but_two_part_goes_on(training):
+    without = training.drop(columns=["mbg_alive", "mbg_expected_orders"])
+    assert isinstance(fit("churn", "purchase_process", without, **OPTIONS), Abstained)
+    model = fit("demand", "two_part", without, **OPTIONS)
+    assert predict("demand", model, without)["expected_orders"].sum() == pytest.approx(
+        without["orders"].sum(), rel=0.05
+    )
+
+
+def test_the_purchase_process_needs_no_training_rows(training):
+    model = fit("churn", "purchase_process", training.head(0), **OPTIONS)
+    said = predict("churn", model, training)
+    assert said["probability"].between(0, 1).all()
+    assert said["low"].isna().all()
+
+
+def test_scoring_nobody_gives_empty_tables(models, training):
+    for task in TASKS:
+        assert predict(task, models[task]["average"], training.head(0)).empty
+        assert contributions(task, models[task]["average"], training.head(0)).empty
+
+
+def test_a_feature_that_disappears_is_named(models, training):
+    with pytest.raises(CrmError, match="orders_3"):
+        predict("churn", models["churn"]["logistic"], training.drop(columns="orders_3"))
+
+
+def test_an_unknown_estimator_is_named():
+    with pytest.raises(UsageError, match="average"):
+        fit("churn", "oracle", training_table(10), **OPTIONS)
+
+
+def test_approximate_contributions_agree_with_exact_ones(models, training):
+    found = agreement(models["churn"]["gradient_boosting"], training.head(300), THEMES)
+    assert found["correlation"] > 0.9
+    assert found["first_theme"] > 0.8
+
+
+def a_level() -> Level:
+    windows = {c: {"orders": [100.0], "spend": [1e6]} for c in ("2020-01-01", "2020-02-01", "2020-03-01", "2020-04-01")}
+    return Level({"orders": [150.0], "spend": [2e6]}, windows)
+
+
+def test_rule_9_the_level_moves_all_scores_by_one_number(models, training):
+    for task in TASKS:
+        plain, moved = (predict(task, models[task]["average"], training, level=x).iloc[:, 0] for x in (None, a_level()))
+        gap = np.log(moved / (1 - moved)) - np.log(plain / (1 - plain)) if task == "churn" else np.log(moved / plain)
+        assert gap.std() < 1e-6
+        assert (gap.mean() < -0.05) if task == "churn" else gap.mean() == pytest.approx(np.log(2) / 2)

@@ -1,0 +1,90 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crm_pipeline.modeling.reasons import factors_json, top_reasons
+
+THEMES = ["breadth", "contacts", "messages", "recency", "rhythm", "season", "service", "spend", "base", "level"]
+
+
+def customer(**features: float) -> pd.DataFrame:
+    usual = {
+        "recency_days": 94.0, "gap_mean_days": 21.0, "order_days_all": 7.0, "tenure_days": 300.0, "orders_all": 7.0,
+        "orders_3": 2.0, "orders_6": 7.0, "spend_3": 500_000.0, "spend_6": 1_500_000.0, "spend_12": 2_000_000.0,
+        "order_value_mean_12": 200_000.0, "orders_season_ly": 1.0, "categories_12": 3.0, "returns_12": 1.0,
+        "cases_12": 2.0, "cases_open": 1.0, "messages_in_3": 2.0, "messages_in_12": 5.0, "contacts_12": 4.0,
+        "contact_open_share_12": 0.25,
+    }  # fmt: skip
+    return pd.DataFrame([{**usual, **features}])
+
+
+def first_reason(theme: str, pull: float, task: str = "churn", **features: float) -> str:
+    themes = pd.DataFrame([dict.fromkeys(THEMES, 0.0) | {theme: pull}])
+    found = top_reasons(task, themes, customer(**features), currency="EUR")
+    assert found[["reason_2", "reason_3"]].isna().all(axis=None)
+    return found["reason_1"].iloc[0]
+
+
+@pytest.mark.parametrize(
+    ("theme", "pull", "features", "text"),
+    [
+        ("recency", 1, {}, "no order for 94 days, usually every 21 (raises the risk)"),
+        ("recency", -1, {"recency_days": 1}, "last order 1 day ago, usually every 21 (lowers the risk)"),
+        ("recency", 1, {"gap_mean_days": np.nan, "order_days_all": 1}, "last order 94 days ago, the only one so far (raises the risk)"),
+        ("rhythm", 1, {}, "ordered 2 times in the last 3 months, 5 in the 3 before (raises the risk)"),
+        ("rhythm", 1, {"orders_3": 0}, "no order in the last 3 months, 7 in the 3 before (raises the risk)"),
+        ("rhythm", -1, {}, "ordered on 7 days in 300 (lowers the risk)"),
+        ("rhythm", 1, {"orders_6": 2, "order_days_all": 1}, "ordered on one day only in 300 (raises the risk)"),
+        ("spend", 1, {}, "spent EUR 50 in the last 3 months, EUR 100 in the 3 before (raises the risk)"),
+        ("spend", -1, {}, "spent EUR 200 in the last 12 months, EUR 20 an order (lowers the risk)"),
+        ("season", -1, {}, "1 order in the same 3 months last year (lowers the risk)"),
+        ("season", 1, {"orders_season_ly": 0}, "no order in the same 3 months last year (raises the risk)"),
+        ("breadth", -1, {}, "bought in 3 categories in the last 12 months (lowers the risk)"),
+        ("service", 1, {}, "1 return, 2 cases in the last 12 months, 1 still open (raises the risk)"),
+        ("messages", 1, {}, "wrote 2 messages in the last 3 months, 5 in 12 months (raises the risk)"),
+        ("contacts", -1, {}, "4 campaign contacts in the last 12 months, 25 % opened (lowers the risk)"),
+    ],
+)  # fmt: skip
+def test_rule_10_reasons_are_words_with_the_customers_numbers(theme, pull, features, text):
+    assert first_reason(theme, pull, **features) == text
+
+
+def test_reasons_of_demand_speak_of_the_amount():
+    assert first_reason("rhythm", -1, "demand").endswith("5 in the 3 before (lowers the amount)")
+
+
+def test_the_three_strongest_themes_in_order_and_small_ones_not_at_all():
+    pulls = {"recency": 0.5, "rhythm": -0.9, "spend": 0.2, "season": 0.1, "service": 0.01, "base": 5.0, "level": 5.0}
+    found = top_reasons("churn", pd.DataFrame([dict.fromkeys(THEMES, 0.0) | pulls]), customer()).iloc[0]
+    assert found["reason_1"].endswith("(lowers the risk)")
+    assert found["reason_2"].startswith("no order for 94 days")
+    assert found["reason_3"].startswith("spent")
+    quiet = top_reasons("churn", pd.DataFrame([dict.fromkeys(THEMES, 0.01)]), customer())
+    assert quiet.isna().all(axis=None)
+
+
+def test_a_source_with_orders_only_still_has_words():
+    features = customer()[["recency_days", "gap_mean_days", "order_days_all", "tenure_days"]]
+    for theme in THEMES[:8]:
+        themes = pd.DataFrame([dict.fromkeys(THEMES, 0.0) | {theme: 1.0}])
+        assert top_reasons("churn", themes, features)["reason_1"].notna().all()
+
+
+def test_nobody_and_many():
+    themes = pd.DataFrame([dict.fromkeys(THEMES, 0.3)])
+    assert top_reasons("churn", themes.head(0), customer().head(0)).empty
+    many = top_reasons(
+        "churn", pd.concat([themes] * 50, ignore_index=True), pd.concat([customer()] * 50, ignore_index=True)
+    )
+    assert many.drop_duplicates().shape == (1, 3)
+
+
+def test_factors_are_json():
+    table = pd.DataFrame({"recency": [0.12346, -0.0], "base": [1.0, 2.0]}, index=[7, 9])
+    found = factors_json(table)
+    assert list(found.index) == [7, 9]
+    assert json.loads(found[7]) == {"recency": 0.1235, "base": 1.0}
+    assert json.loads(found[9]) == {"recency": 0.0, "base": 2.0}
+    assert factors_json(table.head(0)).empty
