@@ -90,8 +90,8 @@ def _score(
         as_of=calendar.end_date(period),
         horizon_end=calendar.end_date(calendar.shift(period, settings.horizon)),
         label_definition=TASKS[task].definition(settings.horizon, settings.grain),
-        model=row["champion"] or "",
-        model_version=row["model_version"] or "",
+        model=_text(row["champion"]),
+        model_version=_text(row["model_version"]),
         run_id=run_id,
         currency=project.source.currency,
         money_unit=float(settings.money_unit),
@@ -101,12 +101,17 @@ def _score(
     )
     features = features.sort_values("customer_id", ignore_index=True)
     themes = {f.name: f.theme for f in catalogue(project.source.tables, settings)}
-    model = tracker.load(row["model_uri"]) if row["model_uri"] else None
+    model = tracker.load(row["model_uri"]) if _text(row["model_uri"]) else None
     if model is None or features.empty:
         frame = abstain(features, release, row["reason"])
     else:
         frame = score(model, features, release, level_from_json(level["level"].iloc[0]), themes)
     return Result(conform(frame, SCORES[task]), {"champion": release.model, "model_version": release.model_version})
+
+
+def _text(value: object) -> str:
+    """Return a text cell; a null one (no champion) is empty."""
+    return value if isinstance(value, str) else ""
 
 
 def _customers(project: Project) -> dg.AssetsDefinition:
@@ -148,7 +153,7 @@ def _customers(project: Project) -> dg.AssetsDefinition:
                 run_id=context.run.run_id,
                 scored_at=datetime.now(UTC).replace(tzinfo=None, microsecond=0),
                 release=",".join(
-                    f"{c['task']}:{c['champion'] or 'none'}:{c['model_version'] or ''}" for c in champions
+                    f"{c['task']}:{_text(c['champion']) or 'none'}:{_text(c['model_version'])}" for c in champions
                 ),
             )
             return scores.customers(
