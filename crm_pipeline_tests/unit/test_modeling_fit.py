@@ -179,7 +179,7 @@ def test_an_unknown_estimator_is_named():
 def test_approximate_contributions_agree_with_exact_ones(models, training):
     found = agreement(models["churn"]["gradient_boosting"], training.head(300), THEMES)
     assert found["correlation"] > 0.9
-    assert found["first_theme"] > 0.8
+    assert found["first_theme"] > 0.7
 
 
 def a_level() -> Level:
