@@ -1,12 +1,13 @@
 """The feature layer against the same columns written by hand in SQL, and against pandas, on made-up activity tables.
 
-Usage: ``python benchmarks/bench_features.py [--customers 100000] [--orders 20] [--rounds 3] [--pandas]``.
+Usage: ``python -m benchmarks.bench_features [--customers 100000] [--orders 20] [--rounds 3] [--pandas]``.
 Both queries read the same Parquet files, run alternately in one process, and must give equal results.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import tempfile
 import time
@@ -125,43 +126,49 @@ def differences(con: ibis.BaseBackend) -> list[str]:
     return [name for name, n in zip(["rows", *mine[2:]], con.raw_sql(sql).fetchall()[0], strict=True) if n]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--customers", type=int, default=100_000)
-    parser.add_argument("--orders", type=int, default=20)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--pandas", action="store_true")
-    given = parser.parse_args()
+def measure(customers: int, orders: int, rounds: int, threads: int, with_pandas: bool) -> dict[str, float]:
+    """Time the layer and its yardsticks; their results must be equal.
+
+    Returns
+    -------
+    dict
+        ``layer``, ``by_hand`` (medians) and, where asked for, ``pandas`` in seconds; ``compile`` (of the expression, in
+        ``layer`` too); ``rows``, ``columns``.
+
+    Raises
+    ------
+    SystemExit
+        When the results differ.
+    """
     calendar = Calendar("month", "UTC")
     with tempfile.TemporaryDirectory() as folder:
-        con = ibis.duckdb.connect(threads=given.threads, memory_limit="4GB", temp_directory=folder)
-        made = clock(lambda: make_tables(con, Path(folder), given.customers, given.orders, calendar))
-        print(f"{given.customers:,} customers x {given.orders} orders; tables made in {made:.1f} s")
+        con = ibis.duckdb.connect(threads=threads, memory_limit="4GB", temp_directory=folder)
+        make_tables(con, Path(folder), customers, orders, calendar)
         by_ibis(con, calendar)
         compiled = [clock(lambda: by_ibis(con, calendar)) for _ in range(5)]
-        print(f"build and compile the expression: {statistics.median(compiled) * 1000:.0f} ms")
         hand = SQL.read_text(encoding="utf-8")
         ours, theirs = [], []
-        for _ in range(given.rounds):
+        for _ in range(rounds):
             ours.append(clock(lambda: con.raw_sql(f"create or replace table by_ibis as {by_ibis(con, calendar)}")))
             theirs.append(clock(lambda: con.raw_sql(f"create or replace table by_hand as {hand}")))
         found = differences(con)
         if found:
             raise SystemExit(f"results differ: {', '.join(found)}")
-        rows, columns = con.table("by_ibis").count().execute(), len(con.table("by_ibis").columns)
-        best, least = statistics.median(ours), statistics.median(theirs)
-        print(
-            f"feature layer {best:.2f} s, by hand {least:.2f} s, ratio {best / least:.2f}; {rows:,} rows x {columns}, equal"
-        )
-        if given.pandas:
-            compare_pandas(con, Path(folder), best)
+        result = {
+            "layer": statistics.median(ours),
+            "by_hand": statistics.median(theirs),
+            "compile": statistics.median(compiled),
+            "rows": con.table("by_ibis").count().execute().item(),
+            "columns": len(con.table("by_ibis").columns),
+        }
+        return result | ({"pandas": in_pandas(con, Path(folder))} if with_pandas else {})
 
 
-def compare_pandas(con: ibis.BaseBackend, folder: Path, seconds: float) -> None:
+def in_pandas(con: ibis.BaseBackend, folder: Path) -> float:
     """Time the pandas version, and compare it with the result of the layer."""
     import numpy as np
-    from features_in_pandas import run
+
+    from benchmarks.features_in_pandas import run
 
     start = time.perf_counter()
     theirs = run(folder)
@@ -173,7 +180,21 @@ def compare_pandas(con: ibis.BaseBackend, folder: Path, seconds: float) -> None:
     ]
     if off:
         raise SystemExit(f"pandas differs: {', '.join(off)}")
-    print(f"pandas {taken:.2f} s, feature layer / pandas {seconds / taken:.2f}; equal")
+    return taken
+
+
+def main() -> None:
+    """Measure one size, and print the result as JSON or write it to a file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--customers", type=int, default=100_000)
+    parser.add_argument("--orders", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--pandas", action="store_true")
+    parser.add_argument("--result", type=Path, help="Write to this file instead of the terminal.")
+    given = parser.parse_args()
+    found = json.dumps(measure(given.customers, given.orders, given.rounds, given.threads, given.pandas))
+    given.result.write_text(found, encoding="utf-8") if given.result else print(found)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,116 @@
+"""Makes the companies and starts one child process per measurement. What the numbers mean is judged in `tables`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+OUT = Path(__file__).parent / "out"
+PERIODS, SEED, ORDERS = 18, 7, 20
+PANDAS_MEMORY = 12 * 2**30
+"""Free memory from which the pandas features of a million customers are tried."""
+
+SETTINGS: dict[str, Any] = {
+    "training_stride": 3,
+    "training_cutoffs": 2,
+    "evaluation_cutoffs": 2,
+    "training_rows": 100_000,
+    "process_sample": 50_000,
+    "memory_limit": "4GB",
+    "threads": 2,
+}
+"""The same for every size: how far back models learn and are judged, and their row caps."""
+
+
+def company(customers: int) -> Path:
+    """Return the folder of a made-up company of so many customers; made at first use."""
+    from crm_pipeline.sources.sample import write_company
+
+    folder = OUT / f"company_{customers}"
+    if not (folder / "truth" / "summary.json").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        write_company(folder, customers=customers, periods=PERIODS, seed=SEED)
+    return folder
+
+
+def whole_run(customers: int) -> dict[str, Any]:
+    """Measure the pipeline from an empty home."""
+    return _run(customers, "whole_run", _empty(f"home_{customers}"))
+
+
+def straight_line(customers: int) -> dict[str, Any]:
+    """Measure the straight-line script from an empty folder, which is removed afterwards."""
+    folder = _empty(f"straight_{customers}")
+    found = _run(customers, "straight_line", folder)
+    shutil.rmtree(folder)
+    return found
+
+
+def feature_layer(customers: int) -> dict[str, Any]:
+    """Measure the feature layer against hand-written SQL, and pandas where memory allows."""
+    fits = customers <= 100_000 or _free() > PANDAS_MEMORY
+    arguments = ["--customers", str(customers), "--orders", str(ORDERS), *(["--pandas"] if fits else [])]
+    result = OUT / f"features_{customers}.json"
+    return _child("bench_features", [*arguments, "--result", str(result)], result)
+
+
+def _empty(name: str) -> Path:
+    folder = OUT / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "crm.yaml").write_text(yaml.safe_dump(SETTINGS, sort_keys=False), encoding="utf-8")
+    return folder
+
+
+def _run(customers: int, module: str, folder: Path) -> dict[str, Any]:
+    result = OUT / f"{module}_{customers}.json"
+    return _child(module, [str(company(customers)), str(folder), str(result)], result)
+
+
+def _child(module: str, arguments: list[str], result: Path) -> dict[str, Any]:
+    """Run a module of this package in a process of its own; a failure is returned as ``failure``, one line."""
+    result.unlink(missing_ok=True)
+    load, started = os.getloadavg()[0], time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{module}", *arguments], capture_output=True, text=True, check=False
+    )
+    found: dict[str, Any] = {"seconds": time.perf_counter() - started, "load_before": load}
+    if done.returncode or not result.exists():
+        said = (done.stderr or done.stdout).strip().splitlines()
+        return found | {"failure": f"exit code {done.returncode}: {said[-1] if said else 'no message'}"}
+    return found | json.loads(result.read_text(encoding="utf-8"))
+
+
+def machine() -> dict[str, str]:
+    """Return what the numbers were measured on."""
+    from importlib.metadata import version
+
+    cpu = next(
+        (line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "unknown"
+    )
+    total = int(next(line.split()[1] for line in _lines("/proc/meminfo") if line.startswith("MemTotal")))
+    libraries = ", ".join(f"{n} {version(n)}" for n in ("duckdb", "ibis-framework", "dagster", "pandas", "xgboost"))
+    cores = len(os.sched_getaffinity(0))
+    return {
+        "processor": f"{cpu}, {cores} cores",
+        "memory": f"{total / 2**20:.0f} GiB",
+        "python": sys.version.split()[0],
+        "libraries": libraries,
+    }
+
+
+def _free() -> int:
+    line = next(line for line in _lines("/proc/meminfo") if line.startswith("MemAvailable"))
+    return int(line.split()[1]) * 1024
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text(encoding="utf-8").splitlines()

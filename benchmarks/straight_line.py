@@ -1,0 +1,345 @@
+"""The whole run as one straight script, the yardstick of the orchestrated one: ``python -m benchmarks.straight_line SOURCE OUT RESULT``.
+
+The same functions read, clean, aggregate, learn at the same cut-offs, judge, score, explain and write the report, over
+plain Parquet files. Left out is what the program adds: Dagster and its events, plan, manifests, content hashes, contract
+audits, locks, hard links, views for outsiders, MLflow, column schemas, track record. A table is written once and
+never described; a training table is read once for all its estimators; models stay in memory.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import ibis
+import pandas as pd
+
+from benchmarks.meter import Meter
+from benchmarks.straight_source import Folder, World, raw_rows, read_source
+from crm_pipeline.contracts.canonical import CANONICAL
+from crm_pipeline.contracts.features import activity_tables, catalogue, history
+from crm_pipeline.contracts.outputs import CARD, SCORES, conform
+from crm_pipeline.modeling.tasks import TASKS
+from crm_pipeline.periods import Calendar
+from crm_pipeline.settings import Settings, load_settings
+from crm_pipeline.transforms import activity, cleaning, features, lifetime, outcomes, scores, training
+
+EPOCH = date(1970, 1, 1)
+UNDATED_TABLES = ("products",)
+
+
+class Script:
+    """One run; the files of a table and period lie at ``<out>/<table>/<period>.parquet``."""
+
+    def __init__(self, source: Path, out: Path, meter: Meter) -> None:
+        self.settings: Settings = load_settings(out)
+        self.out, self.meter = out, meter
+        self.folder = Folder(out, self.settings)
+        self.world: World = read_source(source, self.folder, self.settings)
+        meter.mark("raw/")
+        self.calendar = Calendar(self.settings.grain, self.world.timezone)
+        self.names = activity_tables(self.world.tables)
+        self.models: dict[tuple[str, str], dict[str, Any]] = {}
+        self.training: dict[tuple[str, str], pd.DataFrame] = {}
+
+    # -- files -------------------------------------------------------------------------------------
+
+    def write(self, table: str, period: str, rows: Any) -> None:
+        path = self.out / table / f"{period}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(rows, ibis.Table):
+            self.folder.engine.ibis.to_parquet(rows, path, compression="zstd")
+        else:
+            self.folder.engine.con.register("rows_to_write", rows)
+            self.folder.engine.stage_query("SELECT * FROM rows_to_write", path)
+            self.folder.engine.con.unregister("rows_to_write")
+        self.meter.mark(f"{table}@{period}")
+
+    def read(self, table: str, *periods: str) -> ibis.Table:
+        return self.folder.engine.table([str(self.out / table / f"{p}.parquet") for p in periods], {})
+
+    def back(self, period: str, offsets: range | list[int]) -> list[str]:
+        """Return the periods so far behind one, those before the source's first left out."""
+        keys = sorted(self.calendar.shift(period, -i) for i in offsets)
+        return [k for k in keys if k >= self.world.first]
+
+    # -- what is made when -------------------------------------------------------------------------
+
+    @cached_property
+    def judged(self) -> list[str]:
+        """The periods at which models are judged: on what followed a horizon before."""
+        s = self.settings
+        return self.back(self.world.last, [i * s.horizon for i in range(s.evaluation_cutoffs)])
+
+    @cached_property
+    def trained(self) -> list[str]:
+        """The periods at which models are trained."""
+        h = self.settings.horizon
+        return sorted({self.world.last, *(k for p in self.judged for k in self.back(p, [h]))})
+
+    def known(self, period: str) -> list[str]:
+        """The periods whose outcomes a model of ``period`` learns from."""
+        s = self.settings
+        return self.back(period, [i * s.training_stride for i in range(s.training_cutoffs)])
+
+    def run(self) -> None:
+        h, last = self.settings.horizon, self.world.last
+        told = sorted({k for p in self.trained for k in self.known(p)} | set(self.judged))
+        scored = {last, *(k for p in told for k in self.back(p, [h]))}
+        for name in UNDATED_TABLES:
+            if name in self.world.tables:
+                self.clean(name, "all")
+        for period in self.calendar.range(self.world.first, last):
+            self.folder.engine.release()
+            self.tables(period)
+            if period in scored:
+                self.features(period)
+            for task in self.settings.tasks if period in told else ():
+                self.outcomes(task, period)
+            for task in self.settings.tasks if period in self.trained else ():
+                self.learn(task, period)
+        evaluated = {task: [self.judge(task, p) for p in self.judged] for task in self.settings.tasks}
+        champions = {task: self.score(task, evaluated[task]) for task in self.settings.tasks}
+        self.customers(champions)
+        self.report(evaluated, champions)
+
+    # -- tables ------------------------------------------------------------------------------------
+
+    def clean(self, name: str, period: str, orders: ibis.Table | None = None) -> None:
+        world = self.world
+        no_amount = name == "orders" and "amount" not in world.tables[name] and "order_lines" in world.tables
+        found = cleaning.clean_table(
+            raw_rows(self.folder, world, name, period),
+            CANONICAL[name],
+            currency=world.currency,
+            orders=orders,
+            lines=raw_rows(self.folder, world, "order_lines", period) if no_amount else None,
+            columns=world.tables[name],
+            money_unit=float(self.settings.money_unit),
+        )
+        self.write(f"clean/{name}", period, found.clean)
+        self.write(f"rejects/{name}", period, found.rejects)
+
+    def tables(self, period: str) -> None:
+        """Clean and aggregate one period, and bring what is known of customers forward."""
+        for name in (n for n in self.world.tables if n not in UNDATED_TABLES):
+            self.clean(name, period, self.read("clean/orders", period) if name == "order_lines" else None)
+        for name in self.names:
+            events = self.read("clean/order_lines" if name == "categories" else f"clean/{name}", period)
+            if name == "orders":
+                rows = activity.orders(events, period, self.calendar)
+            elif name == "categories":
+                rows = activity.categories(events, self.read("clean/products", "all"), period)
+            else:
+                rows = getattr(activity, name)(events, period)
+            self.write(f"activity/{name}", period, rows)
+        self.write("activity/totals", period, activity.totals(self.read("activity/orders", period)))
+        before = self.back(period, [1])
+        others = {
+            n: self.read(f"activity/{n}", period)
+            for n in self.names
+            if n not in ("orders", "categories", "order_lines")
+        }
+        made = lifetime.customers(
+            self.read("lifetime/customers", *before) if before else None,
+            self.read("activity/orders", period),
+            self.read("clean/customers", period) if "customers" in self.world.tables else None,
+            others,
+            period,
+        )
+        self.write("lifetime/customers", period, made)
+
+    def features(self, period: str) -> None:
+        from crm_pipeline.modeling.purchase_process.features import purchase_process_features
+
+        s, known = self.settings, self.read("lifetime/customers", period)
+        days = known.select(
+            "customer_id", first_order_day="first_day", last_order_day="last_day", n_order_days="order_days"
+        )
+        ends = [(self.calendar.end_date(self.calendar.shift(period, i)) - EPOCH).days for i in (0, s.horizon)]
+        found = purchase_process_features(days.execute(), ends[0], ends[1] - ends[0], s.process_sample, s.seed)
+        self.write("features/purchase_process", period, found.features)
+        window = self.back(period, range(history(s)))
+        made = features.customers(
+            {n: self.read(f"activity/{n}", *window) for n in self.names},
+            known,
+            self.read("features/purchase_process", period),
+            period=period,
+            first_period=self.world.first,
+            calendar=self.calendar,
+            shape=s,
+        )
+        self.write("features/customers", period, made)
+
+    def outcomes(self, task: str, period: str) -> None:
+        h = self.settings.horizon
+        then = self.back(period, [h])
+        nobody = ibis.memtable([], schema={"customer_id": "string"})
+        since = self.read("activity/orders", *self.back(period, range(h)))
+        eligible = self.read("features/customers", *then) if then else nobody
+        made = getattr(outcomes, task)(eligible, since, self.calendar.shift(period, -h))
+        self.write(f"outcomes/{task}", period, made)
+
+    # -- learning ----------------------------------------------------------------------------------
+
+    def learn(self, task: str, period: str) -> None:
+        from crm_pipeline.modeling.training import fit
+
+        s, known = self.settings, self.known(period)
+        seen = [k for p in known for k in self.back(p, [s.horizon])]
+        made = training.design_matrix(
+            self.read("features/customers", *seen),
+            self.read(f"outcomes/{task}", *known),
+            calendar=self.calendar,
+            cap=s.training_rows,
+            seed=s.seed,
+        )
+        self.write(f"training/{task}", period, made)
+        rows = self.training[task, period] = self.read(f"training/{task}", period).execute()
+        fitted: dict[str, Any] = {}
+        for name in s.estimators(task):
+            fitted[name] = fit(
+                task, name, rows, horizon=s.horizon, seed=s.seed, threads=s.threads,
+                money_unit=float(s.money_unit), members=fitted,
+            )  # fmt: skip
+            self.meter.mark(f"models/{task}/{name}@{period}")
+        self.models[task, period] = fitted
+
+    def level(self, task: str, period: str) -> Any:
+        from crm_pipeline.modeling.level import seasonal_level
+
+        s = self.settings
+        span = 2 * s.year + s.training_cutoffs * s.training_stride + 2 * s.horizon
+        known = self.read("activity/totals", *self.back(period, range(span + 1))).execute()
+        told = self.read(f"outcomes/{task}", *self.known(period))
+        spent = {"eligible_spend": told.spend.sum().cast("float64")} if task == "demand" else {}
+        by_cutoff = told.group_by("cutoff").aggregate(rows=told.count(), **spent).execute()
+        if spent:
+            of = by_cutoff.rename(columns={"cutoff": "period_start"}).drop(columns="rows")
+            known = known.merge(of, on="period_start", how="left")
+        cutoffs = sorted(str(c)[:10] for c in by_cutoff["cutoff"])
+        return seasonal_level(known, period, cutoffs, horizon=s.horizon, year=s.year, grain=s.grain)
+
+    def judge(self, task: str, period: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return predictions and metrics of the models of a horizon ago."""
+        from crm_pipeline.modeling.baselines import baseline_predictions
+        from crm_pipeline.modeling.evaluation import evaluate
+        from crm_pipeline.modeling.prediction import predict
+        from crm_pipeline.modeling.training import Abstained
+
+        s, unit = self.settings, float(self.settings.money_unit)
+        cutoff = self.calendar.shift(period, -s.horizon)
+        known = self.read("features/customers", cutoff).execute().sort_values("customer_id", ignore_index=True)
+        happened = (
+            self.read(f"outcomes/{task}", period).execute().set_index("customer_id").reindex(known["customer_id"])
+        )
+        value = happened["churned"] if task == "churn" else happened["spend"] * unit
+        said = pd.DataFrame({"customer_id": known["customer_id"], "cutoff": date.fromisoformat(cutoff)})
+        said["outcome"] = value.to_numpy("float64")
+        level = self.level(task, cutoff)
+        for name, model in self.models[task, cutoff].items():
+            if not isinstance(model, Abstained):
+                found = predict(task, model, known, level=level, money_unit=unit)
+                said[name] = found["probability" if task == "churn" else "value"].to_numpy("float64")
+        rules = baseline_predictions(task, self.training[task, cutoff], known, horizon=s.horizon, money_unit=unit)
+        said = pd.concat([said, rules.astype("float64")], axis=1)
+        metrics = evaluate(task, said, cutoff, seed=s.seed)
+        self.write(f"evaluation/{task}_predictions", period, said)
+        self.write(f"evaluation/{task}", period, metrics)
+        return said, metrics
+
+    def cards(self, task: str) -> pd.DataFrame:
+        """Return the cards of the models that may score."""
+        from crm_pipeline.modeling.training import describe
+
+        parts = []
+        for name, model in self.models[task, self.world.last].items():
+            card = describe(model) | {
+                "task": task,
+                "estimator": name,
+                "model_version": "",
+                "model_uri": name,
+                "run_id": "",
+            }
+            card |= {k: json.dumps(card[k], default=str) for k in ("features", "parameters")}
+            parts.append(card)
+        frame = pd.DataFrame(parts)
+        return conform(frame[[c.name for c in CARD]], CARD).to_pandas()
+
+    def score(self, task: str, evaluated: list[tuple[pd.DataFrame, pd.DataFrame]]) -> pd.DataFrame:
+        """Choose the champion, and score every eligible customer with it; return the decision."""
+        from crm_pipeline.modeling.promotion import decide
+        from crm_pipeline.modeling.scoring import Release, score
+
+        s, last = self.settings, self.world.last
+        judged = pd.concat([metrics for _, metrics in evaluated], ignore_index=True)
+        decision = decide(task, judged, self.cards(task), horizon=s.horizon, grain=s.grain)
+        champion = decision.iloc[0]["champion"]
+        release = Release(
+            task=task,
+            as_of=self.calendar.end_date(last),
+            horizon_end=self.calendar.end_date(self.calendar.shift(last, s.horizon)),
+            label_definition=TASKS[task].definition(s.horizon, s.grain),
+            model=champion,
+            model_version="",
+            run_id="",
+            currency=self.world.currency,
+            money_unit=float(s.money_unit),
+            horizon=s.horizon,
+            year=s.year,
+            grain=s.grain,
+        )
+        known = self.read("features/customers", last).execute().sort_values("customer_id", ignore_index=True)
+        themes = {f.name: f.theme for f in catalogue(self.world.tables, s)}
+        frame = score(self.models[task, last][champion], known, release, self.level(task, last), themes)
+        self.write(f"scores/{task}", last, conform(frame, SCORES[task]))
+        return decision
+
+    def customers(self, champions: Mapping[str, pd.DataFrame]) -> None:
+        """Write the table that the team acts on."""
+        s, last, world = self.settings, self.world.last, self.world
+        year = self.back(last, range(s.year))
+        frame = scores.Frame(
+            as_of=self.calendar.end_date(last),
+            horizon_end=self.calendar.end_date(self.calendar.shift(last, s.horizon)),
+            label_definition=TASKS["churn"].definition(s.horizon, s.grain),
+            eligibility=f"{s.eligibility} {s.grain}s",
+            unit=float(s.money_unit),
+            has_cases="cases" in world.tables,
+            has_contacts="contacts" in world.tables,
+            run_id="",
+            scored_at=datetime.now(UTC).replace(tzinfo=None, microsecond=0),
+            release=",".join(f"{task}:{d.iloc[0]['champion']}" for task, d in champions.items()),
+        )
+        made = scores.customers(
+            self.read("lifetime/customers", last),
+            self.read("activity/orders", *year),
+            *(self.read(f"scores/{t}", last) if t in s.tasks else None for t in ("churn", "demand")),
+            frame,
+            **{n: self.read(f"activity/{n}", *year) for n in ("categories", "contacts") if n in self.names},
+        )
+        self.write("scores/customers", last, made)
+
+    def report(self, evaluated: Mapping[str, list[Any]], champions: Mapping[str, pd.DataFrame]) -> None:
+        from benchmarks.straight_report import report_data
+        from crm_pipeline.reports.report import render_report
+
+        (self.out / "report.html").write_text(render_report(report_data(self, evaluated, champions)), encoding="utf-8")
+        self.meter.mark(f"reports/period@{self.world.last}")
+
+
+def main(source: Path, out: Path, result: Path) -> None:
+    """Run the script, and write what it took as JSON."""
+    meter = Meter()
+    script = Script(source, out, meter)
+    script.run()
+    result.write_text(json.dumps(meter.result() | {"period": script.world.last}), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*(Path(argument) for argument in sys.argv[1:4]))

@@ -1,0 +1,150 @@
+"""Turns measurements into tables and verdicts, for the terminal and for docs/benchmarks.md. Nothing is measured here."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from crm_pipeline.defs.common import LAYERS
+
+GIB = 2**30
+BARS = {
+    "feature layer / hand-written SQL": 1.3,
+    "whole run / straight line": 1.25,
+    "growth exponent": 1.05,
+    "minutes": 6.0,
+    "gibibytes": 8.0,
+}
+ORDER = ["start", *LAYERS, "end"]
+LARGE = 1_000_000
+
+Size = Mapping[str, Any]
+"""One size's measurements: ``customers``, ``features``, ``runs`` and ``straight`` (lists, in the order measured)."""
+
+
+def layers(run: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Sum a run's stretches by layer: seconds, processor seconds, peak memory (bytes), partitions."""
+    found: dict[str, dict[str, float]] = {}
+    for name, seconds, cpu, peak in run.get("stretches", []):
+        layer = found.setdefault(name.split("/")[0], {"seconds": 0.0, "cpu": 0.0, "peak": 0.0, "partitions": 0})
+        layer["seconds"] += seconds
+        layer["cpu"] += cpu
+        layer["peak"] = max(layer["peak"], peak)
+        layer["partitions"] += "@" in name
+    return {name: found[name] for name in sorted(found, key=lambda n: ORDER.index(n) if n in ORDER else len(ORDER))}
+
+
+def good(runs: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the run with the fewest seconds of those that finished, an empty one where none did."""
+    finished = [run for run in runs if "failure" not in run]
+    return min(finished, key=lambda run: run["seconds"]) if finished else {}
+
+
+def layer_table(size: Size) -> list[list[str]]:
+    """Return the rows of seconds and memory per layer, whole run beside straight line."""
+    run, straight = good(size["runs"]), good(size["straight"])
+    ours, theirs = layers(run), layers(straight)
+    rows = [
+        ["layer", "partitions", "seconds", "cpu seconds", "peak MiB", "straight: seconds", "cpu seconds", "peak MiB"]
+    ]
+    for name in dict.fromkeys([*ours, *theirs]):
+        mine, other = ours.get(name), theirs.get(name)
+        rows.append(
+            [name, f"{mine['partitions']:.0f}" if mine else "", *_three(mine), *_three(other)]
+        )  # fmt: skip
+    rows.append(["in all", f"{run.get('planned', '')}", *_three(run), *_three(straight)])
+    return rows
+
+
+def within_table(size: Size) -> list[list[str]]:
+    """Return what lay within the layers: hashing, manifests, MLflow."""
+    found = good(size["runs"]).get("within", {})
+    return [["within the layers", "seconds"], *([name, f"{value:.1f}"] for name, value in found.items())]
+
+
+def slowest(size: Size, most: int = 12) -> list[list[str]]:
+    """Return the assets that took longest, over all their partitions."""
+    total: dict[str, list[float]] = {}
+    for name, seconds, cpu, peak in good(size["runs"]).get("stretches", []):
+        one = total.setdefault(name.split("@")[0], [0.0, 0.0, 0.0])
+        one[0], one[1], one[2] = one[0] + seconds, one[1] + cpu, max(one[2], peak)
+    top = sorted(total.items(), key=lambda item: -item[1][0])[:most]
+    rows = [[name, f"{s:.1f}", f"{c:.1f}", f"{p / 2**20:,.0f}"] for name, (s, c, p) in top]
+    return [["slowest assets", "seconds", "cpu seconds", "peak MiB"], *rows]
+
+
+def ratios(size: Size) -> dict[str, float]:
+    """Return the ratios of one size that could be measured."""
+    features, run, straight = size["features"], good(size["runs"]), good(size["straight"])
+    found = {}
+    if "layer" in features:
+        found["feature layer / hand-written SQL"] = features["layer"] / features["by_hand"]
+        if "pandas" in features:
+            found["feature layer / pandas"] = features["layer"] / features["pandas"]
+    if run and straight:
+        found["whole run / straight line"] = run["seconds"] / straight["seconds"]
+        found["whole run / straight line, cpu seconds"] = run["cpu"] / straight["cpu"]
+    return found
+
+
+def growth(sizes: Sequence[Size]) -> list[tuple[str, float]]:
+    """Return the growth exponent between neighbouring sizes: log of the ratio of seconds over log of that of customers."""
+    found = []
+    for small, large in itertools.pairwise(sizes):
+        few, many = good(small["runs"]), good(large["runs"])
+        if few and many:
+            times = math.log(many["seconds"] / few["seconds"])
+            name = f"{small['customers']:,} to {large['customers']:,}"
+            found.append((name, times / math.log(large["customers"] / small["customers"])))
+    return found
+
+
+def verdicts(sizes: Sequence[Size]) -> list[list[str]]:
+    """Return every bar with what was measured and whether it is met."""
+    rows = [["what", "customers", "measured", "bar", ""]]
+    for size in sizes:
+        who, at_bar = f"{size['customers']:,}", size["customers"] == LARGE
+        for name, value in ratios(size).items():
+            judged = name in BARS and (at_bar or name.startswith("feature"))
+            rows.append([name, who, f"{value:.2f}", *(_judged(value, BARS[name], "") if judged else ("", ""))])
+        for kind in ("features", "runs", "straight"):
+            for one in [size[kind]] if kind == "features" else size[kind]:
+                if "failure" in one:
+                    rows.append([f"{kind}: {one['failure']}"[:120], who, "failed", "", "missed"])
+        run = good(size["runs"])
+        if at_bar and run:
+            rows.append(
+                ["whole run", who, f"{run['seconds'] / 60:.1f} min", *_judged(run["seconds"] / 60, 6.0, " min")]
+            )
+            rows.append(["peak memory", who, f"{run['peak'] / GIB:.1f} GiB", *_judged(run["peak"] / GIB, 8.0, " GiB")])
+    for name, value in growth(sizes):
+        rows.append(["growth exponent", name, f"{value:.2f}", *_judged(value, BARS["growth exponent"], "")])
+    return rows
+
+
+def _judged(value: float, bar: float, unit: str) -> tuple[str, str]:
+    return f"at most {bar:g}{unit}", "met" if value <= bar else "missed"
+
+
+def _three(of: Mapping[str, Any] | None) -> list[str]:
+    if not of:
+        return ["", "", ""]
+    return [f"{of['seconds']:.1f}", f"{of['cpu']:.1f}", f"{of['peak'] / 2**20:,.0f}"]
+
+
+def plain(rows: list[list[str]]) -> str:
+    """Return a table for the terminal: first column left, the others right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+
+
+def markdown(rows: list[list[str]]) -> str:
+    """Return a table for Markdown."""
+    head = ["| " + " | ".join(rows[0]) + " |", "|" + "|".join(["---", *["---:"] * (len(rows[0]) - 1)]) + "|"]
+    return "\n".join([*head, *("| " + " | ".join(row) + " |" for row in rows[1:])])
