@@ -1,0 +1,121 @@
+"""The command's arguments: wrong use is one sentence and exit code 2, a failure 1; nothing heavy is imported for it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from crm_pipeline import cli
+from crm_pipeline.errors import CrmError, UsageError
+
+
+@pytest.fixture(autouse=True)
+def _plain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("CRM_SOURCE", "CRM_HOME", "CRM_FILES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CRM_DEBUG", "0")
+    monkeypatch.chdir(tmp_path)
+
+
+def call(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as left:
+        cli.main(list(arguments))
+    return int(left.value.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["rum"], "rum"),
+        (["run", "--throuh", "2011-08"], "--throuh"),
+        (["run", "--periods", "0"], "--periods"),
+        (["run", "--periods", "many"], "--periods"),
+        (["sample", "--customers", "3"], "--customers"),
+        (["sample", "--periods", "2"], "--periods"),
+        (["sample", "--text-effect", "-1"], "--text-effect"),
+        (["explain"], "customer"),
+        (["scores", "--format", "xml"], "xml"),
+        (["scores", "--format", "parquet"], "--to"),
+        (["scores"], "data/home"),
+        (["explain", "C1"], "data/home"),
+        (["check"], "data/sample"),
+        (["plan"], "data/sample"),
+        (["run", "--source", "nowhere"], "nowhere"),
+    ],
+)
+def test_wrong_use_is_one_sentence(capsys: pytest.CaptureFixture[str], arguments: list[str], says: str) -> None:
+    assert call(*arguments) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("crm-pipeline: ")
+    assert said.err.count("\n") == 1
+    assert says in said.err
+
+
+def test_help_and_no_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("--help") == 0
+    shown = capsys.readouterr().out
+    for command in ("sample", "check", "run", "plan", "scores", "explain", "ui"):
+        assert command in shown
+        assert call(command, "--help") == 0
+
+
+def test_a_wrong_command_writes_nothing(tmp_path: Path) -> None:
+    call("run", "--source", "nowhere", "--home", str(tmp_path / "home"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("error", "code"), [(CrmError("it broke."), 1), (UsageError("say it so."), 2)])
+def test_errors_end_with_their_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: CrmError, code: int
+) -> None:
+    def fail(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", fail)
+    assert call() == code
+    assert capsys.readouterr().err == f"crm-pipeline: {error}\n"
+
+
+def test_debug_shows_the_traceback() -> None:
+    with pytest.raises(UsageError):
+        cli.main(["--debug", "scores"])
+
+
+def test_an_interrupted_run_says_that_it_can_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "app", stop)
+    assert call() == 130
+    assert "run again" in capsys.readouterr().err
+
+
+def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def bug(**_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(cli, "app", bug)
+    with pytest.raises(ZeroDivisionError):
+        cli.main([])
+
+
+def test_source_and_home_come_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CRM_HOME", "home-of-mine")
+    monkeypatch.setenv("CRM_SOURCE", "source-of-mine")
+    assert call("scores") == 2
+    assert "home-of-mine" in capsys.readouterr().err
+    assert call("check") == 2
+    assert "source-of-mine" in capsys.readouterr().err
+
+
+def test_the_command_starts_without_heavy_packages() -> None:
+    heavy = ("dagster", "mlflow", "sklearn", "xgboost", "scipy", "matplotlib", "pandas", "ibis", "duckdb")
+    code = f"import sys, crm_pipeline.cli; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
