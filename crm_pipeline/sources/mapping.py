@@ -18,7 +18,7 @@ from crm_pipeline.errors import UsageError
 from crm_pipeline.sources.reading import first_line, literal, quote
 from crm_pipeline.sources.spec import Entry
 
-BLANKS = " \t\r\n\u00a0"
+BLANKS = " \t\r\n\f\v\u00a0"
 NOTHING = ("nan", "null", "none", "na", "n/a", "nat", "#n/a", "\\n", "-")
 """What stands for a missing number, time or flag in text (lower case)."""
 
@@ -33,21 +33,11 @@ READABLE = {
 }
 """Reason for refusing a value that does not fit its kind."""
 
-TIME = r"\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*(Z|z|[+-]\d{2}(:?\d{2})?)?)?"
-NUMBERS = (
-    "TINYINT",
-    "SMALLINT",
-    "INTEGER",
-    "BIGINT",
-    "HUGEINT",
-    "UTINYINT",
-    "USMALLINT",
-    "UINTEGER",
-    "UBIGINT",
-    "FLOAT",
-    "DOUBLE",
-    "DECIMAL",
-)
+LOCAL_TIME = r"\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?"
+OFFSET_TIME = r"\d{4}-\d{1,2}-\d{1,2}[T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*(Z|z|[+-]\d{2}(:?\d{2})?)"
+UNTRIMMED = r"^[\s\x{a0}]|[\s\x{a0}]$"
+BINARY = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "FLOAT", "DOUBLE")
+NUMBERS = (*BINARY, "HUGEINT", "DECIMAL")
 VIRTUAL = {"source_line": "BIGINT", "source_file": "VARCHAR"}
 """What expressions may use besides the file's columns."""
 
@@ -181,41 +171,39 @@ def computed_sql(mapped: Mapped) -> str:
     return f"TRY({{'v': {mapped.sql}}})"
 
 
-def text_sql(value: str, kind: str) -> str:
-    """Return a value as trimmed text, null when blank."""
-    return f"nullif(trim({value}, {literal(BLANKS)}), '')" if kind == "VARCHAR" else f"CAST({value} AS VARCHAR)"
+def value_sql(mapped: Mapped, value: str) -> str:
+    """Return the mapped value, text trimmed and null when blank; what follows expects it so."""
+    if mapped.type != "VARCHAR":
+        return value
+    return f"nullif(CASE WHEN regexp_matches({value}, {literal(UNTRIMMED)}) THEN trim({value}, {literal(BLANKS)}) ELSE {value} END, '')"
 
 
 def present_sql(mapped: Mapped, value: str) -> str:
     """Return whether there is a value at all, so that one that cannot be typed is unreadable rather than missing."""
     if mapped.type != "VARCHAR":
         return f"({value} IS NOT NULL)"
-    blank = (
-        ""
-        if mapped.column.kind == "string"
-        else f" AND lower(trim({value}, {literal(BLANKS)})) NOT IN ({', '.join(literal(n) for n in NOTHING)})"
-    )
-    return f"(trim({value}, {literal(BLANKS)}) <> ''{blank})"
+    return f"(lower({value}) NOT IN ({', '.join(literal(n) for n in NOTHING)}))"
 
 
 def typed_sql(mapped: Mapped, value: str, timezone: str, money_unit: Decimal) -> str:
     """Return a value as its canonical type, null when it does not fit."""
-    kind, text = mapped.column.kind, text_sql(value, mapped.type)
-    number = f"TRY_CAST({text if mapped.type == 'VARCHAR' else value} AS DECIMAL(28, 8))"
+    kind, binary = mapped.column.kind, mapped.type.startswith(BINARY)
+    text = value if mapped.type == "VARCHAR" else f"CAST({value} AS VARCHAR)"
     if kind == "string":
         return text
     if kind == "int":
+        number = f"TRY_CAST({value} AS DECIMAL(28, 8))"
         return f"CASE WHEN {number} = round({number}) THEN TRY_CAST({number} AS BIGINT) END"
     if kind == "decimal":
-        return f"TRY_CAST({number} AS DECIMAL(18, 4))"
+        return f"TRY_CAST({value} AS DECIMAL(18, 4))"
     if kind == "money":
-        return in_money(number, money_unit)
+        return in_money(f"TRY_CAST({value} AS {'DOUBLE' if binary else 'DECIMAL(28, 8)'})", money_unit)
     if kind == "double":
-        return f"CASE WHEN isfinite(TRY_CAST({text} AS DOUBLE)) THEN TRY_CAST({text} AS DOUBLE) END"
+        return f"CASE WHEN isfinite(TRY_CAST({value} AS DOUBLE)) THEN TRY_CAST({value} AS DOUBLE) END"
     if kind == "bool":
         yes, no = "'true', 't', 'yes', 'y', '1', '1.0'", "'false', 'f', 'no', 'n', '0', '0.0'"
         return f"CASE WHEN lower({text}) IN ({yes}) THEN true WHEN lower({text}) IN ({no}) THEN false END"
-    return _time_sql(mapped.type, value, text, timezone)
+    return _time_sql(mapped.type, value, timezone)
 
 
 def in_money(number: str, money_unit: Decimal) -> str:
@@ -230,7 +218,7 @@ def local_sql(utc: str, timezone: str) -> str:
     return utc if timezone == "UTC" else f"({utc} AT TIME ZONE 'UTC' AT TIME ZONE {literal(timezone)})"
 
 
-def _time_sql(kind: str, value: str, text: str, timezone: str) -> str:
+def _time_sql(kind: str, value: str, timezone: str) -> str:
     """Return a time as UTC-naive TIMESTAMP: an offset is honoured, without one it is the source's local time."""
 
     def utc(local: str) -> str:
@@ -240,9 +228,9 @@ def _time_sql(kind: str, value: str, text: str, timezone: str) -> str:
         return f"CASE WHEN isfinite({value}) THEN {value} AT TIME ZONE 'UTC' END"
     if kind.startswith(("TIMESTAMP", "DATE")):
         return f"CASE WHEN isfinite({value}) THEN {utc(f'CAST({value} AS TIMESTAMP)')} END"
-    offset = rf"regexp_replace(regexp_replace({text}, '\s+([+-]\d|[Zz]$)', '\1'), '([+-]\d{{2}})(\d{{2}})$', '\1:\2')"
+    # DuckDB reads an offset only as part of a TIMESTAMPTZ, without blanks, and with a colon
+    offset = rf"regexp_replace(regexp_replace({value}, '\s+([+-]\d|[Zz]$)', '\1'), '([+-]\d{{2}})(\d{{2}})$', '\1:\2')"
     return (
-        f"CASE WHEN NOT regexp_full_match({text}, {literal(TIME)}) THEN NULL "
-        f"WHEN regexp_matches({text}, ':\\d{{2}}[0-9.]*\\s*(Z|z|[+-]\\d{{2}}(:?\\d{{2}})?)$') "
-        f"THEN TRY_CAST({offset} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' ELSE {utc(f'TRY_CAST({text} AS TIMESTAMP)')} END"
+        f"CASE WHEN regexp_full_match({value}, {literal(LOCAL_TIME)}) THEN {utc(f'TRY_CAST({value} AS TIMESTAMP)')} "
+        f"WHEN regexp_full_match({value}, {literal(OFFSET_TIME)}) THEN TRY_CAST({offset} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' END"
     )

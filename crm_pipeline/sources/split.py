@@ -19,13 +19,13 @@ import duckdb
 from crm_pipeline.contracts.core import Column, TableContract
 from crm_pipeline.sources.mapping import (
     READABLE,
-    VIRTUAL,
     Mapped,
     computed_sql,
     in_money,
     local_sql,
     present_sql,
     typed_sql,
+    value_sql,
 )
 from crm_pipeline.sources.reading import literal, quote
 
@@ -151,14 +151,12 @@ def raw_query(
     """Return the query that makes raw rows, with ``__file`` and ``__bucket``."""
     typed = _typed(contract, scan, names, mapped, columns, terms)
     by_name = {m.column.name: m for m in mapped}
-    reasons = [
-        f"CASE WHEN b_{m.column.name} THEN {literal(f'{m.column.name} {READABLE[m.column.kind]}')} END"
-        for m in mapped
-        if m.column in contract.raw_columns
-    ]
     main, problem, bucket = _main_event(contract, by_name, terms)
-    said = f"nullif(concat_ws('; ', {', '.join([problem, *reasons])}), '')"
-    events = f"SELECT *, {main} AS __at, {bucket} AS __bucket0, {said} AS __reasons FROM typed"
+    timed = f"SELECT *, {main} AS __at, {problem} AS __problem FROM typed"
+    said = _reasons([m for m in mapped if m.column in contract.raw_columns])
+    events = (
+        f"SELECT *, {literal(contract.event)} AS __event0, {bucket} AS __bucket0, {said} AS __reasons FROM ({timed})"
+    )
     later = [c for c in contract.later if c in by_name]
     exploded = (
         "SELECT *, __at AS event_at, __event0 AS event, __bucket0 AS __bucket, __reasons AS unreadable FROM events"
@@ -167,11 +165,20 @@ def raw_query(
         exploded = _exploded(contract, later, terms)
     selected = [_raw_column(c, contract, by_name, terms) for c in contract.raw_columns]
     return (
-        f"WITH {typed}, events AS (SELECT *, {literal(contract.event)} AS __event0 FROM ({events})), exploded AS ({exploded}) "
+        f"WITH {typed}, events AS ({events}), exploded AS ({exploded}) "
         f"SELECT {', '.join(selected)}, event, event_at, CAST({entry} AS BIGINT) AS entry, "
         "__name AS source_file, __line AS source_line, unreadable, "
-        f"CASE WHEN unreadable IS NOT NULL THEN CAST(to_json(__row) AS VARCHAR) END AS content, __file, __bucket FROM exploded"
+        "CASE WHEN unreadable IS NOT NULL THEN CAST(to_json(__row) AS VARCHAR) END AS content, __file, __bucket FROM exploded"
     )
+
+
+def _reasons(mapped: Sequence[Mapped]) -> str:
+    """Return the SQL of all that is unusable in a row, null when nothing is."""
+    said = [
+        f"CASE WHEN b_{m.column.name} THEN {literal(f'{m.column.name} {READABLE[m.column.kind]}')} END" for m in mapped
+    ]
+    some = " OR ".join(["__problem IS NOT NULL", *(f"b_{m.column.name}" for m in mapped)])
+    return f"CASE WHEN {some} THEN concat_ws('; ', {', '.join(['__problem', *said])}) END"
 
 
 def snapshot_query(
@@ -204,44 +211,50 @@ def _typed(
     columns: Sequence[str],
     terms: Terms,
 ) -> str:
-    """Return the CTEs that read, compute (w_), open (v_, f_: failed), type (t_) and judge (b_: unreadable) the mapped values."""
+    """Return the CTEs that read, compute (w_), open (v_, f_: failed), type (t_) and judge (b_: unreadable) the mapped values.
+
+    The join after typing keeps DuckDB from computing the types again wherever they are used.
+    """
     numbers = ", ".join(f"({number}, {literal(name)})" for number, name in names.items())
-    virtual = {"source_line": "__line", "source_file": "f.name"}
-    extra = "".join(f", {virtual[name]} AS {name}" for name in VIRTUAL if name not in columns)
-    computed = "".join(
-        f", {m.sql} AS v_{m.column.name}, false AS f_{m.column.name}"
-        if m.plain
-        else f", {computed_sql(m)} AS w_{m.column.name}"
-        for m in mapped
-    )
+    files = f"(VALUES {numbers}) AS f(number, name)"
+    extra = ", __line AS source_line" if "source_line" not in columns else ""
+    if "source_file" not in columns and any("source_file" in m.sql.lower() for m in mapped):
+        scan = f"SELECT s.*, f.name AS source_file FROM ({scan}) s JOIN {files} ON s.__file = f.number"
+    computed = "".join(f", {m.sql if m.plain else computed_sql(m)} AS w_{m.column.name}" for m in mapped)
     values = "".join(
-        f", w_{m.column.name}.v AS v_{m.column.name}, w_{m.column.name} IS NULL AS f_{m.column.name}"
+        f", {value_sql(m, f'w_{m.column.name}' + ('' if m.plain else '.v'))} AS v_{m.column.name}, "
+        f"{'false' if m.plain else f'w_{m.column.name} IS NULL'} AS f_{m.column.name}"
         for m in mapped
-        if not m.plain
     )
     typed = "".join(
         f", {typed_sql(m, f'v_{m.column.name}', terms.timezone, terms.money_unit)} AS t_{m.column.name}" for m in mapped
     )
-    bad = "".join(
-        f", (f_{m.column.name} OR ({present_sql(m, f'v_{m.column.name}')} AND t_{m.column.name} IS NULL)) IS TRUE AS b_{m.column.name}"
-        for m in mapped
-    )
+    bad = "".join(f", {_unreadable(m)} AS b_{m.column.name}" for m in mapped)
     row = ", ".join(f"{literal(c)}: {quote(c)}" for c in columns)
     joined, extra_columns = "", ""
     if terms.order_times:
         joined = f" LEFT JOIN {terms.order_times} o ON o.order_id = t_order_id"
         extra_columns = ", o.customer_id AS o_customer_id, o.event_at AS o_event_at"
     return (
-        f"scan AS (SELECT s.*, f.name AS __name{extra} FROM ({scan}) s JOIN (VALUES {numbers}) AS f(number, name) ON s.__file = f.number), "
-        f"computed AS (SELECT __file, __line, __name, {{{row}}} AS __row{computed} FROM scan), valued AS (SELECT *{values} FROM computed), "
-        f"typed0 AS (SELECT *{typed} FROM valued), typed AS (SELECT typed0.*{bad}{extra_columns} FROM typed0{joined})"
+        f"scan AS (SELECT *{extra} FROM ({scan})), "
+        f"computed AS (SELECT __file, __line, {{{row}}} AS __row{computed} FROM scan), valued AS (SELECT *{values} FROM computed), "
+        f"typed0 AS (SELECT v.*, f.name AS __name FROM (SELECT *{typed} FROM valued) v JOIN {files} ON v.__file = f.number), "
+        f"typed AS (SELECT typed0.*{bad}{extra_columns} FROM typed0{joined})"
     )
 
 
+def _unreadable(mapped: Mapped) -> str:
+    name = mapped.column.name
+    if mapped.column.kind == "string":
+        return f"f_{name}"
+    return f"(f_{name} OR ({present_sql(mapped, f'v_{name}')} AND t_{name} IS NULL)) IS TRUE"
+
+
 def _main_event(contract: TableContract, mapped: Mapping[str, Mapped], terms: Terms) -> tuple[str, str, str]:
-    """Return the SQL of the main event's time, of why it is unusable (else null), and of the bucket."""
+    """Return the SQL of the main event's time (``__at``), of why it is unusable (``__problem``), and of the bucket."""
+    nothing = "CAST(NULL AS TIMESTAMP)", "CAST(NULL AS VARCHAR)"
     if contract.main_time is None:
-        return "CAST(NULL AS TIMESTAMP)", "NULL", literal(ALL)
+        return *nothing, literal(ALL)
     name = contract.main_time
     if terms.order_times:
         at = "o_event_at"
@@ -254,13 +267,13 @@ def _main_event(contract: TableContract, mapped: Mapping[str, Mapped], terms: Te
         at, unreadable = f"t_{name}", f"b_{name}"
         missing = f"'{name} is missing'" if contract.column(name).required else "NULL"
     else:
-        return "CAST(NULL AS TIMESTAMP)", "NULL", literal(FIRST)
+        return *nothing, literal(FIRST)
     problem = (
         f"CASE WHEN {unreadable} THEN '{name} {READABLE['timestamp']}' WHEN {at} IS NULL THEN {missing} "
         f"WHEN {at} < TIMESTAMP '{terms.begins}' THEN '{name} lies before {terms.begins_day}' "
         f"WHEN {at} >= TIMESTAMP '{terms.limit}' THEN '{name} lies in the future' END"
     )
-    bucket = f"CASE WHEN ({problem}) IS NOT NULL THEN '{UNDATED}' WHEN {at} IS NULL THEN '{FIRST}' ELSE {period_sql(at, terms)} END"
+    bucket = f"CASE WHEN __problem IS NOT NULL THEN '{UNDATED}' WHEN __at IS NULL THEN '{FIRST}' ELSE {period_sql('__at', terms)} END"
     return at, problem, bucket
 
 

@@ -12,7 +12,7 @@ import pytest
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.core import Column
 from crm_pipeline.errors import UsageError
-from crm_pipeline.sources.mapping import Mapped, bind, present_sql, typed_sql
+from crm_pipeline.sources.mapping import Mapped, bind, present_sql, typed_sql, value_sql
 from crm_pipeline.sources.spec import Entry
 
 FILE = {"nr": "VARCHAR", "Customer ID": "DOUBLE", "day": "VARCHAR", "total": "VARCHAR", "stamp": "BIGINT"}
@@ -87,7 +87,8 @@ def test_a_time_is_no_number(con: duckdb.DuckDBPyConnection) -> None:
 
 def typed(con: duckdb.DuckDBPyConnection, kind: str, value: str, unit: str = "0.0001") -> tuple[object, bool]:
     mapped = Mapped(Column("x", kind, ""), "x", "VARCHAR", True)  # type: ignore[arg-type]
-    sql = f"SELECT {typed_sql(mapped, 'x', 'Europe/London', Decimal(unit))}, {present_sql(mapped, 'x')} FROM (SELECT ?::VARCHAR AS x)"
+    values = f"SELECT {value_sql(mapped, 'x')} AS v FROM (SELECT ?::VARCHAR AS x)"
+    sql = f"SELECT {typed_sql(mapped, 'v', 'Europe/London', Decimal(unit))}, coalesce({present_sql(mapped, 'v')}, false) FROM ({values})"
     return con.execute(sql, [value]).fetchall()[0]
 
 
