@@ -1,58 +1,139 @@
-"""Starts the two web pages over a home: the Dagster UI with its daemon, and the MLflow UI. No pages are made here."""
+"""Serves a home to a browser: the Dagster UI with its daemon, the MLflow UI, and the report pages. No pages are made here."""
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
+import time
+from contextlib import suppress
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from crm_pipeline.defs.instance import dagster_home
 from crm_pipeline.errors import CrmError, UsageError
+from crm_pipeline.tracking import Tracker
+
+HOST = "127.0.0.1"
+GRACE = 20.0
+"""Seconds a server gets to end by itself before it is killed."""
 
 
 def serve(home: Path, source: Path, port: int, mlflow_port: int) -> None:
-    """Run both servers until interrupted; ends both when one ends.
+    """Run the servers until interrupted (Ctrl-C or SIGTERM); ends all when one ends.
+
+    The reports are served on the port after MLflow's.
 
     Raises
     ------
     UsageError, CrmError
-        When the extra ``ui`` is not installed, or the home was never run.
+        When the extra ``ui`` is not installed, a port is taken, the home was never run, or a server ended by itself.
     """
     if importlib.util.find_spec("dagster_webserver") is None:
         raise UsageError("The Dagster UI is not installed: pip install 'crm-pipeline[ui]'.")
     home = Path(home).absolute()
     if not (home / "lake" / "source.json").exists():
         raise CrmError(f"{home} has nothing to show yet: run `crm-pipeline run --home {home}` first.")
-    environment = os.environ | {
+    reports_port = mlflow_port + 1
+    for number, option in ((port, "--port"), (mlflow_port, "--mlflow-port"), (reports_port, "--mlflow-port")):
+        _check_free(number, option)
+    environment = _environment(home, source, mlflow_port, reports_port)
+    _ = Tracker(home).mlflow  # makes or migrates mlflow.db before any server opens it
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
+    servers: dict[str, subprocess.Popen[bytes]] = {}
+    pages = _serve_reports(home, reports_port)
+    try:
+        for name, command in _commands(home, port, mlflow_port).items():
+            servers[name] = subprocess.Popen(command, env=environment, cwd=home, start_new_session=True)
+        print(
+            f"Dagster UI  http://{HOST}:{port}\nMLflow UI   http://{HOST}:{mlflow_port}\n"
+            f"Reports     http://{HOST}:{reports_port}\nStop with Ctrl-C.",
+            flush=True,
+        )
+        while all(server.poll() is None for server in servers.values()):
+            time.sleep(0.3)
+        ended = next(name for name, server in servers.items() if server.poll() is not None)
+        raise CrmError(f"The {ended} UI ended by itself; what it said stands above.")
+    except KeyboardInterrupt:
+        print("stopping", flush=True)
+    finally:
+        pages.shutdown()
+        _stop(list(servers.values()))
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _environment(home: Path, source: Path, mlflow_port: int, reports_port: int) -> dict[str, str]:
+    """Return the servers' environment; runs that they start inherit it."""
+    return os.environ | {
         "CRM_HOME": str(home),
         "CRM_SOURCE": str(Path(source).absolute()),
+        "CRM_MLFLOW_UI": f"http://{HOST}:{mlflow_port}",
+        "CRM_REPORTS_UI": f"http://{HOST}:{reports_port}",
         "DAGSTER_HOME": str(dagster_home(home)),
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "PYTHONWARNINGS": "ignore",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
     }
-    mlflow = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", f"sqlite:///{home / 'mlflow.db'}"]
-    mlflow += ["--host", "127.0.0.1", "--port", str(mlflow_port), "--workers", "1"]
-    dagster = [str(Path(sys.executable).parent / "dagster"), "dev", "-m", "crm_pipeline.definitions"]
-    dagster += ["-h", "127.0.0.1", "-p", str(port)]
-    print(
-        f"Dagster UI  http://127.0.0.1:{port}\nMLflow UI   http://127.0.0.1:{mlflow_port}\nStop with Ctrl-C.",
-        flush=True,
-    )
-    servers = [subprocess.Popen(command, env=environment) for command in (dagster, mlflow)]
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    try:
-        while all(server.poll() is None for server in servers):
-            try:
-                servers[0].wait(timeout=1)
-            except subprocess.TimeoutExpired:
-                continue
-    except KeyboardInterrupt:
-        print("stopping")
-    finally:
-        for server in servers:
-            server.send_signal(signal.SIGINT)
-        for server in servers:
-            server.wait(timeout=30)
+
+
+def _commands(home: Path, port: int, mlflow_port: int) -> dict[str, list[str]]:
+    """Return the command of each server, by the name a person knows it by."""
+    mlflow = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{home / 'mlflow.db'}"]
+    mlflow += ["--artifacts-destination", str(home / "mlartifacts"), "--workers", "1"]
+    mlflow += ["--host", HOST, "--port", str(mlflow_port), "--uvicorn-opts", "--log-level warning"]
+    dagster = [sys.executable, "-m", "dagster", "dev", "-m", "crm_pipeline.definitions"]
+    dagster += ["-h", HOST, "-p", str(port), "--log-level", "warning"]
+    return {"Dagster": dagster, "MLflow": mlflow}
+
+
+def _check_free(port: int, option: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except (OSError, OverflowError) as error:
+            raise UsageError(
+                f"Port {port} of {HOST} cannot be used ({error}): choose another with {option}."
+            ) from error
+
+
+class _QuietPages(SimpleHTTPRequestHandler):
+    """Static files without a line in the terminal for each."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+def _serve_reports(home: Path, port: int) -> ThreadingHTTPServer:
+    """Serve the report pages in a thread of this process."""
+    (home / "reports").mkdir(exist_ok=True)
+    server = ThreadingHTTPServer((HOST, port), functools.partial(_QuietPages, directory=str(home / "reports")))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def _stop(servers: list[subprocess.Popen[bytes]]) -> None:
+    """End the servers with all that they started: asked first, killed after the grace."""
+    for server in servers:
+        _signal_group(server, signal.SIGTERM)
+    end = time.monotonic() + GRACE
+    for server in servers:
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(timeout=max(0.1, end - time.monotonic()))
+        _signal_group(server, signal.SIGKILL)
+        server.wait()
+
+
+def _signal_group(server: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(server.pid, number)

@@ -1,0 +1,137 @@
+"""A real headless Chromium, driven over its remote debugging port: open, read, press, photograph. No tests here."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from websockets.sync.client import connect
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
+    "--hide-scrollbars", "--remote-debugging-port=0",
+)  # fmt: skip
+
+
+def find_chromium() -> str | None:
+    """Return the path of the system's Chromium, None without one."""
+    return next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+class Page:
+    """One tab, spoken to in the Chrome DevTools protocol.
+
+    Parameters
+    ----------
+    address : str
+        The tab's ``ws://`` address.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._socket = connect(address, max_size=None, open_timeout=30)
+        self._count = 0
+        self.call("Page.enable")
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Send a command and return its result; events that come between are dropped."""
+        self._count += 1
+        self._socket.send(json.dumps({"id": self._count, "method": method, "params": parameters}))
+        while True:
+            answer = json.loads(self._socket.recv(timeout=60))
+            if answer.get("id") == self._count:
+                assert "error" not in answer, f"{method}: {answer['error']}"
+                return answer["result"]
+
+    def open(self, address: str) -> None:
+        """Go to an address; a page that differs only behind the # is loaded anew too."""
+        self.call("Page.navigate", url="about:blank")
+        self.call("Page.navigate", url=address)
+
+    def evaluate(self, script: str) -> Any:
+        """Return the value of a JavaScript expression, awaited."""
+        answer = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def text(self) -> str:
+        """Return what a person can read on the page."""
+        return self.evaluate("document.body ? document.body.innerText : ''") or ""
+
+    def wait(self, *wanted: str, seconds: float = 40) -> str:
+        """Return the page's text once it holds all the texts; whatever else the page shows first is waited out."""
+        end = time.monotonic() + seconds
+        while True:
+            text = self.text()
+            missing = [w for w in wanted if w not in text]
+            if not missing:
+                return text
+            assert time.monotonic() < end, f"the page never showed {missing}; it shows: {text[:3000]}"
+            time.sleep(0.25)
+
+    def press(self, label: str) -> bool:
+        """Press the button or link of this label; returns whether there was one."""
+        return self.evaluate(
+            "(() => { const b = [...document.querySelectorAll('button, a, [role=button]')]"
+            f".find(e => e.innerText.trim() === {json.dumps(label)}); if (b) b.click(); return !!b; }})()"
+        )
+
+    def photograph(self, path: Path) -> None:
+        """Write what is seen as a PNG."""
+        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+
+    def close(self) -> None:
+        """Let go of the tab."""
+        self._socket.close()
+
+
+@contextmanager
+def chromium(width: int = 1400, height: int = 900) -> Iterator[Page]:
+    """Start Chromium with a fresh profile, give its one tab, and end it."""
+    command = find_chromium()
+    assert command, "no Chromium"
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        log = Path(profile, "stderr")
+        with log.open("w") as stderr:
+            process = subprocess.Popen(
+                [command, *FLAGS, f"--window-size={width},{height}", f"--user-data-dir={profile}/data", "about:blank"],
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+            )
+        try:
+            page = Page(_tab(process, log))
+            page.call(
+                "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+            )
+            yield page
+            page.close()
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _tab(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Return the address of the first tab, once the browser said its port."""
+    end = time.monotonic() + 60
+    while not (said := re.search(r"DevTools listening on ws://([^/]+)/", log.read_text(errors="replace"))):
+        going = process.poll() is None and time.monotonic() < end
+        assert going, log.read_text(errors="replace")[-2000:]
+        time.sleep(0.1)
+    with urllib.request.urlopen(f"http://{said[1]}/json/list", timeout=30) as answer:
+        tabs = json.load(answer)
+    return next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page")
