@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -95,15 +96,17 @@ class Tracker:
             _LOADED[self.uri, info.model_uri] = model
             return Tracked(run.info.run_id, info.model_uri)
 
-    def log_evaluation(self, run_id: str, metrics: Mapping[str, float], figures: Mapping[str, Any]) -> None:
-        """Add to a model's run how it did on later outcomes: metrics and plots."""
+    def log_evaluation(self, run_id: str, metrics: Mapping[str, float], plots: Mapping[str, bytes]) -> None:
+        """Add to a model's run how it did on later outcomes: metrics, and plots as PNG bytes by name."""
         from mlflow.entities import Metric
 
         stamp = self.client.get_run(run_id).info.end_time or 0
-        listed = [Metric(name, float(value), stamp, 0) for name, value in metrics.items()]
-        self.client.log_batch(run_id, metrics=listed)
-        for file, figure in figures.items():
-            self.client.log_figure(run_id, figure, file)
+        self.client.log_batch(run_id, metrics=[Metric(name, float(value), stamp, 0) for name, value in metrics.items()])
+        with tempfile.TemporaryDirectory() as folder:
+            for name, png in plots.items():
+                path = Path(folder, f"{name}.png")
+                path.write_bytes(png)
+                self.client.log_artifact(run_id, str(path), "evaluation")
 
     def load(self, model_uri: str) -> Any:
         """Return a recorded model.

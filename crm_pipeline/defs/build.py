@@ -18,6 +18,7 @@ from crm_pipeline.defs.checks import contract_audits, contract_checks
 from crm_pipeline.defs.common import graph_of
 from crm_pipeline.defs.io import LakeIOManager
 from crm_pipeline.defs.project import Project
+from crm_pipeline.defs.sqlite import relax_sqlite
 from crm_pipeline.lake import Graph
 from crm_pipeline.tracking import Tracker
 
@@ -52,6 +53,7 @@ def build_defs(project: Project, resource_overrides: Mapping[str, Any] | None = 
     resource_overrides : mapping, optional
         Resources that replace the real ones, for tests.
     """
+    relax_sqlite()
     audits = contract_audits(project)
     built: list[Built] = []
     graph: Callable[[], Graph] = lambda: built[0].graph  # noqa: E731 - the graph follows from the assets made below

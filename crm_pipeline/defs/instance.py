@@ -13,6 +13,7 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from dagster._core.events import DagsterEventType
 from dagster._core.instance.ref import InstanceRef
 
+from crm_pipeline.defs.sqlite import relax_sqlite
 from crm_pipeline.engine import storage_error
 from crm_pipeline.lake import ALL, Graph, Lake
 
@@ -36,6 +37,7 @@ def dagster_home(home: Path) -> Path:
 def open_instance(home: Path) -> DagsterInstance:
     """Open the home's instance for runs in this process, without capturing their output."""
     folder = dagster_home(home)
+    relax_sqlite()
     os.environ["DAGSTER_HOME"] = str(folder)
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     return DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=QUIET))
@@ -52,16 +54,17 @@ def close_killed_runs(instance: DagsterInstance) -> int:
     return len(killed)
 
 
-def reconcile(instance: DagsterInstance, lake: Lake, graph: Graph) -> int:
+def reconcile(instance: DagsterInstance, lake: Lake, graph: Graph, sources: bool = True) -> int:
     """Tell the instance of every published partition it does not know (a kill between publishing and recording).
 
-    Returns how many were reported. Raw partitions are published by the source sync and are all reported here.
+    Returns how many were reported. Without ``sources``, raw partitions are left out: the source sync publishes them
+    outside of runs, and the run of their period reports them.
     """
     reported = 0
     by_asset: dict[str, dict[str, str]] = {}
     index = lake.index()
     for asset, partition in index:
-        if graph.own((asset, partition)):
+        if graph.own((asset, partition)) and (sources or not graph.nodes[asset].source):
             by_asset.setdefault(asset, {})[partition] = index[asset, partition].content_hash
     for asset, hashes in by_asset.items():
         key = dg.AssetKey(asset.split("/"))

@@ -139,12 +139,13 @@ def execute(prepared: Prepared, *, force: bool = False) -> Summary:
     Tracker(lake.home).close_orphans() if (lake.home / "mlflow.db").exists() else None
     lake.repair_links()
     collect_garbage(lake, prepared.project.settings.keep_generations_days, prepared.sync.files)
-    reconcile(instance, lake, built.graph)
+    reconcile(instance, lake, built.graph, sources=False)
     by_period: dict[str, list[Stale]] = {}
     for item in prepared.plan:
         by_period.setdefault(item.partition, []).append(item)
     for period in sorted(by_period, key=lambda p: "" if p == ALL else p):
         _run_period(prepared, summary, instance, period, by_period[period], force)
+    reconcile(instance, lake, built.graph)
     publish_views(lake)
     summary.seconds = time.perf_counter() - started
     return summary

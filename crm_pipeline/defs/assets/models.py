@@ -222,6 +222,7 @@ def _judge(
     from crm_pipeline.modeling.evaluation import evaluate
     from crm_pipeline.modeling.prediction import predict
     from crm_pipeline.modeling.scoring import level_from_json
+    from crm_pipeline.reports import plots
 
     settings = project.settings
     unit = float(settings.money_unit)
@@ -253,23 +254,20 @@ def _judge(
     rules = baseline_predictions(task, training, features, horizon=settings.horizon, money_unit=unit)
     said = pd.concat([said, rules.astype("float64")], axis=1)
     metrics = evaluate(task, said, cutoff, seed=settings.seed)
-    _log_evaluations(tracker, task, said, metrics, runs, project.source.synthetic)
-    return Result(conform(said, PREDICTIONS)), Result(
-        conform(metrics, EVALUATION), evaluation_plots(task, said, project.source.synthetic)
-    )
+    figures = task_figures(task, said, project.source.synthetic) if len(metrics) else {}
+    _log_evaluations(tracker, task, metrics, runs, {name: plots.png(figure) for name, figure in figures.items()})
+    return Result(conform(said, PREDICTIONS)), Result(conform(metrics, EVALUATION), evaluation_plots(figures))
 
 
 def _log_evaluations(
-    tracker: Tracker, task: str, said: Any, metrics: Any, runs: Mapping[str, str], synthetic: bool
+    tracker: Tracker, task: str, metrics: Any, runs: Mapping[str, str], plots: Mapping[str, bytes]
 ) -> None:
-    """Add to each model's MLflow run how it did, with the plots of the task."""
+    """Add to each model's MLflow run how it did, and the plots of all models of the task beside each other."""
     for name, run_id in runs.items():
         own = metrics[metrics["model"] == name]
         values = {f"test_{m}": v for m, v in zip(own["metric"], own["value"], strict=True) if v == v}
         if values:
-            tracker.log_evaluation(
-                run_id, values, task_figures(task, said[["cutoff", "outcome", name]], name, synthetic)
-            )
+            tracker.log_evaluation(run_id, values, plots)
 
 
 def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefinition:
@@ -308,30 +306,25 @@ def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDe
     return champion
 
 
-def task_figures(task: str, said: Any, model: str, synthetic: bool = False) -> dict[str, Any]:
-    """Return the plots of one model's predictions, by file name."""
-    from crm_pipeline.reports import plots
-
-    if task == "demand":
-        return {"demand_deciles.png": plots.demand_deciles(said, model, synthetic=synthetic)}
-    return {
-        "roc.png": plots.roc(said, model, synthetic=synthetic),
-        "calibration.png": plots.calibration(said, model, synthetic=synthetic),
-    }
-
-
-def evaluation_plots(task: str, said: Any, synthetic: bool = False) -> dict[str, Any]:
-    """Return the plots of an evaluation, the fixed model before its baselines, as Markdown for the Dagster UI."""
+def task_figures(task: str, said: Any, synthetic: bool = False) -> dict[str, Any]:
+    """Return the plots of a task's predictions, the fixed model first, by name."""
     from crm_pipeline.modeling.tasks import TASKS
     from crm_pipeline.reports import plots
 
-    fixed = TASKS[task].fixed
-    if fixed not in said:
-        return {}
-    figures = task_figures(task, said, fixed, synthetic)
+    fixed = TASKS[task].fixed if TASKS[task].fixed in said else None
+    if task == "demand":
+        return {"demand_deciles": plots.demand_deciles(said, fixed, synthetic=synthetic)}
     return {
-        name.removesuffix(".png"): dg.MetadataValue.md(plots.markdown_image(figure)) for name, figure in figures.items()
+        "roc": plots.roc(said, fixed, synthetic=synthetic),
+        "calibration": plots.calibration(said, fixed, synthetic=synthetic),
     }
+
+
+def evaluation_plots(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return plots as Markdown metadata for the Dagster UI."""
+    from crm_pipeline.reports import plots
+
+    return {name: dg.MetadataValue.md(plots.markdown_image(figure, name)) for name, figure in figures.items()}
 
 
 def model_assets(project: Project, io: LakeIOManager, tracker: Tracker) -> list[dg.AssetsDefinition]:
