@@ -32,7 +32,6 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="Only print and write what results.json holds.")
     given = parser.parse_args()
     measure.OUT.mkdir(exist_ok=True)
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     found = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     sizes: dict[str, Any] = found.get("sizes", {}) if found.get("settings") == measure.SETTINGS else {}
     for customers in () if given.again else sorted(int(size) for size in given.sizes.split(",")):

@@ -29,6 +29,9 @@ SETTINGS: dict[str, Any] = {
 }
 """The same for every size: how far back models learn and are judged, and their row caps."""
 
+ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "MLFLOW_DISABLE_TELEMETRY": "true"}
+"""Of every measured process. Without the first, XGBoost's threads burn processor time waiting for each other on a busy machine."""
+
 
 def company(customers: int) -> Path:
     """Return the folder of a made-up company of so many customers; made at first use."""
@@ -77,14 +80,22 @@ def _run(customers: int, module: str, folder: Path) -> dict[str, Any]:
 
 def _child(module: str, arguments: list[str], result: Path) -> dict[str, Any]:
     """Run a module of this package in a process of its own; a failure is returned as ``failure``, one line."""
+    log = result.with_suffix(".log")
     result.unlink(missing_ok=True)
+    log.unlink(missing_ok=True)
     load, started = os.getloadavg()[0], time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-m", f"benchmarks.{module}", *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-m", f"benchmarks.{module}", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | ENVIRONMENT,
     )
     found: dict[str, Any] = {"seconds": time.perf_counter() - started, "load_before": load}
     if done.returncode or not result.exists():
         said = (done.stderr or done.stdout).strip().splitlines()
+        if log.exists():
+            found["stretches"] = [json.loads(line) for line in _lines(str(log))]
         return found | {"failure": f"exit code {done.returncode}: {said[-1] if said else 'no message'}"}
     return found | json.loads(result.read_text(encoding="utf-8"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import threading
 import time
@@ -32,9 +33,16 @@ class Stretch(NamedTuple):
 
 
 class Meter:
-    """Cuts the life of a process into stretches; `mark` ends one. Its thread looks at the memory."""
+    """Cuts the life of a process into stretches; `mark` ends one. Its thread looks at the memory.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    log : Path, optional
+        Each stretch is added to this file as one JSON line when it ends, so that a run that fails has told how far it came.
+    """
+
+    def __init__(self, log: Path | None = None) -> None:
+        self.log = log
         self.stretches: list[Stretch] = []
         self.within: dict[str, float] = {}
         self._began, self._cpu, self._peak = time.perf_counter(), time.process_time(), resident()
@@ -45,6 +53,9 @@ class Meter:
         now, cpu, peak = time.perf_counter(), time.process_time(), max(self._peak, resident())
         self.stretches.append(Stretch(name, now - self._began, cpu - self._cpu, peak))
         self._began, self._cpu, self._peak = now, cpu, resident()
+        if self.log is not None:
+            with self.log.open("a", encoding="utf-8") as lines:
+                lines.write(json.dumps(self.stretches[-1]) + "\n")
 
     def time_calls(self, owner: type, method: str, name: str) -> None:
         """Add up the wall seconds that calls of a method take, under ``name`` in `within`."""

@@ -335,7 +335,7 @@ class Script:
 
 def main(source: Path, out: Path, result: Path) -> None:
     """Run the script, and write what it took as JSON."""
-    meter = Meter()
+    meter = Meter(result.with_suffix(".log"))
     script = Script(source, out, meter)
     script.run()
     result.write_text(json.dumps(meter.result() | {"period": script.world.last}), encoding="utf-8")

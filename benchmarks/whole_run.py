@@ -15,7 +15,7 @@ def main(source: Path, home: Path, result: Path) -> None:
     A stretch ends when the program says that a partition is built, so what Dagster does before and between counts to
     the partition that follows it.
     """
-    meter = Meter()
+    meter = Meter(result.with_suffix(".log"))
     from crm_pipeline.defs.run import execute, prepare
     from crm_pipeline.engine import Engine
     from crm_pipeline.lake import Lake
