@@ -156,3 +156,20 @@ def load_settings(home: Path) -> Settings:
         ) from None
     except ValueError as error:  # pydantic-settings: a list in the environment that is no JSON
         raise UsageError(f"A CRM_* variable cannot be read: {error}; lists are JSON, such as [1, 3].") from None
+
+
+def markdown() -> str:
+    """Return the settings as the Markdown page ``docs/settings.md``."""
+    lines = [
+        "# Settings",
+        "",
+        "Generated from `crm_pipeline/settings.py` by `crm_pipeline.settings.markdown`; do not edit. Settings stand in `crm.yaml` in",
+        "the home; a variable `CRM_<NAME>` overrules the file (lists are JSON).",
+        "",
+        "| name | default | meaning |",
+        "|---|---|---|",
+    ]
+    for name, field in Settings.model_fields.items():
+        default = field.default if field.default not in ((), 0) else "see meaning"
+        lines.append(f"| `{name}` | {default} | {field.description} |")
+    return "\n".join(lines) + "\n"

@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 
 from crm_pipeline.errors import UsageError
-from crm_pipeline.settings import load_settings
+from crm_pipeline.settings import load_settings, markdown
 
 
 def test_defaults_follow_the_grain(tmp_path):
@@ -42,3 +44,8 @@ def test_a_wrong_setting_is_one_sentence(tmp_path, text, words):
         load_settings(tmp_path)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_page_of_settings_is_current():
+    page = Path(__file__).parents[2] / "docs" / "settings.md"
+    assert page.read_text(encoding="utf-8") == markdown()
