@@ -71,7 +71,8 @@ def check(
     """Data readiness: what was found, what is refused and why, which tasks can run."""
     from crm_pipeline.console import show_json, show_readiness
     from crm_pipeline.settings import load_settings
-    from crm_pipeline.sources import load_source, readiness
+    from crm_pipeline.sources.readiness import readiness
+    from crm_pipeline.sources.spec import load_source
 
     found = readiness(load_source(source, files), load_settings(home))
     show_json(found.to_dict()) if as_json else show_readiness(found)

@@ -65,7 +65,8 @@ def prepare(
     UsageError, CrmError
         One sentence about the source, the home or the period.
     """
-    from crm_pipeline.sources import load_source, sync
+    from crm_pipeline.sources.spec import load_source
+    from crm_pipeline.sources.sync import sync
 
     settings = load_settings(home)
     loaded = load_source(source, files)

@@ -11,7 +11,8 @@ from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.engine import Engine
 from crm_pipeline.lake import Lake
 from crm_pipeline.settings import Settings
-from crm_pipeline.sources import SyncReport, load_source, sync
+from crm_pipeline.sources.spec import load_source
+from crm_pipeline.sources.sync import SyncReport, sync
 from crm_pipeline.transforms.cleaning import clean_table
 
 TODAY = date(2020, 6, 1)

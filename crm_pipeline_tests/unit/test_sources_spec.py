@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crm_pipeline.errors import UsageError
-from crm_pipeline.sources import load_source
+from crm_pipeline.sources.spec import load_source
 
 RECIPES = Path(__file__).parents[2] / "data" / "recipes"
 GOOD = "name: shop\ntables:\n  orders: {files: orders.csv}\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from crm_pipeline.errors import CrmError, UsageError
-from crm_pipeline.sources import index_files
+from crm_pipeline.sources.index import index_files
 from crm_pipeline_tests.unit.sources_world import ORDERS, World, tables
 
 STATES = "order_id,customer_id,ordered_at,amount,status,cancelled_at,returned_at\n"
