@@ -85,17 +85,7 @@ def fit(
         return Abstained(f"{estimator} was not fitted: {model}.")
     labels = _labels(of, rows, money_unit)
     model.fit(rows[columns], labels)
-    model.facts_ = {
-        "task": task,
-        "estimator": estimator,
-        "horizon": horizon,
-        "rows": len(rows),
-        "customers": int(rows["customer_id"].nunique()),
-        "cutoffs": sorted({str(pd.Timestamp(c).date()) for c in rows["cutoff"].unique()}),
-        "events": _events(of, rows),
-        "left_out": left_out,
-        **(_churn_facts(model, rows, labels) if of.kind == "binary" else _amount_facts(model, rows, labels)),
-    }
+    model.facts_ = {"estimator": estimator, "horizon": horizon, "left_out": left_out, **_facts(of, model, rows, labels)}
     return model
 
 
@@ -171,6 +161,19 @@ def _too_little(task: Task, one: Entry, rows: pd.DataFrame) -> str:
         what = "rows of the rarer outcome" if task.kind == "binary" else "rows with an order"
         return f"{events:,} {what}, at least {one.events:,} are needed: more customers or more periods."
     return ""
+
+
+def _facts(task: Task, model: Model, rows: pd.DataFrame, labels: np.ndarray) -> dict[str, Any]:
+    """Return what the model remembers of its training: how much there was, and the level around it."""
+    own = _churn_facts if task.kind == "binary" else _amount_facts
+    return {
+        "task": task.name,
+        "rows": len(rows),
+        "customers": int(rows["customer_id"].nunique()),
+        "cutoffs": sorted({str(pd.Timestamp(c).date()) for c in rows["cutoff"].unique()}),
+        "events": _events(task, rows),
+        **own(model, rows, labels),
+    }
 
 
 def _churn_facts(model: Model, rows: pd.DataFrame, labels: np.ndarray) -> dict[str, Any]:
