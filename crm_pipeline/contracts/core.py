@@ -4,6 +4,9 @@ A `TableContract` is data. From it come the reasons for which a row is refused (
 table before it is published (`audit`), and its documentation (`rules_markdown`, `contracts.docs`).
 """
 
+# pyright: reportOperatorIssue=false, reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
+# (Ibis gives a column of a table the widest type, which has no operators)
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -240,7 +243,7 @@ def audit(
             counted[f"{column.name} is negative"] = (table[column.name] < 0).sum()
     key = _unique_key(table, contract)
     if key:
-        distinct = ibis.struct({name: table[name] for name in key}).nunique()
+        distinct = ibis.struct([(name, table[name]) for name in key]).nunique()
         counted[f"{', '.join(key)} is repeated"] = table.count() - distinct
     names = list(counted)
     row = table.aggregate(**{f"n{i}": counted[name] for i, name in enumerate(names)}).to_pyarrow().to_pylist()[0]
@@ -261,13 +264,14 @@ def _schema_failures(table: ibis.Table, contract: TableContract) -> list[str]:
     if contract.main_time:
         expected |= {"event": "string", "event_at": "timestamp(6)"}
     failures = []
-    for name in schema.names:
+    names = list(schema)
+    for name in names:
         if name not in expected:
             failures.append(f"column {name} does not belong into clean/{contract.name}")
         elif schema[name].copy(nullable=True) != ibis.dtype(expected[name]):
             failures.append(f"column {name} is {schema[name]}, not {expected[name]}")
     always = [c.name for c in contract.clean_columns if c.required] + [n for n in expected if n in _ALWAYS]
-    failures += [f"column {name} is missing" for name in always if name not in schema.names]
+    failures += [f"column {name} is missing" for name in always if name not in names]
     return failures
 
 

@@ -24,6 +24,9 @@ from crm_pipeline.sources.split import FUTURE, REJECTS_SCHEMA, SNAPSHOT, UNDATED
 
 Progress = Callable[[str], None]
 
+Written = dict[tuple[int, str], list[Path]]
+"""File number and bucket to the Parquet files with their rows."""
+
 
 @dataclass
 class Reader:
@@ -53,8 +56,8 @@ class Reader:
             When a file cannot be read, or rows would be lost.
         """
         folder = self.lake.staging() / f"sync-{uuid.uuid4().hex}"
-        folder.mkdir()
         try:
+            folder.mkdir()
             self._read(list(enumerate(looks)), records, folder, progress)
         except (duckdb.Error, OSError) as error:
             found = storage_error(error, folder)
@@ -130,15 +133,9 @@ class Reader:
             for path in (path for paths in written.values() for path in paths):
                 path.unlink()
             return False
-        for n, item in batch:
-            self._fill(
-                records[n],
-                {b: p for (f, b), p in written.items() if f == n},
-                counted.get(n, _Count()),
-                item.rows,
-                mapped,
-                None,
-            )
+        sorted_out = _by_file(written)
+        for n, _ in batch:
+            self._fill(records[n], sorted_out.get(n, {}), counted.get(n, _Count()), mapped, None)
         return True
 
     def _careful(self, items: list[tuple[int, Rewritten]], records: Sequence[Record], folder: Path) -> None:
@@ -146,33 +143,37 @@ class Reader:
         for n, item in items:
             groups.setdefault(tuple(item.look.columns), []).append((n, item))
         for columns, group in groups.items():
-            mapped = self._bind([(n, item.look) for n, item in group]) if columns else []
-            written: dict[tuple[int, str], list[Path]] = {}
-            if columns:
-                numbers = ", ".join(f"({literal(str(item.rows))}, {n})" for n, item in group)
-                paths = ", ".join(literal(plain_path(item.rows)) for _, item in group)
-                scan = (
-                    f"SELECT s.* EXCLUDE (__source_line, __path), f.number AS __file, __source_line AS __line FROM read_parquet([{paths}], "
-                    f"filename = '__path') s JOIN (VALUES {numbers}) AS f(path, number) ON s.__path = f.path"
-                )
-                names = {n: records[n].name for n, _ in group}
-                target = folder / uuid.uuid4().hex
-                written = split_files(
-                    self.lake.engine.con, self.contract, scan, names, self.number, mapped, columns, self.terms, target
-                )
-            counted = self._counted(written)
+            mapped = self._bind([(n, item.look) for n, item in group])
+            written = self._split_rewritten(group, mapped, columns, records, folder) if columns else {}
+            counted, sorted_out = self._counted(written), _by_file(written)
             for n, item in group:
-                found = counted.get(n, _Count())
-                if found.rows != item.count:
+                count = counted.get(n, _Count())
+                if count.rows != item.count:
                     raise CrmError(
-                        f"{records[n].name}: {item.count} rows were read and {found.rows} sorted; "
+                        f"{records[n].name}: {item.count} rows were read and {count.rows} sorted; "
                         "nothing was published. Please report this."
                     )
-                self._fill(
-                    records[n], {b: p for (f, b), p in written.items() if f == n}, found, item.count, mapped, item
-                )
+                self._fill(records[n], sorted_out.get(n, {}), count, mapped, item)
 
-    def _counted(self, written: dict[tuple[int, str], list[Path]]) -> dict[int, _Count]:
+    def _split_rewritten(
+        self,
+        group: list[tuple[int, Rewritten]],
+        mapped: list[Mapped],
+        columns: Sequence[str],
+        records: Sequence[Record],
+        folder: Path,
+    ) -> Written:
+        numbers = ", ".join(f"({literal(str(item.rows))}, {n})" for n, item in group)
+        paths = ", ".join(literal(plain_path(item.rows)) for _, item in group)
+        scan = (
+            f"SELECT s.* EXCLUDE (__source_line, __path), f.number AS __file, __source_line AS __line FROM read_parquet([{paths}], "
+            f"filename = '__path') s JOIN (VALUES {numbers}) AS f(path, number) ON s.__path = f.path"
+        )
+        names = {n: records[n].name for n, _ in group}
+        con, target = self.lake.engine.con, folder / uuid.uuid4().hex
+        return split_files(con, self.contract, scan, names, self.number, mapped, columns, self.terms, target)
+
+    def _counted(self, written: Written) -> dict[int, _Count]:
         """Count the main rows per file and bucket, and find the first and last event, in one scan."""
         paths = {str(path): key for key, found in written.items() if key[1] != SNAPSHOT for path in found}
         if not paths:
@@ -197,12 +198,11 @@ class Reader:
         record: Record,
         written: dict[str, list[Path]],
         count: _Count,
-        rows: int,
         mapped: list[Mapped],
         item: Rewritten | None,
     ) -> None:
-        record.rows = rows + (item.bad if item else 0)
         record.malformed = item.bad if item else 0
+        record.rows = count.rows + record.malformed
         record.undated = count.undated + record.malformed
         record.orphans = count.orphans
         record.first_at, record.last_at, record.future = _iso(count.first), _iso(count.last), _iso(count.future)
@@ -236,6 +236,13 @@ class Reader:
             return None
         typed = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in REJECTS_SCHEMA.items())
         return self.lake.stage_query(f"SELECT {typed} FROM ({' UNION ALL '.join(parts)})")
+
+
+def _by_file(written: Written) -> dict[int, dict[str, list[Path]]]:
+    found: dict[int, dict[str, list[Path]]] = {}
+    for (number, bucket), paths in written.items():
+        found.setdefault(number, {})[bucket] = paths
+    return found
 
 
 @dataclass

@@ -6,14 +6,14 @@ import json
 import os
 import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from crm_pipeline.engine import Staged
 from crm_pipeline.errors import CrmError
 from crm_pipeline.lake import DataFile, Lake
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass
@@ -105,7 +105,8 @@ def load_index(lake: Lake) -> Index:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["version"] != VERSION:
             return Index(data["source"])
-        tables = {name: _table(lake, raw) for name, raw in data["tables"].items()}
+        schemas = data["schemas"]
+        tables = {name: _table(lake, raw, schemas) for name, raw in data["tables"].items()}
         return Index(data["source"], tables)
     except FileNotFoundError:
         return Index()
@@ -115,17 +116,15 @@ def load_index(lake: Lake) -> Index:
 
 def save_index(lake: Lake, index: Index) -> None:
     """Write the index atomically; every file it refers to must be in the lake."""
-    data = {
-        "version": VERSION,
-        "source": index.source,
-        "tables": {
-            name: {
-                "records": [_with_files(r) for r in table.records.values()],
-                "extras": {k: _with_files(e) for k, e in table.extras.items()},
-            }
-            for name, table in index.tables.items()
-        },
+    schemas: list[dict[str, str]] = []
+    tables = {
+        name: {
+            "records": [_with_files(r, schemas) for r in table.records.values()],
+            "extras": {k: _with_files(e, schemas) for k, e in table.extras.items()},
+        }
+        for name, table in index.tables.items()
     }
+    data = {"version": VERSION, "source": index.source, "schemas": schemas, "tables": tables}
     temporary = lake.staging() / uuid.uuid4().hex
     temporary.write_text(json.dumps(data, separators=(",", ":")), encoding="utf-8")
     os.replace(temporary, _path(lake))
@@ -136,9 +135,9 @@ def index_files(lake: Lake) -> list[str]:
     return [f.path for f in load_index(lake).files()]
 
 
-def _table(lake: Lake, raw: dict) -> TableIndex:
-    records = [Record(**{**r, "buckets": _data_files(r["buckets"])}) for r in raw["records"]]
-    extras = {name: Extra(e["key"], _data_files(e["buckets"])) for name, e in raw["extras"].items()}
+def _table(lake: Lake, raw: dict, schemas: list[dict[str, str]]) -> TableIndex:
+    records = [Record(**{**r, "buckets": _data_files(r["buckets"], schemas)}) for r in raw["records"]]
+    extras = {name: Extra(e["key"], _data_files(e["buckets"], schemas)) for name, e in raw["extras"].items()}
     there = _Existing(lake.root)
     return TableIndex(
         {r.id: r for r in records if there.all(r.buckets.values())},
@@ -164,14 +163,27 @@ class _Existing:
         return name in self._listed[folder]
 
 
-def _with_files(holder: Record | Extra) -> dict:
+def _with_files(holder: Record | Extra, schemas: list[dict[str, str]]) -> dict:
+    """Return a holder as plain data, its files as [path, rows, content_sum, number of their schema]."""
     data = dict(vars(holder))
-    data["buckets"] = {b: [asdict(f) for f in files] for b, files in holder.buckets.items()}
+    data["buckets"] = {
+        bucket: [[f.path, f.rows, f.content_sum, _number(f.columns, schemas)] for f in files]
+        for bucket, files in holder.buckets.items()
+    }
     return data
 
 
-def _data_files(raw: dict[str, list[dict]]) -> dict[str, list[DataFile | Staged]]:
-    return {bucket: [DataFile(**f) for f in files] for bucket, files in raw.items()}
+def _number(columns: dict[str, str], schemas: list[dict[str, str]]) -> int:
+    if columns not in schemas:
+        schemas.append(columns)
+    return schemas.index(columns)
+
+
+def _data_files(raw: dict[str, list], schemas: list[dict[str, str]]) -> dict[str, list[DataFile | Staged]]:
+    return {
+        bucket: [DataFile(path, rows, content_sum, schemas[number]) for path, rows, content_sum, number in files]
+        for bucket, files in raw.items()
+    }
 
 
 def _path(lake: Lake) -> Path:

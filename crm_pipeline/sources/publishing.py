@@ -10,7 +10,7 @@ from crm_pipeline.engine import Staged
 from crm_pipeline.lake import ALL, DataFile, Lake
 from crm_pipeline.periods import Calendar
 from crm_pipeline.sources.extras import snapshot_schema
-from crm_pipeline.sources.index import Record, TableIndex
+from crm_pipeline.sources.index import TableIndex
 from crm_pipeline.sources.split import FIRST, REJECTS_SCHEMA, SNAPSHOT, UNDATED, raw_schema
 
 Slot = tuple[list[DataFile | Staged], int]
@@ -38,9 +38,11 @@ def publish_table(
             place = (f"snapshot/{contract.name}", bucket) if name == SNAPSHOT else (asset, bucket)
             wanted.setdefault(place, []).extend((files, i) for i in range(len(files)))
     version = _hash(sorted({r.key for r in table.records.values()}))
+    files = {id(files): f"{r.name} {r.sha256}" for r in table.records.values() for files in r.buckets.values()}
     for (name, partition), slots in wanted.items():
         hidden = partition in (FIRST, SNAPSHOT)
-        _publish(lake, contract, name, partition, slots, version, table.records.values(), adopt_only=hidden)
+        sources = sorted({files[id(slot)] for slot, _ in slots if id(slot) in files})
+        _publish(lake, contract, name, partition, slots, version, sources, adopt_only=hidden)
     for partition in lake.partitions(asset):
         if (asset, partition) not in wanted:
             lake.remove(asset, partition)
@@ -76,7 +78,7 @@ def _publish(
     partition: str,
     slots: list[Slot],
     version: str,
-    records: Iterable[Record],
+    sources: list[str],
     *,
     adopt_only: bool,
 ) -> None:
@@ -91,8 +93,6 @@ def _publish(
         if adopt_only:
             return
         listed = [files[i] for files, i in slots]
-        names = {id(files): r for r in records for files in r.buckets.values()}
-        sources = sorted({f"{r.name} {r.sha256}" for files, _ in slots if (r := names.get(id(files)))})
         schema = {"raw": raw_schema, "snapshot": snapshot_schema}.get(asset.split("/")[0], lambda _: REJECTS_SCHEMA)(
             contract
         )

@@ -247,8 +247,9 @@ class _Check:
             f"SELECT DISTINCT dense_rank() OVER (ORDER BY customer_id) - 1 AS who, p.i FROM {self._path('orders')} o "
             f"JOIN (VALUES {starts}) AS p(i, begins, ends) ON o.event_at >= p.begins AND o.event_at < p.ends WHERE {BOUGHT}"
         ).fetchnumpy()
-        active = np.zeros((int(found["who"].max()) + 1 if len(found["who"]) else 0, len(periods)), dtype=bool)
-        active[found["who"], found["i"]] = True
+        who, when = np.asarray(found["who"], dtype=np.int64), np.asarray(found["i"], dtype=np.int64)
+        active = np.zeros((int(who.max()) + 1 if len(who) else 0, len(periods)), dtype=bool)
+        active[who, when] = True
         return comebacks(active, self.settings.year, CANDIDATES[self.settings.grain])
 
     def _facts(self, periods: int) -> dict[str, Any]:

@@ -283,7 +283,7 @@ def _sentence(error: ValidationError) -> str:
         return f"'{where}' is missing"
     if first["type"] != "value_error":
         return f"'{where}' is {first['input']!r}: {first['msg'][:1].lower()}{first['msg'][1:]}"
-    reason = str(first["ctx"]["error"])
+    reason = str(first.get("ctx", {}).get("error", first["msg"]))
     return f"'{where}': {reason}" if where else reason
 
 

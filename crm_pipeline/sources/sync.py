@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from crm_pipeline.contracts import canonical, core
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.core import TableContract
+from crm_pipeline.engine import storage_error
 from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.lake import Lake
 from crm_pipeline.periods import Calendar
@@ -99,6 +100,8 @@ def sync(
     try:
         work.read_tables()
         return work.publish()
+    except OSError as error:
+        raise storage_error(error, lake.home) from error
     finally:
         lines.drop(lake.engine.con)
 

@@ -3,6 +3,9 @@
 Pure Ibis: tables in, tables out, one period at a time, and nothing but that period.
 """
 
+# pyright: reportOperatorIssue=false, reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
+# (Ibis gives a column of a table the widest type, which has no operators)
+
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
