@@ -37,7 +37,7 @@ class Story:
 
     source: SourceState
     row: pd.Series
-    factors: dict[str, str] = field(default_factory=dict)
+    factors: dict[str, dict[str, float]] = field(default_factory=dict)
     history: pd.DataFrame = field(default_factory=pd.DataFrame)
     features: pd.Series = field(default_factory=pd.Series)
 

@@ -138,7 +138,8 @@ def load_settings(home: Path) -> Settings:
         try:
             values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            where = f" line {error.problem_mark.line + 1}" if getattr(error, "problem_mark", None) else ""
+            mark = getattr(error, "problem_mark", None)
+            where = f" line {mark.line + 1}" if mark else ""
             raise UsageError(f"{path}{where} is not valid YAML: mend it or remove it.") from error
         if not isinstance(values, dict):
             raise UsageError(f"{path} must hold 'name: value' lines, one per setting; found {type(values).__name__}.")

@@ -15,5 +15,5 @@ def columns_of(asset: str, tables: Mapping[str, Sequence[str]]) -> tuple[Output,
     """
     layer, _, name = asset.partition("/")
     if layer in ("raw", "clean", "rejects"):
-        return tuple(lake_columns(layer, name, tables.get(name, ())))
+        return tuple(Output(*column) for column in lake_columns(layer, name, tables.get(name, ())))
     return output_columns(asset)

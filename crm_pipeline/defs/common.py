@@ -43,7 +43,7 @@ def partitions_of(project: Project) -> dg.TimeWindowPartitionsDefinition:
     source, calendar = project.source, project.calendar
     end = calendar.end_date(source.last).isoformat() if source.closed else None
     kind = dg.MonthlyPartitionsDefinition if project.settings.grain == "month" else dg.WeeklyPartitionsDefinition
-    day = {} if project.settings.grain == "month" else {"day_offset": 1}
+    day: dict[str, Any] = {} if project.settings.grain == "month" else {"day_offset": 1}
     return kind(start_date=source.first, end_date=end, timezone=source.timezone, fmt="%Y-%m-%d", end_offset=0, **day)
 
 
@@ -72,7 +72,13 @@ def reads(
 
 
 def described(
-    project: Project, asset: str, code: str, *, kinds: Iterable[str] = ("duckdb",), **metadata: Any
+    project: Project,
+    asset: str,
+    code: str,
+    *,
+    kinds: Iterable[str] = ("duckdb",),
+    schema: dg.TableSchema | None = None,
+    **metadata: Any,
 ) -> dict[str, Any]:
     """Return the keyword arguments that every asset has: key, group, owners, kinds, code version, column schema."""
     layer = asset.split("/")[0]
@@ -82,7 +88,7 @@ def described(
         "owners": OWNERS,
         "kinds": set(kinds),
         "code_version": code,
-        "metadata": {**column_schema(project, asset), **metadata},
+        "metadata": {**({"dagster/column_schema": schema} if schema else column_schema(project, asset)), **metadata},
     }
 
 

@@ -112,8 +112,9 @@ class LakeIOManager(dg.IOManager):
         asset = context.asset_key.to_user_string()
         partition = context.partition_key if context.has_asset_partitions else ALL
         started = time.perf_counter()
+        extra: Mapping[str, Any] = {}
         if isinstance(obj, Adopted):
-            manifest, reused, extra = self.project.lake.snapshot(asset, [partition])[0], True, {}
+            manifest, reused = self.project.lake.snapshot(asset, [partition])[0], True
         else:
             pins = dict(self._pinned.get((context.run_id, context.step_key), {}))
             with self.project.lake.lock(asset, partition):

@@ -8,7 +8,7 @@ the baselines dashed. Every function survives empty frames: the figure then says
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -163,9 +163,15 @@ def _calibration_line(
     axis: Axes, model: str, pair: tuple[np.ndarray, ...], champion: str | None, lead: bool
 ) -> list[float]:
     """Draw one model's groups, with the noise band where it leads; return all values drawn."""
-    bins = measures.calibration_bins(*pair)
+    bins = measures.calibration_bins(pair[0], pair[1])
     if lead:
-        band = {"color": theme.BAND, "alpha": 0.7, "linewidth": 0, "label": "noise band, 19 in 20", "zorder": 1}
+        band: dict[str, Any] = {
+            "color": theme.BAND,
+            "alpha": 0.7,
+            "linewidth": 0,
+            "label": "noise band, 19 in 20",
+            "zorder": 1,
+        }
         axis.fill_between(bins["predicted"], bins["low"], bins["high"], **band)
     style = theme.style_of(model, champion)
     style |= {"linewidth": 1.6, "markersize": 6} if lead else {"linewidth": 0.9, "markersize": 4, "alpha": 0.75}
@@ -193,11 +199,10 @@ def demand_deciles(
     figure, (axis,) = theme.blank(9.2, 3.9, synthetic=synthetic)
     rows = newest(predictions)
     models = models_of(rows, champion)
-    table = (
-        measures.amount_deciles(*measures.paired(rows["outcome"], rows[models[0]]))
-        if models and len(rows)
-        else pd.DataFrame()
-    )
+    table = pd.DataFrame()
+    if models and len(rows):
+        outcome, said = measures.paired(rows["outcome"], rows[models[0]])
+        table = measures.amount_deciles(outcome, said)
     if table.empty:
         theme.nothing(axis, "No predicted amounts with a known outcome at this cut-off.")
         return figure

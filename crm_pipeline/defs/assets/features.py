@@ -152,7 +152,7 @@ def _features(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
     ]
 
     @dg.asset(
-        **described(project, "features/customers", code, **{"dagster/column_schema": dg.TableSchema(columns)}),
+        **described(project, "features/customers", code, schema=dg.TableSchema(columns)),
         ins={
             "lifetime": reads("lifetime/customers"),
             "process": reads("features/purchase_process"),

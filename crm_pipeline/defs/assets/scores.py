@@ -120,7 +120,7 @@ def _customers(project: Project) -> dg.AssetsDefinition:
     year = tuple(range(1 - settings.year, 1))
     used = {"eligibility": settings.eligibility, "horizon": settings.horizon, "money_unit": settings.money_unit}
     code = code_version(["crm_pipeline.transforms.scores"], used, ("duckdb", "ibis-framework"))
-    ins = {
+    ins: dict[str, dg.AssetIn] = {
         "lifetime": reads("lifetime/customers"),
         "orders": reads("activity/orders", year),
         **{f"scores_{task}": reads(f"scores/{task}") for task in settings.tasks},

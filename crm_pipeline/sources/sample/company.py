@@ -122,9 +122,9 @@ def _check(customers: int, seed: int, chunk: int, **effects: float) -> None:
     for name, value, least in (("customers", customers, 1), ("chunk", chunk, 1), ("seed", seed, 0)):
         if value < least:
             raise UsageError(f"The sample company's {name} must be at least {least}, found {value}.")
-    for name, value in effects.items():
-        if not 0 <= value < float("inf"):
-            raise UsageError(f"The sample company's {name} must be a number from 0 up, found {value}.")
+    for name, effect in effects.items():
+        if not 0 <= effect < float("inf"):
+            raise UsageError(f"The sample company's {name} must be a number from 0 up, found {effect}.")
 
 
 def _parts(plan: Plan, products: Products, size: int) -> Iterator[Part]:

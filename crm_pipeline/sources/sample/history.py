@@ -95,7 +95,7 @@ def live(people: People, grid: Grid, rng: np.random.Generator) -> History:
         for name, per_day in (("talks", MESSAGES_PER_DAY), ("calls", CALLS_PER_DAY)):
             rows[name].append(_utter(state, begin + absent, exposure, per_day * louder, rng))
         drop = BAD_ORDER_DROP * orders["bad"] + SLOW_CASE_DROP * orders["slow"]
-        drop = np.bincount(orders["who"], weights=drop, minlength=n)
+        drop = np.bincount(orders["who"], weights=drop, minlength=n).astype(float)
         np.fmax.at(last_order, orders["who"], orders["when"])
         state = advance(people, state, days, rng.standard_normal((2, n)), count, drop)
         if (step + 1) % grid.per_period == 0:
