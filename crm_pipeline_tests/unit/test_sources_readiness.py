@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from crm_pipeline.settings import Settings
-from crm_pipeline.sources.readiness import readiness, render_readiness, tasks
 from crm_pipeline.sources.horizon import comebacks, proposed
+from crm_pipeline.sources.readiness import readiness, render_readiness, tasks
 from crm_pipeline.sources.spec import load_source
 from crm_pipeline_tests.unit.sources_world import ORDERS, World, tables
 
