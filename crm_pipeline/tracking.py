@@ -14,6 +14,11 @@ from typing import Any, NamedTuple
 from crm_pipeline.errors import CrmError
 
 EXPERIMENT = "crm_pipeline"
+ABOUT = {
+    "mlflow.experimentKind": "custom_model_development",
+    "mlflow.note.content": "One run per trained model (task/estimator@period): its parameters, what it learned from, how it did later.",
+}
+"""Tags of the experiment: which view the MLflow UI opens, and its description."""
 
 _LOADED: dict[tuple[str, str], Any] = {}
 """Models this process has recorded or read, by store and URI: a model is immutable, so it is read once."""
@@ -49,7 +54,7 @@ class Tracker:
         mlflow.set_tracking_uri(self.uri)
         mlflow.set_registry_uri(self.uri)
         if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-            mlflow.create_experiment(EXPERIMENT, artifact_location=(self.home / "mlartifacts").as_uri())
+            mlflow.create_experiment(EXPERIMENT, artifact_location=(self.home / "mlartifacts").as_uri(), tags=ABOUT)
         mlflow.set_experiment(EXPERIMENT)
         return mlflow
 

@@ -163,7 +163,12 @@ PURCHASE_PROCESS = (
         column
         for model, title in _PROCESS
         for column in _columns(
-            (f"{model}_expected_orders", "float64", f"purchase days expected in the horizon ({title})", "purchase days"),
+            (
+                f"{model}_expected_orders",
+                "float64",
+                f"purchase days expected in the horizon ({title})",
+                "purchase days",
+            ),
             (f"{model}_alive", "float64", "probability that the customer has not left for good", "probability"),
             (f"{model}_no_order", "float64", "probability of no order in the horizon", "probability"),
         )

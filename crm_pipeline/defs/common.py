@@ -32,10 +32,21 @@ DIGESTS = Path(__file__).parent / "__pycache__" / f"digests-{sys.implementation.
 LAYERS = {
     "raw": "1_raw", "clean": "2_clean", "rejects": "2_clean", "activity": "3_activity", "lifetime": "3_activity",
     "features": "4_features", "outcomes": "4_features", "training": "5_models", "levels": "5_models",
-    "models": "5_models", "evaluation": "6_evaluation", "track_record": "6_evaluation", "scores": "7_scores",
+    "models": "5_models", "evaluation": "6_evaluation", "scores": "7_scores", "track_record": "8_reports",
     "reports": "8_reports",
 }  # fmt: skip
 """Layer (first part of the asset key) to the group shown in the UI, numbered so that groups sort in the way of the data."""
+
+
+def group_of(asset: str) -> str:
+    """Return an asset's group. A champion follows from the evaluations, so that no group leads back to an earlier one."""
+    return LAYERS["evaluation" if asset.endswith("/champion") else asset.split("/")[0]]
+
+
+def horizon_words(project: Project) -> str:
+    """Return the horizon as people say it, such as ``3 months``."""
+    h, grain = project.settings.horizon, project.settings.grain
+    return f"{h} {grain}{'s' if h != 1 else ''}"
 
 
 def partitions_of(project: Project) -> dg.TimeWindowPartitionsDefinition:
@@ -81,10 +92,9 @@ def described(
     **metadata: Any,
 ) -> dict[str, Any]:
     """Return the keyword arguments that every asset has: key, group, owners, kinds, code version, column schema."""
-    layer = asset.split("/")[0]
     return {
         "key": dg.AssetKey(asset.split("/")),
-        "group_name": LAYERS[layer],
+        "group_name": group_of(asset),
         "owners": OWNERS,
         "kinds": set(kinds),
         "code_version": code,
@@ -94,13 +104,32 @@ def described(
 
 def column_schema(project: Project, asset: str) -> dict[str, Any]:
     """Return the column schema of an asset as definition metadata, from its contract."""
+    from crm_pipeline.contracts.derived import derived_columns
     from crm_pipeline.contracts.tables import columns_of
 
-    columns = columns_of(asset, project.source.tables)
+    tables, settings = project.source.tables, project.settings
+    columns = (*columns_of(asset, tables), *derived_columns(asset, tables, settings), *_model_columns(project, asset))
     if not columns:
         return {}
     table = [dg.TableColumn(c.name, c.type, description=_with_unit(c)) for c in columns]
     return {"dagster/column_schema": dg.TableSchema(table)}
+
+
+def _model_columns(project: Project, asset: str) -> list[Any]:
+    """Return the columns that follow from which estimators and baselines are on."""
+    from crm_pipeline.contracts.outputs import Output
+    from crm_pipeline.modeling.tasks import TASKS
+
+    layer, _, name = asset.partition("/")
+    task = TASKS.get(name.removesuffix("_predictions"))
+    if task is None or not (layer == "track_record" or name.endswith("_predictions")):
+        return []
+    unit = "probability" if task.kind == "binary" else "major currency units"
+    models = project.settings.estimators(task.name) if layer == "evaluation" else []
+    return [
+        *(Output(m, "float64", f"what the model {m} foretold", unit) for m in models),
+        *(Output(f"baseline_{b}", "float64", f"what the baseline {b} foretold", unit) for b in task.baselines),
+    ]
 
 
 def _with_unit(column: Any) -> str:

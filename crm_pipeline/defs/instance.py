@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
@@ -79,7 +80,7 @@ def reconcile(instance: DagsterInstance, lake: Lake, graph: Graph, sources: bool
                         metadata={
                             "dagster/row_count": manifest.rows,
                             "content_hash": digest,
-                            "published_at": manifest.published_at,
+                            "published_at": dg.MetadataValue.timestamp(datetime.fromisoformat(manifest.published_at)),
                         },
                         tags={DATA_VERSION_TAG: digest},
                     )

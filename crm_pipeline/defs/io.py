@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
@@ -18,6 +19,8 @@ from crm_pipeline.lake import ALL, Graph, Manifest
 
 FORCE_TAG = "crm/force"
 Audit = Callable[[ibis.Table, str | None], list[str]]
+OWN = ("dagster/row_count", "content_hash", "generation", "reused", "seconds", "published_at")
+"""Metadata that every materialization gets from here."""
 
 
 @dataclass(frozen=True)
@@ -119,16 +122,18 @@ class LakeIOManager(dg.IOManager):
             pins = dict(self._pinned.get((context.run_id, context.step_key), {}))
             with self.project.lake.lock(asset, partition):
                 manifest, reused, extra = self._publish(context, asset, partition, pins, obj)
+            if reused:
+                extra = self._told_before(context)
         context.step_context.set_data_version(context.asset_key, dg.DataVersion(manifest.content_hash))
         context.add_output_metadata(
             {
+                **extra,
                 "dagster/row_count": manifest.rows,
                 "content_hash": manifest.content_hash,
                 "generation": manifest.generation,
                 "reused": reused,
                 "seconds": round(time.perf_counter() - started, 3),
-                "published_at": manifest.published_at,
-                **extra,
+                "published_at": dg.MetadataValue.timestamp(datetime.fromisoformat(manifest.published_at)),
             }
         )
         self._notify("reused" if reused else "built", asset, partition, manifest.rows)
@@ -167,6 +172,14 @@ class LakeIOManager(dg.IOManager):
             locked=True,
         )
         return manifest, False, extra
+
+    def _told_before(self, context: dg.OutputContext) -> Mapping[str, Any]:
+        """Return what the computation of a reused partition had told (plots, links), so that it stays in sight."""
+        partitions = [context.partition_key] if context.has_asset_partitions else None
+        wanted = dg.AssetRecordsFilter(asset_key=context.asset_key, asset_partitions=partitions)
+        found = context.step_context.instance.fetch_materializations(wanted, limit=1).records
+        last = found[0].asset_materialization if found else None
+        return {k: v for k, v in last.metadata.items() if k not in OWN} if last else {}
 
     def _audit(self, asset: str, partition: str, staged: Staged) -> list[str]:
         audit = self._audits.get(asset)

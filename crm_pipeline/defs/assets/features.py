@@ -7,8 +7,8 @@ from typing import Any
 import dagster as dg
 import ibis
 
-from crm_pipeline.contracts.features import activity_tables, catalogue, history
-from crm_pipeline.defs.common import LIBRARIES, code_version, described, partitions_of, reads
+from crm_pipeline.contracts.features import activity_tables, history
+from crm_pipeline.defs.common import LIBRARIES, code_version, described, horizon_words, partitions_of, reads
 from crm_pipeline.defs.io import Deferred
 from crm_pipeline.defs.project import Project
 from crm_pipeline.transforms import activity, features, lifetime, outcomes, training
@@ -146,13 +146,9 @@ def _features(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
         used,
         LIBRARIES,
     )
-    columns = [
-        dg.TableColumn(f.name, "double", description=f"{f.description} [{f.unit}]")
-        for f in catalogue(project.source.tables, settings)
-    ]
 
     @dg.asset(
-        **described(project, "features/customers", code, schema=dg.TableSchema(columns)),
+        **described(project, "features/customers", code),
         ins={
             "lifetime": reads("lifetime/customers"),
             "process": reads("features/purchase_process"),
@@ -183,8 +179,8 @@ def _outcomes(project: Project, task: str) -> dg.AssetsDefinition:
         ["crm_pipeline.transforms.outcomes", "crm_pipeline.transforms.columns"], {"horizon": h}, LIBRARIES
     )
     told = {
-        "churn": "What happened to those who could be scored h periods ago: did they order nothing since?",
-        "demand": "What those who could be scored h periods ago bought since: spend and orders.",
+        "churn": f"What happened to those who could be scored {horizon_words(project)} ago: did they order nothing since?",
+        "demand": f"What those who could be scored {horizon_words(project)} ago bought since: spend and orders.",
     }
 
     @dg.asset(

@@ -11,7 +11,7 @@ import dagster as dg
 import ibis
 
 from crm_pipeline.contracts.outputs import CARD, CHAMPION, EVALUATION, LEVEL, PREDICTIONS, conform
-from crm_pipeline.defs.common import code_version, described, partitions_of, reads
+from crm_pipeline.defs.common import code_version, described, horizon_words, partitions_of, reads
 from crm_pipeline.defs.io import Deferred, LakeIOManager, Result
 from crm_pipeline.defs.project import Project
 from crm_pipeline.modeling.estimators import entry
@@ -109,9 +109,9 @@ def _train(
         )
         card |= tracked._asdict()
         metadata |= {
+            "mlflow": dg.MetadataValue.url(tracker.link(tracked.run_id)),
             "mlflow_run": tracked.run_id,
             "model_uri": tracked.model_uri,
-            "mlflow": tracker.link(tracked.run_id),
         }
     frame = pd.DataFrame([card | {k: json.dumps(card[k], default=str) for k in ("features", "parameters")}])
     return Result(conform(frame[[c.name for c in CARD if c.name in frame]], CARD), metadata)
@@ -173,7 +173,7 @@ def level_asset(project: Project, task: str) -> dg.AssetsDefinition:
 def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefinition:
     """Return the step that judges the models of h periods ago on what happened since."""
     settings = project.settings
-    h, names = settings.horizon, settings.estimators(task)
+    h, names, ago = settings.horizon, settings.estimators(task), horizon_words(project)
     used = {"horizon": h, "seed": settings.seed, "money_unit": settings.money_unit}
     modules = [
         f"crm_pipeline.modeling.{m}"
@@ -181,8 +181,8 @@ def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.Assets
     ]
     code = code_version(modules, used, LIBRARIES)
     told = {
-        f"evaluation/{task}_predictions": "What each model and baseline of h periods ago said of each customer, beside what happened.",
-        f"evaluation/{task}": f"How well the {task} models of h periods ago foretold the h periods since, beside the baselines.",
+        f"evaluation/{task}_predictions": f"What each model and baseline of {ago} said of each customer, beside what happened.",
+        f"evaluation/{task}": f"How well the {task} models of {ago} foretold the time since, beside the baselines.",
     }
 
     def out(asset: str) -> dg.AssetOut:
@@ -298,7 +298,7 @@ def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDe
                 tracker.set_champion(
                     task, Tracked(run_id, row["model_uri"]), context.partition_key, row["model_version"]
                 )
-                metadata["mlflow"] = tracker.link(run_id)
+                metadata["mlflow"] = dg.MetadataValue.url(tracker.link(run_id))
             return Result(conform(decision, CHAMPION), metadata)
 
         return Deferred(compute)

@@ -74,7 +74,11 @@ def _write(project: Project, period: str, tables: dict[str, ibis.Table | None]) 
     temporary.write_text(render_report(data), encoding="utf-8")
     os.replace(temporary, target)
     row = {"as_of": project.calendar.end_date(period), "path": Path("reports", target.name).as_posix()}
-    metadata: dict[str, Any] = {"report": dg.MetadataValue.path(str(target))}
+    base = os.environ.get("CRM_REPORTS_UI", "http://127.0.0.1:5001")
+    metadata: dict[str, Any] = {
+        "report": dg.MetadataValue.url(f"{base}/{target.name}"),
+        "report_file": dg.MetadataValue.path(str(target)),
+    }
     for task in project.settings.tasks:
         if len(data.evaluation[task]):
             figure = plots.model_comparison(

@@ -10,7 +10,7 @@ import ibis
 from crm_pipeline.contracts.features import activity_tables, catalogue
 from crm_pipeline.contracts.outputs import SCORES, TRACK_RECORD, conform
 from crm_pipeline.defs.assets.models import LIBRARIES
-from crm_pipeline.defs.common import code_version, described, partitions_of, reads
+from crm_pipeline.defs.common import code_version, described, horizon_words, partitions_of, reads
 from crm_pipeline.defs.io import Deferred, Result
 from crm_pipeline.defs.project import Project
 from crm_pipeline.modeling.tasks import TASKS
@@ -182,7 +182,7 @@ def _track_record(project: Project, task: str) -> dg.AssetsDefinition:
     @dg.asset(
         **described(project, f"track_record/{task}", code, kinds=("pandas",)),
         description=(
-            f"The {task} scores as they were published h periods ago, beside what happened since; "
+            f"The {task} scores as they were published {horizon_words(project)} ago, beside what happened since; "
             "a later backfill of those scores stands apart as restated."
         ),
         ins={

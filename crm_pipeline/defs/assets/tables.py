@@ -13,8 +13,8 @@ UNDATED = ("products",)
 """Tables without an event time: one partition for all periods."""
 
 WHAT = {
-    "raw": "{title} as the source gives them, mapped to the canonical columns and typed; nothing is left out.",
-    "clean": "{title} that keep their contract: typed, deduplicated, as events in the period in which they became known.",
+    "raw": "{title} as the source gives them, mapped to the canonical columns and typed; nothing is left out. {more}",
+    "clean": "{title} that keep their contract: typed, without duplicates, in the period in which each became known. {more}",
     "rejects": "{title} that were refused, each with its source file, line, content and every reason.",
 }
 
@@ -41,8 +41,9 @@ def _table(project: Project, io: LakeIOManager, name: str) -> dg.AssetsDefinitio
     upstream = {dg.AssetKey(["clean", "orders"])} if lines_of_orders else set()
 
     def out(layer: str) -> dg.AssetOut:
-        about = WHAT[layer].format(title=contract.description.rstrip("."))
-        shared = described(project, f"{layer}/{name}", code, kinds=("duckdb", "parquet"), also_reads=also)
+        about = WHAT[layer].format(title=contract.title, more=contract.description)
+        reading = {"also_reads": also} if also else {}
+        shared = described(project, f"{layer}/{name}", code, kinds=("duckdb", "parquet"), **reading)
         return dg.AssetOut(**shared, description=about, dagster_type=dg.Any)
 
     @dg.multi_asset(
