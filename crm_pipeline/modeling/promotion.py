@@ -91,7 +91,8 @@ def _losses(evaluation: pd.DataFrame, loss: str, horizon: int | None, grain: Gra
         return pd.DataFrame()
     rows = rows.assign(cutoff=[str(c)[:10] for c in rows["cutoff"]])
     table = rows.pivot_table(index="cutoff", columns="model", values="value", aggfunc="last")
-    calendar, kept = Calendar(grain), []
+    calendar = Calendar(grain)
+    kept: list[str] = []
     for cutoff in sorted(table.index, reverse=True):
         if not kept or horizon is None or calendar.distance(cutoff, kept[-1]) >= horizon:
             kept.append(cutoff)

@@ -1,5 +1,7 @@
 """Assets of the layers raw, clean and rejects: one step per canonical table. Mapping and rules live in sources and transforms."""
 
+from typing import Any
+
 import dagster as dg
 import ibis
 
@@ -42,7 +44,7 @@ def _table(project: Project, io: LakeIOManager, name: str) -> dg.AssetsDefinitio
 
     def out(layer: str) -> dg.AssetOut:
         about = WHAT[layer].format(title=contract.title, more=contract.description)
-        reading = {"also_reads": also} if also else {}
+        reading: dict[str, Any] = {"also_reads": also} if also else {}
         shared = described(project, f"{layer}/{name}", code, kinds=("duckdb", "parquet"), **reading)
         return dg.AssetOut(**shared, description=about, dagster_type=dg.Any)
 

@@ -14,6 +14,14 @@ from crm_pipeline.modeling.preprocessing import matrix
 class _Boosted:
     """Raw score and contributions of a fitted booster. Missing values go the way the trees learned."""
 
+    model_: Any
+    trees: int
+    rate: float
+    depth: int
+    min_child_weight: float
+    threads: int
+    seed: int
+
     def _raw(self, values: np.ndarray) -> np.ndarray:
         return self.model_.predict(values, output_margin=True).astype(float)
 

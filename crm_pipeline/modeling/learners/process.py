@@ -15,7 +15,9 @@ def families(columns: list[str]) -> list[str]:
     return [f for f in FAMILIES if f"{f}_alive" in columns and f"{f}_expected_orders" in columns]
 
 
-def no_order_log_odds(alive: np.ndarray, rate: np.ndarray, order_days: np.ndarray) -> np.ndarray:
+def no_order_log_odds(
+    alive: np.ndarray | float, rate: np.ndarray | float, order_days: np.ndarray | float
+) -> np.ndarray:
     """Return the log-odds of no purchase day in the horizon.
 
     Given that the customer is alive, purchases are a gamma mixture of Poissons: with mean ``rate`` and a shape of

@@ -19,6 +19,7 @@ from crm_pipeline.sources.sample.export import TextExport, TypedExport
 from crm_pipeline.sources.sample.grid import Grid, make_grid
 from crm_pipeline.sources.sample.history import live
 from crm_pipeline.sources.sample.process import Products, draw_people, draw_products
+from crm_pipeline.sources.sample.truth import Judged
 
 TEXT_CUSTOMERS = 20_000  # up to here the company keeps CSV files, above Parquet
 STREAMS = ("products", "people", "life", "trade", "crm", "messages", "calls", "oracle", "dirt", "brands")
@@ -46,7 +47,7 @@ class Part:
 
     tables: dict[str, pa.Table]
     truth: dict[str, pa.Table]
-    judged: truth.Judged
+    judged: Judged
 
 
 def write_company(
