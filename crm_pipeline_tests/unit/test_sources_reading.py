@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import tempfile
 from pathlib import Path
 
+import duckdb
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from crm_pipeline.errors import CrmError, UsageError
-from crm_pipeline.sources.reading import distinct_names
+from crm_pipeline.sources.reading import distinct_names, look
+from crm_pipeline.sources.records import rewrite
+from crm_pipeline.sources.spec import Entry
 from crm_pipeline_tests.unit.sources_world import ORDERS, World, tables
+
+CON = duckdb.connect()
+ENTRY = Entry(files=("a.csv",), delimiter=",")
 
 
 def world(tmp_path: Path, name: str, content: str | bytes, **entry: str) -> World:
@@ -212,6 +224,46 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Path, "open", refusing)
     with pytest.raises(CrmError, match=r"a.csv cannot be read \(Permission denied\): mend its rights"):
         made.sync()
+
+
+@given(
+    st.lists(
+        st.lists(st.text("ab\"', \n\t;é", max_size=6), min_size=1, max_size=3).map(lambda v: v + [""] * (3 - len(v))),
+        max_size=8,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_what_a_csv_writer_writes_is_read_back(rows: list[list[str]]) -> None:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([["x", "y", "z"], *rows])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.csv")
+        path.write_text(text.getvalue(), encoding="utf-8", newline="")
+        made = rewrite(look(CON, path, "a.csv", ENTRY), ENTRY, Path(folder), "0")
+        found = pq.read_table(made.rows).to_pylist()
+    assert made.bad == 0
+    kept = [r for r in rows if any(v.strip() for v in r)]
+    assert [[r[c] or "" for c in "xyz"] for r in found if any((r[c] or "").strip() for c in "xyz")] == kept
+
+
+@given(st.binary(max_size=120), st.booleans())
+@settings(max_examples=80, deadline=None)
+def test_rule_7_every_line_of_any_bytes_is_a_row_or_malformed_or_blank(content: bytes, quoted: bool) -> None:
+    content = (
+        content.replace(b"\0", b",").replace(b"\r", b";") if quoted else content.replace(b"\0", b"").replace(b'"', b",")
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.csv")
+        path.write_bytes(b"x,y\n" + content)
+        made = rewrite(look(CON, path, "a.csv", ENTRY), ENTRY, Path(folder), "0")
+        values = [v or "" for r in pq.read_table(made.rows).to_pylist() for v in (r["x"], r["y"])]
+    lines = content.split(b"\n")
+    blank = sum(not line.decode("utf-8", "backslashreplace").strip() for line in lines)
+    spanned = sum(v.count("\n") for v in values)
+    if not quoted:
+        assert made.count + made.bad + blank == len(lines)
+    assert made.count + made.bad <= len(lines)
+    assert made.count + made.bad + spanned + blank >= len(lines)
 
 
 def test_column_names_are_told_apart() -> None:
