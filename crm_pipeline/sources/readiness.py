@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from crm_pipeline.sources.reading import literal
 from crm_pipeline.sources.spec import Source
 from crm_pipeline.sources.split import UNDATED
 from crm_pipeline.sources.sync import SyncReport, sync
+from crm_pipeline.sources.tasks import Facts, TaskReadiness, periods, tasks
 from crm_pipeline.transforms.cleaning import EXACT, clean_table, derive_orders
 
 GENERAL = r"'[^']*'"
@@ -67,15 +68,6 @@ class TableReadiness:
     missing: list[str]
     unknown_customers: int | None
     refusals: list[Refusal] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class TaskReadiness:
-    """Whether the data allow a task, and what blocks it."""
-
-    name: str
-    possible: bool
-    blocks: list[str]
 
 
 @dataclass(frozen=True)
@@ -141,8 +133,8 @@ class _Check:
             self._clean(name)
         if "orders" not in self.state.tables:
             self.clean["orders"] = self.lake.stage(derive_orders(self._table(self.clean["order_lines"])))
-        periods = self._complete_periods()
-        found = self._comebacks(periods)
+        complete = self._complete_periods()
+        found = self._comebacks(complete)
         horizon, why = proposed(found, self.settings.horizon)
         state = self.state
         return Readiness(
@@ -159,7 +151,7 @@ class _Check:
             customers=self._one(f"SELECT count(DISTINCT customer_id) FROM {self._path('orders')} WHERE {BOUGHT}"),
             tables=[self._report(name) for name in state.tables],
             absent=[name for name in CANONICAL if name not in state.tables],
-            tasks=tasks(self._facts(len(periods)), self.settings),
+            tasks=tasks(self._facts(len(complete)), self.settings),
             horizon=horizon,
             horizon_reason=why,
             comebacks=found,
@@ -177,8 +169,8 @@ class _Check:
         self.clean[name], self.rejects[name] = self.lake.stage(cleaned.clean), self.lake.stage(cleaned.rejects)
 
     def _raw(self, name: str) -> Any:
-        periods = self.calendar.range(self.state.first, self.state.last) if CANONICAL[name].main_time else [ALL]
-        return self.lake.table(f"raw/{name}", periods)
+        keys = self.calendar.range(self.state.first, self.state.last) if CANONICAL[name].main_time else [ALL]
+        return self.lake.table(f"raw/{name}", keys)
 
     def _table(self, staged: Staged) -> Any:
         return self.lake.engine.table([staged.path], staged.columns)
@@ -234,107 +226,38 @@ class _Check:
         state = self.state
         return self.calendar.range(state.first, state.complete_until) if state.complete_until else []
 
-    def _comebacks(self, periods: list[str]) -> list[Comeback]:
+    def _comebacks(self, complete: list[str]) -> list[Comeback]:
         import numpy as np
 
-        if not periods:
+        if not complete:
             return []
         starts = ", ".join(
             f"({i}, TIMESTAMP '{self.calendar.start(p)}', TIMESTAMP '{self.calendar.as_of(p)}')"
-            for i, p in enumerate(periods)
+            for i, p in enumerate(complete)
         )
         found = self.lake.engine.con.execute(
             f"SELECT DISTINCT dense_rank() OVER (ORDER BY customer_id) - 1 AS who, p.i FROM {self._path('orders')} o "
             f"JOIN (VALUES {starts}) AS p(i, begins, ends) ON o.event_at >= p.begins AND o.event_at < p.ends WHERE {BOUGHT}"
         ).fetchnumpy()
         who, when = np.asarray(found["who"], dtype=np.int64), np.asarray(found["i"], dtype=np.int64)
-        active = np.zeros((int(who.max()) + 1 if len(who) else 0, len(periods)), dtype=bool)
+        active = np.zeros((int(who.max()) + 1 if len(who) else 0, len(complete)), dtype=bool)
         active[who, when] = True
         return comebacks(active, self.settings.year, CANDIDATES[self.settings.grain])
 
-    def _facts(self, periods: int) -> dict[str, Any]:
-        """Return what `tasks` needs to know."""
+    def _facts(self, complete: int) -> Facts:
         tables = self.state.tables
-        facts: dict[str, Any] = {
-            "tables": tables,
-            "periods": periods,
-            "bought": self._one(f"SELECT count(*) FROM {self._path('orders')} WHERE {BOUGHT}"),
-        }
+        bought = self._one(f"SELECT count(*) FROM {self._path('orders')} WHERE {BOUGHT}")
+        control = recordings = 0
         if "contacts" in tables and "arm" in tables["contacts"]:
-            facts["control"] = self._one(f"SELECT count(*) FROM {self._path('contacts')} WHERE arm = 'control'")
+            control = self._one(f"SELECT count(*) FROM {self._path('contacts')} WHERE arm = 'control'")
         if "calls" in tables:
-            names = self.lake.engine.con.execute(
-                f"SELECT DISTINCT audio_path FROM {self._path('calls')} LIMIT 1000"
-            ).fetchall()
-            facts["recordings"] = sum((self.source.root / name).is_file() for (name,) in names)
-        return facts
+            query = f"SELECT DISTINCT audio_path FROM {self._path('calls')} ORDER BY 1 LIMIT 1000"
+            names = self.lake.engine.con.execute(query).fetchall()
+            recordings = sum((self.source.root / name).is_file() for (name,) in names)
+        return Facts(tables, complete, bought, control, recordings)
 
 
 BOUGHT = "event = 'placed' AND amount > 0"
-
-
-def tasks(facts: Mapping[str, Any], settings: Settings) -> list[TaskReadiness]:
-    """Return for every task whether the data allow it, and what blocks it.
-
-    Parameters
-    ----------
-    facts : mapping
-        ``tables`` (with mapped columns), ``periods`` (complete ones), ``bought`` (orders with a positive amount),
-        ``control`` (contacts of a control arm), ``recordings`` (found among the first thousand).
-    """
-    tables, periods, h = facts["tables"], facts["periods"], settings.horizon
-    unit = settings.grain
-    orders = _blocks(
-        (
-            not facts["bought"],
-            "no order has a positive amount: map orders.amount, or give order_lines with quantity and unit_price",
-        ),
-        (
-            periods < h + 1,
-            f"{periods} {unit}s are covered whole, {h + 1} are needed before one outcome of {h} {unit}s is known",
-        ),
-    )
-    judged = (
-        []
-        if periods >= 2 * h + 1
-        else [f"trained but not judged: {2 * h + 1} whole {unit}s are needed, there are {periods}"]
-    )
-    year = settings.year
-    value = _blocks(
-        (
-            periods < 2 * year,
-            f"outcomes of {year} {unit}s need {2 * year} whole {unit}s, there are {periods}: marked extrapolated",
-        )
-    )
-    response = _blocks(
-        ("contacts" not in tables, "there is no table contacts"),
-        (
-            "contacts" in tables and not facts.get("control"),
-            "contacts.arm names no control arm, so no effect can be measured",
-        ),
-    )
-    text = _blocks(("messages" not in tables, "there is no table messages"))
-    audio = _blocks(
-        ("calls" not in tables, "there is no table calls"),
-        (
-            "calls" in tables and not facts.get("recordings"),
-            "no recording that calls.audio_path names was found beside the source's files",
-        ),
-    )
-    later = ["not part of this version yet"]
-    return [
-        TaskReadiness("churn", not orders, orders or judged),
-        TaskReadiness("demand", not orders, orders or judged),
-        TaskReadiness("value", False, [*orders, *value, *later]),
-        TaskReadiness("segment", False, [*orders, *later]),
-        TaskReadiness("response", False, [*response, *later]),
-        TaskReadiness("text (intent, sentiment)", False, [*text, *later]),
-        TaskReadiness("audio (emotion)", False, [*audio, *later]),
-    ]
-
-
-def _blocks(*found: tuple[bool, str]) -> list[str]:
-    return [why for blocked, why in found if blocked]
 
 
 def _listed(names: Collection[str]) -> str:
@@ -344,61 +267,62 @@ def _listed(names: Collection[str]) -> str:
 def render_readiness(found: Readiness) -> Any:
     """Return the report as something Rich can print."""
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
-    overview = Table(
-        "table",
-        "files",
-        "rows",
-        "facts kept",
-        "refused",
-        "duplicates",
-        "unknown customers",
-        "from",
-        "to",
-        title="Tables",
-        title_justify="left",
-    )
-    refusals = Table("table", "rows", "why refused", "for example", title="Refused rows", title_justify="left")
-    columns = Table("table", "columns not mapped", title="Columns", title_justify="left")
-    for t in found.tables:
-        unknown = "" if t.unknown_customers is None else f"{t.unknown_customers:,}"
-        overview.add_row(
-            t.name,
-            f"{t.files:,}",
-            f"{t.rows:,}",
-            f"{t.kept:,}",
-            f"{t.refused:,}",
-            f"{t.duplicates:,}",
-            unknown,
-            t.first or "",
-            t.last or "",
-        )
-        for r in t.refusals:
-            refusals.add_row(t.name, f"{r.rows:,}", Text(r.reason), Text(r.example))
-        columns.add_row(t.name, _listed(t.missing))
-    able = Table("task", "possible", "what blocks it, or limits it", title="Tasks", title_justify="left")
-    for task in found.tasks:
-        able.add_row(task.name, "yes" if task.possible else "no", "; ".join(task.blocks))
-    back = Table(
-        "silent for", "cut-offs", "lapsed", "order again", "within", title="Who comes back", title_justify="left"
-    )
-    for one in found.comebacks:
-        back.add_row(
-            str(one.horizon),
-            str(one.cutoffs),
-            f"{one.lapse_rate:.0%}",
-            f"{one.back:.0%}",
-            f"{one.follow} {found.grain}s",
-        )
-    head = Text(
+    head = (
         f"{found.source}: {found.customers:,} customers, {found.first} to {found.last} ({found.timezone}), "
         f"complete until {found.complete_until or 'no whole ' + found.grain}"
     )
-    advice = Text(f"Proposed horizon: {found.horizon} {found.grain}s ({found.horizon_reason}).")
-    absent = Text(f"Tables that the source does not have: {_listed(found.absent)}.")
-    notes = [Text(f"note: {w}") for w in found.warnings]
+    advice = f"Proposed horizon: {periods(found.horizon, found.grain)} ({found.horizon_reason})."
+    absent = f"Tables that the source does not have: {_listed(found.absent)}."
+    refused = [_grid("Refused rows", REFUSED, _refused_rows(found))] if any(t.refusals for t in found.tables) else []
     return Group(
-        head, overview, *([refusals] if refusals.row_count else []), columns, absent, able, back, advice, *notes
+        Text(head),
+        _grid("Tables", TABLES, _table_rows(found)),
+        *refused,
+        _grid("Columns", ("table", "columns not mapped"), [(t.name, _listed(t.missing)) for t in found.tables]),
+        Text(absent),
+        _grid("Tasks", TASKS, [(t.name, "yes" if t.possible else "no", "; ".join(t.blocks)) for t in found.tasks]),
+        _grid("Who comes back", BACK, _back_rows(found)),
+        Text(advice),
+        *(Text(f"note: {warning}") for warning in found.warnings),
     )
+
+
+TABLES = ("table", "files", "rows", "facts kept", "refused", "duplicates", "unknown customers", "from", "to")
+REFUSED = ("table", "rows", "why refused", "for example")
+TASKS = ("task", "possible", "what blocks it, or limits it")
+BACK = ("silent for", "cut-offs", "lapsed", "order again", "within")
+
+
+def _grid(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*header, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def _table_rows(found: Readiness) -> list[tuple[str, ...]]:
+    rows = []
+    for t in found.tables:
+        unknown = "" if t.unknown_customers is None else f"{t.unknown_customers:,}"
+        counts = (f"{n:,}" for n in (t.files, t.rows, t.kept, t.refused, t.duplicates))
+        rows.append((t.name, *counts, unknown, t.first or "", t.last or ""))
+    return rows
+
+
+def _refused_rows(found: Readiness) -> list[tuple[str, ...]]:
+    return [(t.name, f"{r.rows:,}", r.reason, r.example) for t in found.tables for r in t.refusals]
+
+
+def _back_rows(found: Readiness) -> list[tuple[str, ...]]:
+    return [
+        (
+            periods(one.horizon, found.grain), str(one.cutoffs), f"{one.lapse_rate:.0%}", f"{one.back:.0%}",
+            periods(one.follow, found.grain),
+        )
+        for one in found.comebacks
+    ]  # fmt: skip

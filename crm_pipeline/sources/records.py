@@ -19,6 +19,7 @@ from crm_pipeline.sources.reading import Look, distinct_names, unreadable
 from crm_pipeline.sources.spec import Entry
 
 BATCH = 50_000
+csv.field_size_limit(1 << 24)
 MOST_LINES = 500
 """A quoted value that goes on for longer is taken for one that was never closed."""
 
@@ -52,6 +53,9 @@ class Rewritten:
 
 
 Record = tuple[int, "list[str | None] | Malformed"]
+
+Line = tuple[int, str, bool]
+"""Number, text, and whether it could be decoded."""
 
 MALFORMED = pa.schema([("source_line", pa.int64()), ("reasons", pa.string()), ("content", pa.string())])
 
@@ -112,11 +116,10 @@ class _Writer:
         return self.path
 
     def _flush(self) -> None:
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(self.path, self.schema, compression="zstd")
+        writer = self._writer = self._writer or pq.ParquetWriter(self.path, self.schema, compression="zstd")
         columns = list(zip(*self._waiting, strict=True)) or [()] * len(self.schema)
         arrays = [pa.array(c, f.type) for c, f in zip(columns, self.schema, strict=True)]
-        self._writer.write_table(pa.Table.from_arrays(arrays, schema=self.schema))
+        writer.write_table(pa.Table.from_arrays(arrays, schema=self.schema))
         self._waiting = []
 
 
@@ -130,7 +133,7 @@ def _opened(item: Look, entry: Entry) -> tuple[list[str], Iterator[Record]]:
     return names, _delimited(item, entry, len(names))
 
 
-def _lines(item: Look, entry: Entry) -> Iterator[tuple[int, str, bool]]:
+def _lines(item: Look, entry: Entry) -> Iterator[Line]:
     """Yield number, text and whether it could be decoded, line by line."""
     encoding = "utf-8" if entry.encoding == "utf-8-sig" else entry.encoding
     if "16" in encoding or "32" in encoding:
@@ -149,12 +152,25 @@ def _lines(item: Look, entry: Entry) -> Iterator[tuple[int, str, bool]]:
                 yield number, line.decode(encoding, "backslashreplace"), False
 
 
+class _Pushback:
+    """Lines of a file, some of which can be given back."""
+
+    def __init__(self, lines: Iterator[Line]) -> None:
+        self._lines = lines
+        self._given_back: deque[Line] = deque()
+
+    def next(self) -> Line | None:
+        return self._given_back.popleft() if self._given_back else next(self._lines, None)
+
+    def give_back(self, lines: list[Line]) -> None:
+        self._given_back.extendleft(reversed(lines))
+
+
 def _delimited(item: Look, entry: Entry, width: int) -> Iterator[Record]:
-    lines = _lines(item, entry)
-    waiting: deque[tuple[int, str, bool]] = deque()
+    lines = _Pushback(_lines(item, entry))
     header = bool(item.header)
-    while waiting or (following := next(lines, None)):
-        number, text, decoded = waiting.popleft() if waiting else following
+    while (line := lines.next()) is not None:
+        number, text, decoded = line
         if not text.strip():
             continue
         if header:
@@ -165,30 +181,37 @@ def _delimited(item: Look, entry: Entry, width: int) -> Iterator[Record]:
         elif "\0" in text:
             yield number, Malformed("holds a NUL byte", text)
         else:
-            values = text.split() if item.format == "blank" else _values(item, text, lines, waiting)
+            values = text.split() if item.format == "blank" else _values(item.delimiter, text, lines)
             yield number, values if isinstance(values, Malformed) else _checked(values, width, text)
 
 
-def _values(item: Look, text: str, lines: Iterator, waiting: deque) -> list[str] | Malformed:
+def _values(delimiter: str, text: str, lines: _Pushback) -> list[str] | Malformed:
     """Split a line into values; take further lines while a quoted value is open, and give them back if it never closes."""
     if '"' not in text:
-        return text.split(item.delimiter)
-    taken: list[tuple[int, str, bool]] = []
-    whole = text
+        return text.split(delimiter)
+    taken: list[Line] = []
     while True:
+        whole = [text + "\n", *(line + "\n" for _, line, _ in taken)] if taken else [text]
         try:
-            return next(csv.reader(whole.splitlines(keepends=True), delimiter=item.delimiter, strict=True))
+            return next(csv.reader(whole, delimiter=delimiter, strict=True))
         except csv.Error as error:
             if "unexpected end" not in str(error):
-                waiting.extendleft(reversed(taken))
+                lines.give_back(taken)
                 return Malformed("a quoted value is not closed or not escaped", text)
-        following = (waiting.popleft() if waiting else next(lines, None)) if len(taken) < MOST_LINES else None
-        if following is None or not following[2]:
-            taken += [following] if following else []
-            waiting.extendleft(reversed(taken))
+        if not _take(taken, lines):
+            lines.give_back(taken)
             return Malformed("a quoted value is never closed", text)
-        taken.append(following)
-        whole += "\n" + following[1]
+
+
+def _take(taken: list[Line], lines: _Pushback) -> bool:
+    """Take lines up to one with a quote, which may close the value; tell whether there is one."""
+    while len(taken) < MOST_LINES and (line := lines.next()) is not None:
+        taken.append(line)
+        if not line[2]:
+            return False
+        if '"' in line[1]:
+            return True
+    return False
 
 
 def _checked(values: list[str], width: int, text: str) -> list[str | None] | Malformed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 
 from crm_pipeline.settings import Settings
 from crm_pipeline.sources.horizon import comebacks, proposed
-from crm_pipeline.sources.readiness import readiness, render_readiness, tasks
+from crm_pipeline.sources.readiness import readiness, render_readiness
 from crm_pipeline.sources.spec import load_source
+from crm_pipeline.sources.tasks import Facts, tasks
 from crm_pipeline_tests.unit.sources_world import ORDERS, World, tables
 
 
@@ -52,21 +54,20 @@ def _renders(found: object) -> None:
 
 
 def test_what_blocks_a_task_is_said() -> None:
-    facts = {
-        "tables": {"orders": ("order_id",), "contacts": ("arm",), "calls": ()},
-        "periods": 3,
-        "bought": 0,
-        "control": 0,
-    }
+    facts = Facts({"orders": ("order_id",), "contacts": ("arm",), "calls": ()}, periods=3, bought=0)
     blocks = {t.name: t.blocks for t in tasks(facts, Settings())}
     assert "no order has a positive amount" in blocks["churn"][0]
     assert "3 months are covered whole, 4 are needed" in blocks["churn"][1]
     assert "contacts.arm names no control arm" in blocks["response"][0]
     assert blocks["text (intent, sentiment)"][0] == "there is no table messages"
     assert "no recording" in blocks["audio (emotion)"][0]
-    ready = {t.name: t for t in tasks({**facts, "periods": 5, "bought": 9}, Settings())}
+    ready = {t.name: t for t in tasks(replace(facts, periods=5, bought=9), Settings())}
     assert ready["churn"].possible
     assert "trained but not judged" in ready["churn"].blocks[0]
+    few = {t.name: t for t in tasks(replace(facts, periods=9, bought=9), Settings())}
+    assert few["churn"].blocks == [
+        "judged on 2 outcomes of 3 months one after another: too few to choose a model by them"
+    ]
 
 
 def test_comebacks_are_counted_over_all_cutoffs() -> None:

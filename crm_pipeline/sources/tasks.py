@@ -1,0 +1,112 @@
+"""Which tasks the data of a source allow, and what blocks the others. Facts in, sentences out; no data access."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from crm_pipeline.settings import Settings
+
+LATER = "not part of this version yet"
+
+
+@dataclass(frozen=True)
+class TaskReadiness:
+    """Whether the data allow a task, and what blocks it (or limits it, where it is possible)."""
+
+    name: str
+    possible: bool
+    blocks: list[str]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What `tasks` needs to know of a source.
+
+    Attributes
+    ----------
+    tables : mapping of str to collection of str
+        Its tables with the mapped columns.
+    periods : int
+        Periods it covers whole.
+    bought : int
+        Orders with a positive amount.
+    control : int
+        Contacts of a control arm.
+    recordings : int
+        Recordings found among the first thousand that calls name.
+    """
+
+    tables: Mapping[str, Collection[str]]
+    periods: int
+    bought: int
+    control: int = 0
+    recordings: int = field(default=0)
+
+
+def tasks(facts: Facts, settings: Settings) -> list[TaskReadiness]:
+    """Return for every task whether the data allow it, and what blocks it."""
+    orders = _orders(facts, settings)
+    limits = _limits(facts, settings)
+    return [
+        TaskReadiness("churn", not orders, orders or limits),
+        TaskReadiness("demand", not orders, orders or limits),
+        TaskReadiness("value", False, [*orders, *_value(facts, settings), LATER]),
+        TaskReadiness("segment", False, [*orders, LATER]),
+        TaskReadiness("response", False, [*_response(facts), LATER]),
+        TaskReadiness("text (intent, sentiment)", False, [*_absent(facts, "messages"), LATER]),
+        TaskReadiness("audio (emotion)", False, [*_audio(facts), LATER]),
+    ]
+
+
+def _orders(facts: Facts, settings: Settings) -> list[str]:
+    h, unit, found = settings.horizon, settings.grain, []
+    if not facts.bought:
+        found.append(
+            "no order has a positive amount: map orders.amount, or give order_lines with quantity and unit_price"
+        )
+    if facts.periods < h + 1:
+        found.append(
+            f"{periods(facts.periods, unit)} are covered whole, {h + 1} are needed before one outcome of {periods(h, unit)} is known"
+        )
+    return found
+
+
+def _limits(facts: Facts, settings: Settings) -> list[str]:
+    h, unit = settings.horizon, settings.grain
+    if facts.periods < 2 * h + 1:
+        return [f"trained but not judged: {2 * h + 1} whole {unit}s are needed, there are {facts.periods}"]
+    blocks = facts.periods // h - 1
+    if blocks < 4:
+        return [
+            f"judged on {blocks} outcomes of {periods(h, unit)} one after another: too few to choose a model by them"
+        ]
+    return []
+
+
+def _value(facts: Facts, settings: Settings) -> list[str]:
+    year, unit = settings.year, settings.grain
+    if facts.periods >= 2 * year:
+        return []
+    return [f"outcomes of {year} {unit}s need {2 * year} whole {unit}s, there are {facts.periods}: marked extrapolated"]
+
+
+def _response(facts: Facts) -> list[str]:
+    if "contacts" not in facts.tables:
+        return _absent(facts, "contacts")
+    return [] if facts.control else ["contacts.arm names no control arm, so no effect can be measured"]
+
+
+def _audio(facts: Facts) -> list[str]:
+    if "calls" not in facts.tables:
+        return _absent(facts, "calls")
+    return [] if facts.recordings else ["no recording that calls.audio_path names was found beside the source's files"]
+
+
+def _absent(facts: Facts, table: str) -> list[str]:
+    return [] if table in facts.tables else [f"there is no table {table}"]
+
+
+def periods(count: int, unit: str) -> str:
+    """Return a count of periods in words: ``1 month``, ``3 months``."""
+    return f"{count} {unit}" + ("" if count == 1 else "s")
