@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 
 from crm_pipeline.defs.build import Built, build_defs
+from crm_pipeline.defs.disk import disk_error, told_of_disk, without_echo
 from crm_pipeline.defs.instance import PID_TAG, close_killed_runs, open_instance, reconcile
 from crm_pipeline.defs.io import FORCE_TAG
 from crm_pipeline.defs.project import Project, open_lake
@@ -65,6 +66,13 @@ def prepare(
     UsageError, CrmError
         One sentence about the source, the home or the period.
     """
+    with told_of_disk(home):
+        return _prepare(source, home, files, through, periods, listener)
+
+
+def _prepare(
+    source: Path, home: Path, files: Path | None, through: str | None, periods: int, listener: Listener | None
+) -> Prepared:
     from crm_pipeline.sources.spec import load_source
     from crm_pipeline.sources.sync import sync
 
@@ -132,6 +140,11 @@ def execute(prepared: Prepared, *, force: bool = False) -> Summary:
     CrmError
         When a period failed; what was published before stays, and the next run goes on from there.
     """
+    with told_of_disk(prepared.project.home), without_echo():
+        return _execute(prepared, force)
+
+
+def _execute(prepared: Prepared, force: bool) -> Summary:
     started = time.perf_counter()
     built, lake = prepared.built, prepared.project.lake
     summary = Summary(prepared)
@@ -178,7 +191,7 @@ def _run_period(
         else:
             summary.built += 1
     if not result.success:
-        raise _failure(result, period)
+        raise _failure(result, period, built.project.home)
 
 
 def _still_stale(built: Built, items: list[Stale]) -> list[Stale]:
@@ -195,7 +208,7 @@ def _still_stale(built: Built, items: list[Stale]) -> list[Stale]:
     return list(stale.values())
 
 
-def _failure(result: dg.ExecuteInProcessResult, period: str) -> Exception:
+def _failure(result: dg.ExecuteInProcessResult, period: str, home: Path) -> Exception:
     """Return the first step failure as the user's one sentence, with the original text kept for --debug."""
     for event in result.all_events:
         if event.is_step_failure:
@@ -209,7 +222,7 @@ def _failure(result: dg.ExecuteInProcessResult, period: str) -> Exception:
                 if name in ("CrmError", "UsageError")
                 else f"{event.step_key} failed: {message}"
             )
-            failure = CrmError(f"{period}: {text}")
+            failure = disk_error(message, home) or CrmError(f"{period}: {text}")
             failure.__cause__ = RuntimeError(event.step_failure_data.error_display_string)
             return failure
     return CrmError(f"{period}: the run {result.run_id} failed; see it in the Dagster UI (crm-pipeline ui).")
