@@ -23,6 +23,9 @@ VOLATILE = frozenset(
 )
 """Columns that say when and by which run a row was made, or compare with what was published before: never content."""
 
+ZSTD_LEVEL = 1
+"""Of Parquet files: against DuckDB's 3, a million order lines take a fifth less time to write and 6 % more room."""
+
 
 @dataclass(frozen=True)
 class Staged:
@@ -83,7 +86,7 @@ class Engine:
         """
         if isinstance(rows, ibis.Table):
             try:
-                self.ibis.to_parquet(rows, path, compression="zstd")
+                self.ibis.to_parquet(rows, path, compression="zstd", compression_level=ZSTD_LEVEL)
                 return self.describe_file(path)
             except (duckdb.Error, OSError) as error:
                 raise storage_error(error, path.parent) from error
@@ -96,7 +99,8 @@ class Engine:
     def stage_query(self, query: str, path: Path) -> Staged:
         """Write the result of a query to a Parquet file and describe it; raises as `stage` does."""
         try:
-            self.con.execute(f"COPY ({query}) TO {_literal(path)} (FORMAT parquet, COMPRESSION zstd)")
+            how = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {ZSTD_LEVEL}"
+            self.con.execute(f"COPY ({query}) TO {_literal(path)} ({how})")
             return self.describe_file(path)
         except (duckdb.Error, OSError) as error:
             raise storage_error(error, path.parent) from error
