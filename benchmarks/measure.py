@@ -22,7 +22,7 @@ SETTINGS: dict[str, Any] = {
     "training_stride": 3,
     "training_cutoffs": 2,
     "evaluation_cutoffs": 2,
-    "training_rows": 100_000,
+    "training_rows": 50_000,
     "process_sample": 50_000,
     "memory_limit": "4GB",
     "threads": 2,

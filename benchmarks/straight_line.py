@@ -316,10 +316,12 @@ class Script:
             scored_at=datetime.now(UTC).replace(tzinfo=None, microsecond=0),
             release=",".join(f"{task}:{d.iloc[0]['champion']}" for task, d in champions.items()),
         )
+        scored = {t: self.read(f"scores/{t}", last) for t in s.tasks}
         made = scores.customers(
             self.read("lifetime/customers", last),
             self.read("activity/orders", *year),
-            *(self.read(f"scores/{t}", last) if t in s.tasks else None for t in ("churn", "demand")),
+            scored.get("churn"),
+            scored.get("demand"),
             frame,
             **{n: self.read(f"activity/{n}", *year) for n in ("categories", "contacts") if n in self.names},
         )

@@ -12,8 +12,9 @@ import ibis
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.engine import Engine, Staged
 from crm_pipeline.settings import Settings
-from crm_pipeline.sources import extras, load_source
+from crm_pipeline.sources import extras
 from crm_pipeline.sources.index import Index
+from crm_pipeline.sources.spec import load_source
 from crm_pipeline.sources.split import ALL, FIRST, SNAPSHOT, UNDATED, raw_schema
 from crm_pipeline.sources.sync import _Sync
 
