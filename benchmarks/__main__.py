@@ -33,11 +33,11 @@ def main() -> None:
     given = parser.parse_args()
     measure.OUT.mkdir(exist_ok=True)
     found = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-    sizes: dict[str, Any] = found.get("sizes", {}) if found.get("settings") == measure.SETTINGS else {}
+    sizes: dict[str, Any] = found.get("sizes", {})
     for customers in () if given.again else sorted(int(size) for size in given.sizes.split(",")):
         sizes[str(customers)] = size(customers, given.rounds)
         RESULTS.write_text(
-            json.dumps({"settings": measure.SETTINGS, "machine": measure.machine(), "sizes": sizes}, indent=1),
+            json.dumps({"machine": measure.machine(), "sizes": sizes}, indent=1),
             encoding="utf-8",
         )
     listed = sorted(sizes.values(), key=lambda one: one["customers"])
@@ -51,9 +51,10 @@ def main() -> None:
 
 def size(customers: int, rounds: int) -> dict[str, Any]:
     """Measure everything for one number of customers."""
-    _say(f"\n{customers:,} customers: {settings_line()}")
+    _say(f"\n{customers:,} customers: {settings_line(measure.SETTINGS)}")
     _say(f"company in {measure.company(customers)}; load of the machine {os.getloadavg()[0]:.1f}")
     found: dict[str, Any] = {"customers": customers, "measured": datetime.now(UTC).isoformat(timespec="minutes")}
+    found["settings"] = measure.SETTINGS
     found["features"] = measure.feature_layer(customers)
     found["runs"], found["straight"] = [], []
     for _ in range(rounds):
@@ -72,9 +73,9 @@ def show(found: dict[str, Any]) -> None:
         _say("\n" + tables.plain(table))
 
 
-def settings_line() -> str:
+def settings_line(settings: dict[str, Any]) -> str:
     """Return the settings of the runs in one line."""
-    return ", ".join(f"{name} {value}" for name, value in measure.SETTINGS.items())
+    return ", ".join(f"{name} {value}" for name, value in settings.items())
 
 
 def page(listed: list[dict[str, Any]]) -> str:
@@ -93,9 +94,6 @@ def page(listed: list[dict[str, Any]]) -> str:
         ),
         "## Machine",
         facts + busy,
-        "## Settings of every run",
-        settings_line() + ". `training_rows` is the row cap of every learner, `process_sample` that of the purchase "
-        "process; reasons are computed for every scored customer.",
         "## Bars",
         tables.markdown(tables.verdicts(listed)),
         LEFT_OUT,
@@ -103,6 +101,10 @@ def page(listed: list[dict[str, Any]]) -> str:
     for one in listed:
         parts += [
             f"## {one['customers']:,} customers",
+            (
+                f"Measured {one['measured']} (UTC) with {settings_line(one['settings'])}. `training_rows` is the row cap of "
+                "every learner, `process_sample` that of the purchase process; reasons are computed for every scored customer."
+            ),
             (
                 "A layer's seconds run from the end of the partition before to the end of its own, so they hold Dagster's steps; "
                 "its peak is the process's memory in that time."

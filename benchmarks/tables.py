@@ -42,9 +42,15 @@ def good(runs: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
     return min(finished, key=lambda run: run["seconds"]) if finished else {}
 
 
+def shown(runs: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the best run, or where none finished, what is known of one that failed."""
+    runs = list(runs)
+    return good(runs) or next((run for run in runs if run.get("stretches")), {})
+
+
 def layer_table(size: Size) -> list[list[str]]:
     """Return the rows of seconds and memory per layer, whole run beside straight line."""
-    run, straight = good(size["runs"]), good(size["straight"])
+    run, straight = shown(size["runs"]), shown(size["straight"])
     ours, theirs = layers(run), layers(straight)
     rows = [
         ["layer", "partitions", "seconds", "cpu seconds", "peak MiB", "straight: seconds", "cpu seconds", "peak MiB"]
@@ -60,14 +66,14 @@ def layer_table(size: Size) -> list[list[str]]:
 
 def within_table(size: Size) -> list[list[str]]:
     """Return what lay within the layers: hashing, manifests, MLflow."""
-    found = good(size["runs"]).get("within", {})
+    found = shown(size["runs"]).get("within", {})
     return [["within the layers", "seconds"], *([name, f"{value:.1f}"] for name, value in found.items())]
 
 
 def slowest(size: Size, most: int = 12) -> list[list[str]]:
     """Return the assets that took longest, over all their partitions."""
     total: dict[str, list[float]] = {}
-    for name, seconds, cpu, peak in good(size["runs"]).get("stretches", []):
+    for name, seconds, cpu, peak in shown(size["runs"]).get("stretches", []):
         one = total.setdefault(name.split("@")[0], [0.0, 0.0, 0.0])
         one[0], one[1], one[2] = one[0] + seconds, one[1] + cpu, max(one[2], peak)
     top = sorted(total.items(), key=lambda item: -item[1][0])[:most]
@@ -129,7 +135,7 @@ def _judged(value: float, bar: float, unit: str) -> tuple[str, str]:
 
 
 def _three(of: Mapping[str, Any] | None) -> list[str]:
-    if not of:
+    if not of or "cpu" not in of:
         return ["", "", ""]
     return [f"{of['seconds']:.1f}", f"{of['cpu']:.1f}", f"{of['peak'] / 2**20:,.0f}"]
 
