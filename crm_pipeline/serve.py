@@ -81,6 +81,7 @@ def _environment(home: Path, source: Path, mlflow_port: int, reports_port: int) 
         "CRM_REPORTS_UI": f"http://{HOST}:{reports_port}",
         "DAGSTER_HOME": str(dagster_home(home)),
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "PYTHONWARNINGS": "ignore",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
     }

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -35,12 +35,12 @@ class Page:
 
     Parameters
     ----------
-    address : str
-        The tab's ``ws://`` address.
+    socket : ClientConnection
+        The open connection to the tab's debugging address.
     """
 
-    def __init__(self, address: str) -> None:
-        self._socket = connect(address, max_size=None, open_timeout=30)
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
         self._count = 0
         self.call("Page.enable")
 
@@ -91,10 +91,6 @@ class Page:
         """Write what is seen as a PNG."""
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
 
-    def close(self) -> None:
-        """Let go of the tab."""
-        self._socket.close()
-
 
 @contextmanager
 def chromium(width: int = 1400, height: int = 900) -> Iterator[Page]:
@@ -110,12 +106,11 @@ def chromium(width: int = 1400, height: int = 900) -> Iterator[Page]:
                 stderr=stderr,
             )
         try:
-            page = Page(_tab(process, log))
-            page.call(
-                "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
-            )
-            yield page
-            page.close()
+            with connect(_tab(process, log), max_size=None, open_timeout=30) as socket:
+                page = Page(socket)
+                size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+                page.call("Emulation.setDeviceMetricsOverride", **size)
+                yield page
         finally:
             process.terminate()
             try:
