@@ -17,6 +17,9 @@ Model: TypeAlias = Any
 """A fitted `crm_pipeline.modeling.learners.base.Learner`: scikit-learn's API, ``raw``, ``attributions``, ``facts_``."""
 
 DECILES = 10
+PARALLEL_ROWS = 50_000
+"""Below so many training rows a learner is faster on one thread than on several."""
+
 INTERVAL = (0.1, 0.5, 0.9)
 """Quantiles of actual over predicted that give the low, median and high amount: an 80 % interval."""
 
@@ -69,6 +72,7 @@ def fit(
     """
     one, of = entry(task, estimator), TASKS[task]
     rows = in_learning_order(training[training["cutoff"].isin(comparable_cutoffs(training, horizon))])
+    threads = threads if len(rows) >= PARALLEL_ROWS else 1
     short = _too_little(of, one, rows)
     if short:
         return Abstained(short)

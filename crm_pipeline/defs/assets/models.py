@@ -173,7 +173,7 @@ def level_asset(project: Project, task: str) -> dg.AssetsDefinition:
 def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefinition:
     """Return the step that judges the models of h periods ago on what happened since."""
     settings = project.settings
-    h, names, ago = settings.horizon, settings.estimators(task), horizon_words(project)
+    h, names, ago = settings.horizon, settings.estimators(task), f"{horizon_words(project)} ago"
     used = {"horizon": h, "seed": settings.seed, "money_unit": settings.money_unit}
     modules = [
         f"crm_pipeline.modeling.{m}"
