@@ -54,6 +54,11 @@ class Page:
                 assert "error" not in answer, f"{method}: {answer['error']}"
                 return answer["result"]
 
+    def resize(self, width: int, height: int) -> None:
+        """Give the window a size in pixels."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
+
     def open(self, address: str) -> None:
         """Go to an address; a page that differs only behind the # is loaded anew too."""
         self.call("Page.navigate", url="about:blank")
@@ -87,6 +92,17 @@ class Page:
             f".find(e => e.innerText.trim() === {json.dumps(label)}); if (b) b.click(); return !!b; }})()"
         )
 
+    def scroll_to(self, heading: str) -> None:
+        """Bring a text to the top of the window."""
+        script = (
+            "(wanted => { const said = e => (e.innerText || '').trim();"
+            " const found = [...document.querySelectorAll('h1, h2, h3')].find(e => said(e).includes(wanted))"
+            " || [...document.querySelectorAll('div, span')].filter(e => said(e) === wanted).pop();"
+            " if (found) found.scrollIntoView(); return !!found; })"
+        )
+        found = self.evaluate(f"{script}({json.dumps(heading)})")
+        assert found, f"nothing on the page says {heading}"
+
     def photograph(self, path: Path) -> None:
         """Write what is seen as a PNG."""
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
@@ -108,8 +124,7 @@ def chromium(width: int = 1400, height: int = 900) -> Iterator[Page]:
         try:
             with connect(_tab(process, log), max_size=None, open_timeout=30) as socket:
                 page = Page(socket)
-                size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-                page.call("Emulation.setDeviceMetricsOverride", **size)
+                page.resize(width, height)
                 yield page
         finally:
             process.terminate()

@@ -22,7 +22,7 @@ def take(dagster: str, mlflow: str, home: Path, out: Path) -> None:
     with chromium(1400, 900) as page:
         _lineage(page, dagster, out)
         _asset(page, f"{dagster}/assets/activity/orders", "Row count", out / "asset.png")
-        _asset(page, f"{dagster}/assets/models/churn/champion", "Row count", out / "champion.png")
+        _asset(page, f"{dagster}/assets/models/churn/champion", "decision", out / "champion.png", "Metadata")
         page.open(f"{dagster}/assets/evaluation/churn")
         page.wait("[Show Markdown]")
         page.press("[Show Markdown]")
@@ -34,6 +34,7 @@ def take(dagster: str, mlflow: str, home: Path, out: Path) -> None:
         newest = max((home / "reports").glob("*.html"))
         page.open(newest.absolute().as_uri())
         page.wait("rack record")
+        page.scroll_to("Models against baselines")
         _settle(page, out / "report.png")
 
 
@@ -43,12 +44,20 @@ def _lineage(page: Page, dagster: str, out: Path) -> None:
     time.sleep(2)
     page.press("Skip")
     page.press("Hide navigation")
+    time.sleep(1)
+    page.resize(2200, 700)  # the graph fits itself to the window: wide enough to read
+    page.open(f"{dagster}/asset-groups")
+    page.wait(*LAYERS)
     _settle(page, out / "lineage.png")
+    page.resize(1400, 900)
 
 
-def _asset(page: Page, address: str, wanted: str, to: Path) -> None:
+def _asset(page: Page, address: str, wanted: str, to: Path, heading: str = "") -> None:
     page.open(address)
     page.wait(wanted)
+    time.sleep(2)
+    if heading:
+        page.scroll_to(heading)
     _settle(page, to)
 
 
