@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from crm_pipeline.errors import CrmError
+from crm_pipeline.lake import only_one
 
 EXPERIMENT = "crm_pipeline"
 ABOUT = {
@@ -53,10 +54,21 @@ class Tracker:
 
         mlflow.set_tracking_uri(self.uri)
         mlflow.set_registry_uri(self.uri)
-        if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-            mlflow.create_experiment(EXPERIMENT, artifact_location=(self.home / "mlartifacts").as_uri(), tags=ABOUT)
-        mlflow.set_experiment(EXPERIMENT)
+        artifacts = self.home / "mlartifacts"
+        with only_one(artifacts / ".opening.lock"):
+            self._make_store(mlflow, artifacts / ".mlflow.db")
+            if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+                mlflow.create_experiment(EXPERIMENT, artifact_location=artifacts.as_uri(), tags=ABOUT)
+            mlflow.set_experiment(EXPERIMENT)
         return mlflow
+
+    def _make_store(self, mlflow: Any, temporary: Path) -> None:
+        """Make a new store apart and put it in place whole: a kill during its migrations leaves nothing half made."""
+        if (self.home / "mlflow.db").exists():
+            return
+        temporary.unlink(missing_ok=True)
+        mlflow.MlflowClient(tracking_uri=f"sqlite:///{temporary}").search_experiments()
+        os.replace(temporary, self.home / "mlflow.db")
 
     @cached_property
     def client(self) -> Any:

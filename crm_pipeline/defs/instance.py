@@ -16,7 +16,7 @@ from dagster._core.instance.ref import InstanceRef
 
 from crm_pipeline.defs.sqlite import relax_sqlite
 from crm_pipeline.engine import storage_error
-from crm_pipeline.lake import ALL, Graph, Lake
+from crm_pipeline.lake import ALL, Graph, Lake, only_one
 
 PID_TAG = "crm/pid"
 TEMPLATE = Path(__file__).parent / "dagster.yaml"
@@ -29,7 +29,9 @@ def dagster_home(home: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "dagster.yaml").exists():
-            shutil.copyfile(TEMPLATE, folder / "dagster.yaml")
+            temporary = folder / f".dagster.yaml.{os.getpid()}"
+            shutil.copyfile(TEMPLATE, temporary)
+            os.replace(temporary, folder / "dagster.yaml")
     except OSError as error:
         raise storage_error(error, Path(home)) from error
     return folder
@@ -41,7 +43,8 @@ def open_instance(home: Path) -> DagsterInstance:
     relax_sqlite()
     os.environ["DAGSTER_HOME"] = str(folder)
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
-    return DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=QUIET))
+    with only_one(folder / ".opening.lock"):  # the first to come makes the databases, which two cannot do at once
+        return DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=QUIET))
 
 
 def close_killed_runs(instance: DagsterInstance) -> int:

@@ -44,7 +44,9 @@ def _partition(lake: Lake, asset: str, partition: str, oldest: datetime, kept: s
     removed = 0
     for old, following in itertools.zip_longest(generations, generations[1:]):
         superseded = following is not None and datetime.fromisoformat(following.published_at) < oldest
-        if superseded:
+        # a process killed between recording a generation and publishing it: nobody ever read it
+        unpublished = current is not None and old.generation > current.generation
+        if superseded or unpublished:
             _history_path(lake, old).unlink(missing_ok=True)
             removed += 1
         else:
@@ -65,7 +67,7 @@ def _dead_staging(lake: Lake) -> int:
     removed = 0
     host = socket.gethostname()
     for folder in (lake.root / ".staging").iterdir():
-        name, _, rest = folder.name.rpartition("-")
+        name, _, _ = folder.name.rpartition("-")
         owner_host, _, pid = name.rpartition("-")
         if owner_host == host and pid.isdigit() and not _alive(int(pid)):
             shutil.rmtree(folder, ignore_errors=True)

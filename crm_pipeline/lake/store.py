@@ -8,7 +8,6 @@ partition, ``.history/`` every generation, ``.staging/`` what is being written, 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import socket
 import uuid
@@ -21,6 +20,7 @@ import ibis
 
 from crm_pipeline.engine import VOLATILE, Engine, Staged, storage_error
 from crm_pipeline.errors import CrmError
+from crm_pipeline.lake.locks import only_one
 from crm_pipeline.lake.manifest import DataFile, Manifest, content_hash
 
 
@@ -146,10 +146,7 @@ class Lake:
     @contextlib.contextmanager
     def lock(self, asset: str, partition: str) -> Iterator[None]:
         """Hold the lock of one partition; the system frees it when the process dies."""
-        path = self.root / ".locks" / asset / f"{partition}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with only_one(self.root / ".locks" / asset / f"{partition}.lock"):
             yield
 
     def adopt(self, asset: str, partition: str, staged: Staged | DataFile) -> DataFile:

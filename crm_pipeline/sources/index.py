@@ -87,7 +87,8 @@ class Index:
     def files(self) -> Iterator[DataFile | Staged]:
         """Yield every data file that the index refers to."""
         for table in self.tables.values():
-            for holder in (*table.records.values(), *table.extras.values()):
+            holders: list[Record | Extra] = [*table.records.values(), *table.extras.values()]
+            for holder in holders:
                 for files in holder.buckets.values():
                     yield from files
 

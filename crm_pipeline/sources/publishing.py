@@ -38,10 +38,10 @@ def publish_table(
             place = (f"snapshot/{contract.name}", bucket) if name == SNAPSHOT else (asset, bucket)
             wanted.setdefault(place, []).extend((files, i) for i in range(len(files)))
     version = _hash(sorted({r.key for r in table.records.values()}))
-    files = {id(files): f"{r.name} {r.sha256}" for r in table.records.values() for files in r.buckets.values()}
+    origin = {id(files): f"{r.name} {r.sha256}" for r in table.records.values() for files in r.buckets.values()}
     for (name, partition), slots in wanted.items():
         hidden = partition in (FIRST, SNAPSHOT)
-        sources = sorted({files[id(slot)] for slot, _ in slots if id(slot) in files})
+        sources = sorted({origin[id(slot)] for slot, _ in slots if id(slot) in origin})
         _publish(lake, contract, name, partition, slots, version, sources, adopt_only=hidden)
     for partition in lake.partitions(asset):
         if (asset, partition) not in wanted:

@@ -186,7 +186,7 @@ class _Check:
         undated = self.lake.snapshot(f"rejects/{name}", [UNDATED])[0]
         paths = [self.rejects[name].path, *(str(self.lake.root / f.path) for f in undated.files)]
         refusals = self._refusals(paths)
-        span = (None, None)
+        span: tuple[str | None, ...] = (None, None)
         if contract.main_time:
             at = local_sql("event_at", self.source.timezone)
             query = f"SELECT min({at}), max({at}) FROM {self._path(name)}"

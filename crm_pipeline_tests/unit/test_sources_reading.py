@@ -228,7 +228,9 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @given(
     st.lists(
-        st.lists(st.text("ab\"', \n\t;é\u2028\x0b", max_size=6), min_size=1, max_size=3).map(lambda v: v + [""] * (3 - len(v))),
+        st.lists(st.text("ab\"', \n\t;é\u2028\x0b", max_size=6), min_size=1, max_size=3).map(
+            lambda v: v + [""] * (3 - len(v))
+        ),
         max_size=8,
     )
 )
