@@ -104,9 +104,9 @@ def loaded() -> dict[str, Any]:
 
 
 def test_definitions_load_without_heavy_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every process of Dagster pays for this: the bar is 1.5 times Dagster's own import, here with air for a busy machine."""
+    """Every process of Dagster pays for this: the bar is 1.5 times Dagster's own import, measured as the best of three."""
     monkeypatch.setenv("CRM_HOME", str(tmp_path))
     first = loaded()
     assert not {*HEAVY, *LIGHT} & set(first["modules"])
-    best = min((loaded() for _ in range(2)), key=lambda r: r["ours"] / r["dagster"])
-    assert best["ours"] <= 2.0 * best["dagster"], best
+    best = min((first, loaded(), loaded()), key=lambda r: r["ours"] / r["dagster"])
+    assert best["ours"] <= 1.5 * best["dagster"], best
