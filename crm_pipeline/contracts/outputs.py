@@ -63,7 +63,7 @@ CHAMPION = _columns(
     ("task", "text", "what is predicted"),
     ("champion", "text", "the estimator that scores"),
     ("model_version", "text", "version of that model"),
-    ("status", "text", "promoted, fixed, unjudged, fallback or abstained"),
+    ("status", "text", "promoted, fixed, unjudged, kept or abstained"),
     ("reason", "text", "why, in one sentence"),
     ("blocks", "int64", "non-overlapping blocks of h periods it was judged on", "blocks"),
     ("evidence", "text", "the figures behind the decision, as JSON"),

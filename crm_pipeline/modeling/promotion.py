@@ -61,7 +61,9 @@ def decide(
     candidates = sorted(fitted["estimator"]) if len(fitted) else []
     losses = _losses(evaluation, TASKS[task].loss, horizon, grain)
     verdict = _verdict(task, losses, candidates)
-    row: dict[str, Any] = {"task": task, **verdict._asdict(), "blocks": len(losses)}
+    fixed = TASKS[task].fixed
+    blocks = int(losses[fixed].notna().sum()) if fixed in losses else len(losses)
+    row: dict[str, Any] = {"task": task, **verdict._asdict(), "blocks": blocks}
     row["evidence"] = json.dumps(_evidence(TASKS[task].loss, losses), sort_keys=True)
     for name in ("model_version", "model_uri"):
         own = fitted.loc[fitted["estimator"] == verdict.champion, name] if name in fitted else fitted.iloc[:0]

@@ -354,9 +354,9 @@ def test_cdnow_expected_purchase_days_correlate_with_the_actual_ones(until, corr
         assert auc(lapsed, -found.features.mbg_expected_orders) >= 0.769
 
 
-def test_online_retail_converges_at_every_month_end():
+def test_online_retail_converges_at_the_ends_of_quarters():
     days = online_retail(need(REAL_DATA / "online_retail"))
-    for month in np.arange("2010-04", "2011-10", dtype="datetime64[M]"):
+    for month in np.arange("2010-06", "2011-10", 3, dtype="datetime64[M]"):
         as_of = day(f"{month}-01")
         found = purchase_process_features(lifetime_at(days, as_of), as_of, 91, 50_000, 1)
         assert found.mbg.converged, month
