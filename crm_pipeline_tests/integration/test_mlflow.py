@@ -69,7 +69,7 @@ def test_models_have_a_signature_an_example_and_plots(client: Any, runs: list[An
 
     mlflow.set_tracking_uri(f"sqlite:///{whole.home / 'mlflow.db'}")
     run = next(r for r in runs if r.data.tags["crm.partition"] < f"{whole.through}-01")
-    files = {f.path for f in client.list_artifacts(run.info.run_id)}
+    files = {f.path for folder in (None, "evaluation") for f in client.list_artifacts(run.info.run_id, folder)}
     assert "input_example.json" in files
     assert any(name.endswith(".png") for name in files)
     info = mlflow.models.get_model_info(f"models:/{run.outputs.model_outputs[0].model_id}")
