@@ -14,6 +14,7 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	touch $(STAMP)
+	@echo "ready: .venv/bin/crm-pipeline --help"
 
 demo: setup
 	test -e data/sample/source.yaml || $(BIN)/crm-pipeline sample --out data/sample

@@ -130,6 +130,10 @@ def show_results(summary: Summary) -> None:
     made = " · synthetic data" if source.synthetic else ""
     unit = source.currency or "major units"
     first = call_first(scores.frame)
+    if first.empty:
+        out.print(
+            "No one to call first: no customer has both a churn and a demand score; the reasons stand below, task by task."
+        )
     table = Table(title=f"Call first: most value at risk as of the end of {scores.label}{made}", title_justify="left")
     for heading in ("customer", f"at risk ({unit})", "will lapse", "why"):
         table.add_column(heading, justify="right" if "risk" in heading or "lapse" in heading else "left")
@@ -138,14 +142,16 @@ def show_results(summary: Summary) -> None:
         table.add_row(
             str(row.customer_id), f"{row.value_at_risk:,.0f}", f"{row.churn_probability:.0%}", "; ".join(reasons)
         )
-    out.print(table)
+    if len(first):
+        out.print(table)
     for task in project.settings.tasks:
         _show_models(summary, task, model_vs_baselines, made)
     report = project.home / "reports" / f"{project.calendar.label(summary.prepared.through)}.html"
     out.print(f"Report      {report}")
     out.print(f"Scores      crm-pipeline scores --home {project.home}")
-    out.print(f"Dagster UI  crm-pipeline ui --home {project.home}   → http://127.0.0.1:3000")
-    out.print("MLflow UI   (the same command)   → http://127.0.0.1:5000")
+    out.print(
+        f"UI          crm-pipeline ui --home {project.home}: Dagster at http://127.0.0.1:3000, MLflow at http://127.0.0.1:5000"
+    )
 
 
 SHOWN = {"churn": ("auc", "brier", "log_loss", "lift_at_10"), "demand": ("spearman", "wape", "bias", "deviance")}
@@ -165,7 +171,10 @@ def _show_models(summary: Summary, task: str, compare: Any, made: str) -> None:
 
 def _models_table(frame: pd.DataFrame, task: str, champion: str | None, calendar: Calendar, made: str) -> Table:
     newest, cutoffs = calendar.label(str(frame["cutoff"].iloc[0])[:10]), int(frame["cutoffs"].max())
-    title = f"{task}: model against baselines, judged on what followed the end of {newest}; the mean of {cutoffs} cut-offs behind{made}"
+    title = (
+        f"{task}: model against baselines, judged on what followed the end of {newest} "
+        f"(in brackets the mean of up to {cutoffs} cut-offs){made}"
+    )
     table = Table(title=title, title_justify="left")
     table.add_column("model")
     shown = [m for m in SHOWN[task] if m in frame]

@@ -18,6 +18,9 @@ from crm_pipeline.sources.state import SourceState, read_state
 
 TABLE = "scores/customers"
 CONSENT = "snapshot/customers"
+CONTACTING = ("call", "personal offer", "win-back mail")
+"""Recommended actions that need consent to marketing."""
+
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -61,7 +64,8 @@ def open_scores(home: Path, as_of: str | None = None) -> Scores:
             f"{home} has no scores of {calendar.label(period)}; it has {', '.join(calendar.label(k) for k in known[-6:])}."
         )
     frame = lake.table(TABLE, [period]).execute()
-    order = frame.value_at_risk.fillna(-1).to_numpy()
+    # by value at risk; where there is no value, by risk
+    order = frame.value_at_risk.fillna(frame.churn_probability.fillna(0) - 2).to_numpy()
     frame = (
         frame.assign(_order=order)
         .sort_values(["_order", "customer_id"], ascending=[False, True])
@@ -79,7 +83,9 @@ def _with_consent(lake: Lake, frame: pd.DataFrame) -> pd.DataFrame:
         return frame
     refused = set(now.filter(now.consent_marketing == False).customer_id.execute())  # noqa: E712 - an Ibis expression
     hit = frame.customer_id.isin(refused)
+    contacting = hit & frame.recommended_action.isin(CONTACTING)
     return frame.assign(
+        recommended_action=frame.recommended_action.where(~contacting, "do not contact (no consent)"),
         contactable=frame.contactable.where(~hit, False),
         not_contactable_reason=frame.not_contactable_reason.where(~hit, "no consent to marketing (as last read)"),
     )

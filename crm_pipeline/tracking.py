@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -170,6 +172,8 @@ class Tracker:
 
     def close_orphans(self) -> int:
         """End runs that a killed process left RUNNING; returns how many. Call it when no other run is going on."""
+        if not self._any_running():
+            return 0
         experiment = self.mlflow.get_experiment_by_name(EXPERIMENT)
         running = self.client.search_runs([experiment.experiment_id], "attributes.status = 'RUNNING'")
         for run in running:
@@ -177,6 +181,17 @@ class Tracker:
             if not pid.isdigit() or not Path(f"/proc/{pid}").exists():
                 self.client.set_terminated(run.info.run_id, status="KILLED")
         return len(running)
+
+    def _any_running(self) -> bool:
+        """Ask the file itself, because importing MLflow takes seconds and there is nearly never such a run."""
+        path = self.home / "mlflow.db"
+        if not path.exists():
+            return False
+        with contextlib.closing(sqlite3.connect(path, timeout=30)) as connection:
+            known = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'runs'").fetchone()[0]
+            return bool(
+                known and connection.execute("SELECT count(*) FROM runs WHERE status = 'RUNNING'").fetchone()[0]
+            )
 
     @contextmanager
     def _run(self, name: str, tags: Mapping[str, str]) -> Iterator[Any]:

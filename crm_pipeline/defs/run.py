@@ -150,16 +150,17 @@ def _execute(prepared: Prepared, force: bool) -> Summary:
     summary = Summary(prepared)
     instance = open_instance(lake.home)
     close_killed_runs(instance)
-    Tracker(lake.home).close_orphans() if (lake.home / "mlflow.db").exists() else None
+    Tracker(lake.home).close_orphans()
     lake.repair_links()
     collect_garbage(lake, prepared.project.settings.keep_generations_days, prepared.sync.files)
-    reconcile(instance, lake, built.graph, sources=False)
+    reconcile(instance, lake, built.graph, sources=not prepared.plan)
     by_period: dict[str, list[Stale]] = {}
     for item in prepared.plan:
         by_period.setdefault(item.partition, []).append(item)
     for period in sorted(by_period, key=lambda p: "" if p == ALL else p):
         _run_period(prepared, summary, instance, period, by_period[period], force)
-    reconcile(instance, lake, built.graph)
+    if summary.run_ids:
+        reconcile(instance, lake, built.graph)
     publish_views(lake)
     summary.seconds = time.perf_counter() - started
     return summary

@@ -157,7 +157,9 @@ def _columns(table: Table, frame: Frame) -> dict[str, Value]:
         "reason_1": _text(table, "c_reason_1"),
         "reason_2": _text(table, "c_reason_2"),
         "reason_3": _text(table, "c_reason_3"),
-        "reasons_changed": _text(table, "reason_before") != _text(table, "c_reason_1"),
+        "reasons_changed": table.reason_before != _text(table, "c_reason_1")
+        if "reason_before" in table.columns
+        else ibis.null("boolean"),
         "expected_orders": _or_null(table, "d_expected_orders"),
         "expected_spend": spend,
         "median_spend": _or_null(table, "d_median"),
@@ -203,6 +205,10 @@ def _why_not(table: Table, scored: BooleanColumn, frame: Frame) -> Value:
     )
 
 
+def _control(table: Table) -> Value:
+    return table.in_control.fill_null(False) if "in_control" in table.columns else ibis.literal(False)
+
+
 def _action(
     table: Table, scored: BooleanColumn, risk: NumericValue, open_cases: NumericValue, opted_out: BooleanColumn
 ) -> Value:
@@ -210,6 +216,7 @@ def _action(
     return ibis.cases(
         (~scored, ibis.null("string")),
         (opted_out, "do not contact (opted out)"),
+        (_control(table), "leave alone (control group)"),
         ((open_cases > 0).fill_null(False), "settle the open case first"),
         ((risk >= HIGH) & valued, "call"),
         ((risk >= MEDIUM) & valued, "personal offer"),
