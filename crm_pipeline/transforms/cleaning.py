@@ -80,7 +80,9 @@ def clean_table(
     rows = _with_duplicates(rows, contract, mapped)
     kept = ~rows.refused_ & rows.duplicate_.isnull()
     shown = [*clean_names(contract, mapped), *(("event", "event_at") if contract.main_time else ()), "source_file"]
-    clean = _absolute(rows.filter(kept), contract).select(shown)
+    # in the order of the source, so that the same rows give the same file whatever the threads did
+    order = [*ORDER_OF_ROWS, *(("event",) if contract.main_time else ())]
+    clean = _absolute(rows.filter(kept), contract).order_by(order).select(shown)
     return Cleaned(clean, _rejects(rows.filter(~kept), contract, currency, money_unit))
 
 
@@ -98,7 +100,7 @@ def derive_orders(lines: ibis.Table) -> ibis.Table:
         source_file=_.source_file.min(),
     )
     names = ["order_id", "customer_id", "amount", *discount, "event", "event_at", "source_file"]
-    return orders.select(names)
+    return orders.select(names).order_by("order_id", "customer_id", "event")
 
 
 def unknown_customers(rows: ibis.Table, customers: ibis.Table) -> ibis.expr.types.IntegerScalar:
