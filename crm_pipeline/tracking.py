@@ -88,9 +88,8 @@ class Tracker:
         example: Any,
         predicted: Any,
         trusted: Sequence[str],
-        figures: Mapping[str, Any] | None = None,
     ) -> Tracked:
-        """Record a fitted model as one finished run with signature, input example and plots.
+        """Record a fitted model as one finished run with signature and input example; `log_evaluation` adds plots.
 
         A run whose recording fails ends as FAILED. ``example`` is a small DataFrame of features and ``predicted``
         the model's answer to it; ``trusted`` are the types skops may load.
@@ -100,8 +99,6 @@ class Tracker:
 
             self.mlflow.log_params({k: str(v)[:500] for k, v in parameters.items()})
             self.mlflow.log_metrics({k: float(v) for k, v in metrics.items()})
-            for file, figure in (figures or {}).items():
-                self.mlflow.log_figure(figure, file)
             info = self.mlflow.sklearn.log_model(
                 model,
                 name=name.replace("/", "_").replace("@", "_"),

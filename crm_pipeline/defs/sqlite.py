@@ -32,10 +32,3 @@ def _on_connect(connection: Any, _: Any) -> None:
         kept = sqlite3.connect(path, check_same_thread=False, timeout=30)
         kept.execute("SELECT count(*) FROM sqlite_master").fetchall()
         _KEPT[path] = kept
-
-
-def release_sqlite() -> None:
-    """Close the connections kept open, so that the files are written back."""
-    for connection in _KEPT.values():
-        connection.close()
-    _KEPT.clear()
