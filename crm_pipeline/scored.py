@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from crm_pipeline.contracts.outputs import CUSTOMERS
 from crm_pipeline.engine import Engine
 from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.lake import Lake
@@ -20,6 +21,9 @@ TABLE = "scores/customers"
 CONSENT = "snapshot/customers"
 CONTACTING = ("call", "personal offer", "win-back mail")
 """Recommended actions that need consent to marketing."""
+
+DAYS = (*(c.name for c in CUSTOMERS if c.type == "date32"), "last_order_at")
+"""What is a day: always, or (the last) where the source has no times of day."""
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -63,7 +67,7 @@ def open_scores(home: Path, as_of: str | None = None) -> Scores:
         raise UsageError(
             f"{home} has no scores of {calendar.label(period)}; it has {', '.join(calendar.label(k) for k in known[-6:])}."
         )
-    frame = lake.table(TABLE, [period]).execute()
+    frame = with_days(lake.table(TABLE, [period]).execute())
     # by value at risk; where there is no value, by risk
     order = frame.value_at_risk.fillna(frame.churn_probability.fillna(0) - 2).to_numpy()
     frame = (
@@ -91,6 +95,15 @@ def _with_consent(lake: Lake, frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def with_days(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with dates for the days in it: those of the contract, and orders none of which has a time of day."""
+    days = [name for name in DAYS[:-1] if name in frame]
+    if "last_order_at" in frame:
+        ordered = frame.last_order_at.dropna()
+        days += ["last_order_at"] if (ordered == ordered.dt.normalize()).all() else []
+    return frame.assign(**{name: frame[name].dt.date.astype(object).where(frame[name].notna(), None) for name in days})
+
+
 def write_scores(scores: Scores, form: str, to: Path | None) -> None:
     """Write the table as csv, parquet or json, to a file or to standard output.
 
@@ -102,7 +115,9 @@ def write_scores(scores: Scores, form: str, to: Path | None) -> None:
         if form == "parquet":
             frame.to_parquet(target, index=False)
         elif form == "json":
-            frame.to_json(target, orient="records", date_format="iso", indent=1)
+            # pandas would write a date as an instant
+            days = {c: frame[c].map(str, na_action="ignore") for c in DAYS if c in frame and frame[c].dtype == object}
+            frame.assign(**days).to_json(target, orient="records", date_format="iso", indent=1)
         else:
             safe_for_spreadsheets(frame).to_csv(target, index=False, date_format="%Y-%m-%dT%H:%M:%S")
     except OSError as error:
@@ -160,7 +175,7 @@ def explain_customer(home: Path, customer: str, as_of: str | None = None) -> Sto
         table = lake.table("features/customers", [scores.period])
         rows = table.filter(table.customer_id == customer).execute()
         features = rows.iloc[0].drop(["customer_id", "as_of"]) if len(rows) else features
-    return Story(source, found.iloc[0], factors, history, features)
+    return Story(source, found.iloc[0], factors, with_days(history), features)
 
 
 def _open(home: Path) -> tuple[Lake, SourceState]:

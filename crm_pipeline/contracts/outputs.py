@@ -110,7 +110,7 @@ CUSTOMERS = _columns(
     ("label_definition", "text", "what lapse means here"),
     ("status", "text", "scored, abstained or extrapolated"),
     ("status_reason", "text", "why there is no score"),
-    ("last_order_at", "timestamp[us]", "last order with a positive amount", "UTC"),
+    ("last_order_at", "timestamp[us]", "last order with a positive amount", "the source's time zone"),
     ("orders_12m", "int64", "orders in the last year", "orders"),
     ("spend_12m", "float64", "spend in the last year", "major currency units"),
     ("churn_probability", "float64", "probability of no order in the horizon"),
@@ -156,7 +156,7 @@ CUSTOMERS = _columns(
     ("scoring_release", "text", "model version per task"),
     ("features_hash", "text", "hash of the customer's features"),
     ("run_id", "text", "Dagster run that scored"),
-    ("scored_at", "timestamp[us]", "when", "UTC"),
+    ("scored_at", "timestamp[us]", "when", "the source's time zone"),
     ("model_age_periods", "int64", "periods since the scoring model was trained", "periods"),
 )
 

@@ -33,6 +33,8 @@ class ReportData:
         ``scores/customers`` of the period: one row per known customer.
     synthetic : bool
         The source is made up: every page and every figure then says so.
+    timezone : str
+        IANA name of the source's time zone: the days a reader sees are days there.
     grain, horizon, eligibility
         Length of a period, h in periods, and how many periods back an order makes a customer eligible.
     track_record : mapping of task to DataFrame
@@ -77,6 +79,7 @@ class ReportData:
     currency: str
     scores: pd.DataFrame
     synthetic: bool = False
+    timezone: str = "UTC"
     grain: Grain = "month"
     horizon: int = 3
     eligibility: int = 12

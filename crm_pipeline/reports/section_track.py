@@ -175,7 +175,7 @@ def _late(data: ReportData, judged: Judged) -> bool:
     """Whether the score was issued only after the outcome it speaks of."""
     if words.missing(judged.published_at):
         return False
-    calendar = Calendar(data.grain)
+    calendar = Calendar(data.grain, data.timezone)
     known: datetime = calendar.as_of(calendar.shift(str(pd.Timestamp(judged.cutoff).date()), data.horizon))
     return pd.Timestamp(judged.published_at).tz_localize(None) > pd.Timestamp(known)
 
@@ -212,7 +212,9 @@ def _first_cells(data: ReportData, task: str, one: Judged) -> list[Cell | str]:
 
 def _issued(data: ReportData, one: Judged, edition: str) -> Cell:
     late = ", late" if edition == "published" and _late(data, one) else ""
-    text = "" if words.missing(one.published_at) else f"{edition} {words.day(one.published_at)}{late}"
+    text = (
+        "" if words.missing(one.published_at) else f"{edition} {words.local_day(one.published_at, data.timezone)}{late}"
+    )
     return Cell(text, "sub")
 
 

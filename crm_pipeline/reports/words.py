@@ -142,6 +142,14 @@ def day(value: Any) -> str:
     return DASH if missing(value) else str(pd.Timestamp(value).date())
 
 
+def local_day(value: Any, timezone: str) -> str:
+    """Write the day on which a UTC instant fell in a time zone."""
+    if missing(value):
+        return DASH
+    instant = pd.Timestamp(value)
+    return day((instant.tz_localize("UTC") if instant.tzinfo is None else instant).tz_convert(timezone))
+
+
 def period(key: Any, grain: Grain) -> str:
     """Write a period key as people do: ``2011-08``, or ``2011-W33`` for a week."""
     return DASH if missing(key) else Calendar(grain).label(str(pd.Timestamp(key).date()))

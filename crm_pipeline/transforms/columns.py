@@ -28,6 +28,18 @@ def local_day(event_at: TimestampValue, period: str, calendar: Calendar) -> Inte
     return (seconds // DAY).cast("int64")
 
 
+def local_time(event_at: TimestampValue, first: str, period: str, calendar: Calendar) -> TimestampValue:
+    """Return an instant from the first period to the end of another as the time a clock of the business showed.
+
+    As in `local_day`, the zone's changes of offset become constants; what lies before the first of them is taken as
+    having the first offset.
+    """
+    changes = _offsets(calendar.start(first), calendar.as_of(period), ZoneInfo(calendar.timezone))
+    shifted = [event_at + ibis.interval(seconds=seconds) if seconds else event_at for _, seconds in changes]
+    later = [(event_at >= at, local) for (at, _), local in zip(changes[1:], shifted[1:], strict=True)]
+    return ibis.cases(*reversed(later), else_=shifted[0]) if later else shifted[0]
+
+
 def _offsets(start: datetime, end: datetime, zone: ZoneInfo) -> list[tuple[datetime, int]]:
     """Return (UTC instant, seconds east of UTC from then on) for the start and each change up to the end."""
 
@@ -38,7 +50,7 @@ def _offsets(start: datetime, end: datetime, zone: ZoneInfo) -> list[tuple[datet
     found = [(start, seconds(start))]
     at = start
     while at < end:
-        until = at + timedelta(hours=1)
+        until = at + timedelta(days=1)
         if seconds(until) != found[-1][1]:
             low, high = at, until
             while high - low > timedelta(seconds=1):

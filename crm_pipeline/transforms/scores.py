@@ -9,7 +9,8 @@ from datetime import date, datetime
 import ibis
 from ibis.expr.types import BooleanColumn, NumericValue, Table, Value
 
-from crm_pipeline.transforms.columns import whole
+from crm_pipeline.periods import Calendar
+from crm_pipeline.transforms.columns import local_time, whole
 
 LEAST_STAY = 0.05
 """Least probability of staying in the division that gives the value of a customer who stays."""
@@ -27,6 +28,10 @@ class Frame:
 
     Attributes
     ----------
+    calendar : Calendar
+        Gives the time zone of what a person reads.
+    first, period : str
+        The source's first period, and the one that is scored.
     as_of, horizon_end : date
     eligibility : str
         The window of eligibility in words, such as ``12 months``.
@@ -36,6 +41,9 @@ class Frame:
         Whether the source has the tables.
     """
 
+    calendar: Calendar
+    first: str
+    period: str
     as_of: date
     horizon_end: date
     label_definition: str
@@ -147,7 +155,7 @@ def _columns(table: Table, frame: Frame) -> dict[str, Value]:
         "label_definition": ibis.literal(frame.label_definition),
         "status": ibis.ifelse(scored, "scored", "abstained"),
         "status_reason": _why_not(table, scored, frame),
-        "last_order_at": table.last_at,
+        "last_order_at": local_time(table.last_at, frame.first, frame.period, frame.calendar),
         "orders_12m": _or_null(table, "orders_year", "int64").fill_null(0),
         "spend_12m": _or_null(table, "spend_year", "int64").fill_null(0) * frame.unit,
         "churn_probability": risk,

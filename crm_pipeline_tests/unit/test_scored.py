@@ -120,8 +120,23 @@ def test_the_csv(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = pd.read_csv(io.StringIO(text), dtype=str)
     assert list(lines.customer_id) == ["'=a", "a2", "007", "b"]
     assert lines.reason_1[0] == "'+1 order"
-    assert lines.as_of[0][:10] == "2024-03-01"
+    assert lines.as_of[0] == "2024-03-01"
     assert lines.last_order_at[0] == "2024-01-05T10:30:00"
+
+
+def test_a_source_without_times_of_day_shows_dates(home: Path, tmp_path: Path) -> None:
+    lake = Lake(home, Engine("200MB", 1, home / "spill"))
+    frame = scored(FEBRUARY, 0.4).to_pandas().assign(last_order_at=datetime(2024, 1, 5))
+    frame.loc[1, "last_order_at"] = None
+    publish(lake, "scores/customers", FEBRUARY, conform(frame, CUSTOMERS))
+    found = open_scores(home)
+    assert found.frame.last_order_at.tolist() == [date(2024, 1, 5)] * 3 + [None]
+    for form in ("csv", "json", "parquet"):
+        write_scores(found, form, tmp_path / form)
+    assert pd.read_csv(tmp_path / "csv", dtype=str).last_order_at[0] == "2024-01-05"
+    assert [row["last_order_at"] for row in json.loads((tmp_path / "json").read_text())] == ["2024-01-05"] * 3 + [None]
+    assert pd.read_parquet(tmp_path / "parquet").last_order_at[0] == date(2024, 1, 5)
+    assert explain_customer(home, "007").row.last_order_at == date(2024, 1, 5)
 
 
 def test_json_and_parquet_keep_what_the_table_says(home: Path, tmp_path: Path) -> None:
@@ -130,7 +145,8 @@ def test_json_and_parquet_keep_what_the_table_says(home: Path, tmp_path: Path) -
         write_scores(found, form, tmp_path / form)
     listed = json.loads((tmp_path / "json").read_text())
     assert [row["customer_id"] for row in listed] == ["=a", "a2", "007", "b"]
-    assert listed[0]["as_of"][:10] == "2024-03-01"
+    assert listed[0]["as_of"] == "2024-03-01"
+    assert listed[0]["last_order_at"][:16] == "2024-01-05T10:30"
     assert pd.read_parquet(tmp_path / "parquet").customer_id.tolist() == ["=a", "a2", "007", "b"]
 
 

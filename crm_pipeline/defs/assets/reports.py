@@ -115,6 +115,7 @@ def _data(project: Project, period: str, frames: dict[str, Any], tables: dict[st
         currency=source.currency,
         scores=frames["scores"],
         synthetic=source.synthetic,
+        timezone=source.timezone,
         grain=settings.grain,
         horizon=settings.horizon,
         eligibility=settings.eligibility,

@@ -1,8 +1,9 @@
 """Assets of the layers scores, track_record and reports. Scoring lies in modeling, joining in transforms, pages in reports."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import ibis
@@ -118,7 +119,8 @@ def _customers(project: Project) -> dg.AssetsDefinition:
     settings, source = project.settings, project.source
     names = activity_tables(source.tables)
     year = tuple(range(1 - settings.year, 1))
-    used = {"eligibility": settings.eligibility, "horizon": settings.horizon, "money_unit": settings.money_unit}
+    used = {"eligibility": settings.eligibility, "horizon": settings.horizon, "money_unit": settings.money_unit,
+            "timezone": source.timezone}  # fmt: skip
     code = code_version(["crm_pipeline.transforms.scores"], used, ("duckdb", "ibis-framework"))
     ins: dict[str, dg.AssetIn] = {
         "lifetime": reads("lifetime/customers"),
@@ -143,6 +145,9 @@ def _customers(project: Project) -> dg.AssetsDefinition:
             period, calendar = context.partition_key, project.calendar
             champions = [tables[f"champion_{task}"].execute().iloc[0] for task in settings.tasks]
             frame = scores.Frame(
+                calendar=calendar,
+                first=source.first,
+                period=period,
                 as_of=calendar.end_date(period),
                 horizon_end=calendar.end_date(calendar.shift(period, settings.horizon)),
                 label_definition=TASKS["churn"].definition(settings.horizon, settings.grain),
@@ -151,7 +156,7 @@ def _customers(project: Project) -> dg.AssetsDefinition:
                 has_cases="cases" in source.tables,
                 has_contacts="contacts" in source.tables,
                 run_id=context.run.run_id,
-                scored_at=datetime.now(UTC).replace(tzinfo=None, microsecond=0),
+                scored_at=datetime.now(ZoneInfo(source.timezone)).replace(tzinfo=None, microsecond=0),
                 release=",".join(
                     f"{c['task']}:{_text(c['champion']) or 'none'}:{_text(c['model_version'])}" for c in champions
                 ),

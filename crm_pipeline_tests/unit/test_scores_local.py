@@ -1,0 +1,85 @@
+"""What a person reads in the scored table is in the source's time zone."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import ibis
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crm_pipeline.periods import Calendar
+from crm_pipeline.reports import words
+from crm_pipeline.transforms.columns import local_time
+from crm_pipeline.transforms.scores import CHURN, Frame, customers
+from crm_pipeline_tests.unit.features_world import fetch
+
+
+def shown(last_at: datetime | None, zone: str) -> pd.Timestamp:
+    lifetime = ibis.memtable(
+        pd.DataFrame(
+            {
+                "customer_id": ["a"],
+                "last_at": pd.Series([last_at], dtype="datetime64[us]"),
+                "opted_out_at": pd.Series([None], dtype="datetime64[us]"),
+                "last_channel": ["web"],
+                "cases_opened": [0],
+                "cases_closed": [0],
+            }
+        )
+    )
+    orders = ibis.memtable(pd.DataFrame({"customer_id": ["a"], "n_orders": [1], "spend": [10]}))
+    nothing = {
+        **{key: [""] for key in (*CHURN, "status")},
+        "customer_id": ["a"],
+        "probability": [0.5],
+        "percentile": [50.0],
+    }
+    churn = ibis.memtable(pd.DataFrame(nothing))
+    frame = Frame(
+        calendar=Calendar("month", zone), first="2020-01-01", period="2020-12-01", as_of=date(2021, 1, 1),
+        horizon_end=date(2021, 4, 1), label_definition="", eligibility="12 months", unit=0.01, has_cases=False,
+        has_contacts=False, run_id="", scored_at=datetime(2021, 1, 1), release="",
+    )  # fmt: skip
+    return fetch(customers(lifetime, orders, churn, None, frame)).last_order_at[0]
+
+
+@pytest.mark.parametrize(
+    ("utc", "zone", "local"),
+    [
+        (datetime(2020, 11, 30, 23, 0), "Europe/Berlin", datetime(2020, 12, 1)),
+        (datetime(2020, 7, 31, 22, 0), "Europe/Berlin", datetime(2020, 8, 1)),
+        (datetime(2020, 3, 1, 5, 0, 0, 250_000), "America/New_York", datetime(2020, 3, 1, 0, 0, 0, 250_000)),
+        (datetime(2020, 11, 30, 23, 0), "UTC", datetime(2020, 11, 30, 23, 0)),
+    ],
+)
+def test_the_last_order_is_in_the_time_zone_of_the_source(utc: datetime, zone: str, local: datetime) -> None:
+    assert shown(utc, zone) == local
+
+
+def test_no_last_order_stays_null() -> None:
+    assert pd.isna(shown(None, "Europe/Berlin"))
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    st.sampled_from(["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "UTC"]),
+    st.lists(st.integers(0, 366 * 3 * 86_400 - 1), min_size=20, max_size=20),
+)
+def test_local_time_follows_the_zone_over_years(zone: str, seconds: list[int]) -> None:
+    calendar = Calendar("month", zone)
+    start = calendar.start("2018-01-01")
+    instants = [min(start + timedelta(seconds=s), calendar.as_of("2020-12-01")) for s in seconds]
+    table = ibis.memtable(pd.DataFrame({"at": pd.Series(instants, dtype="datetime64[us]")}))
+    made = fetch(table.select(at=local_time(table["at"], "2018-01-01", "2020-12-01", calendar)))["at"]
+    utc = ZoneInfo("UTC")
+    assert list(made) == [at.replace(tzinfo=utc).astimezone(ZoneInfo(zone)).replace(tzinfo=None) for at in instants]
+
+
+def test_the_day_of_publication_is_a_local_day() -> None:
+    assert words.local_day("2024-11-30T23:30:00+00:00", "Europe/Berlin") == "2024-12-01"
+    assert words.local_day(pd.Timestamp("2024-11-30 23:30"), "Europe/Berlin") == "2024-12-01"
+    assert words.local_day(None, "Europe/Berlin") == words.DASH
