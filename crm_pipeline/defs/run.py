@@ -122,7 +122,7 @@ def _targets(built: Built, periods: Iterable[str]) -> list[tuple[str, str]]:
 
 def first_hashes(built: Built, index: dict[tuple[str, str], Manifest]) -> dict[tuple[str, str], str]:
     """Return the content hash of the first published generation, of partitions whose readers pin it."""
-    read = {dep.asset for node in built.graph.nodes.values() for dep in node.deps if dep.published}
+    read = built.graph.read_as_published()
     found = {}
     for key in index:
         if key[0] in read:
@@ -152,7 +152,8 @@ def _execute(prepared: Prepared, force: bool) -> Summary:
     close_killed_runs(instance)
     Tracker(lake.home).close_orphans()
     lake.repair_links()
-    collect_garbage(lake, prepared.project.settings.keep_generations_days, prepared.sync.files)
+    keep_days = prepared.project.settings.keep_generations_days
+    collect_garbage(lake, keep_days, prepared.sync.files, built.graph.read_as_published())
     reconcile(instance, lake, built.graph, sources=not prepared.plan)
     by_period: dict[str, list[Stale]] = {}
     for item in prepared.plan:

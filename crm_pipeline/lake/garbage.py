@@ -14,15 +14,16 @@ from crm_pipeline.lake.manifest import Manifest
 from crm_pipeline.lake.store import Lake
 
 
-def collect_garbage(lake: Lake, keep_days: int, keep_files: Iterable[str] = ()) -> int:
+def collect_garbage(lake: Lake, keep_days: int, keep_files: Iterable[str] = (), keep_first: Iterable[str] = ()) -> int:
     """Remove dead staging directories, generations superseded for more than ``keep_days``, and orphaned files.
 
-    ``keep_files`` are lake-relative paths that are kept though no manifest names them. Returns the number of files
-    and directories removed. A partition's files are looked at under its lock, so a run that is publishing at the
-    same time loses nothing.
+    ``keep_files`` are lake-relative paths that are kept though no manifest names them; ``keep_first`` are the assets
+    whose first published generation is still read (`Graph.read_as_published`), so it stays however old it is. Returns
+    the number of files and directories removed. A partition's files are looked at under its lock, so a run that is
+    publishing at the same time loses nothing.
     """
     removed = _dead_staging(lake)
-    kept = set(keep_files)
+    kept, first = set(keep_files), set(keep_first)
     oldest = datetime.now(UTC) - timedelta(days=keep_days)
     data = lake.root / ".data"
     for folder, _, names in os.walk(data):
@@ -31,19 +32,20 @@ def collect_garbage(lake: Lake, keep_days: int, keep_files: Iterable[str] = ()) 
         relative = Path(folder).relative_to(data)
         asset, partition = relative.parent.as_posix(), relative.name
         with lake.lock(asset, partition):
-            removed += _partition(lake, asset, partition, oldest, kept)
+            removed += _partition(lake, asset, partition, oldest, kept, asset in first)
     return removed
 
 
-def _partition(lake: Lake, asset: str, partition: str, oldest: datetime, kept: set[str]) -> int:
+def _partition(lake: Lake, asset: str, partition: str, oldest: datetime, kept: set[str], keep_first: bool) -> int:
     current = lake.manifest(asset, partition)
     generations = lake.history(asset, partition)
     named = set(kept)
     if current is not None:
-        named |= {f.path for f in current.files}
+        named |= {lake.single_file(current), *(f.path for f in current.files)}
     removed = 0
     for old, following in itertools.zip_longest(generations, generations[1:]):
-        superseded = following is not None and datetime.fromisoformat(following.published_at) < oldest
+        first = keep_first and old is generations[0]
+        superseded = not first and following is not None and datetime.fromisoformat(following.published_at) < oldest
         # a process killed between recording a generation and publishing it: nobody ever read it
         unpublished = current is not None and old.generation > current.generation
         if superseded or unpublished:

@@ -17,6 +17,7 @@ class DataFile:
     rows: int
     content_sum: int
     columns: dict[str, str]
+    told_sum: int = 0
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,14 @@ class Manifest:
     ----------
     asset, partition : str
     generation : int
-        Counts the contents this partition has had, from 1.
+        Counts what this partition has held, from 1: contents, and columns that must be right though no content.
     content_hash : str
         Of rows and schema, without volatile columns; the Dagster data version.
     inputs : dict[str, str]
         ``asset@partition`` to the content hash that was read.
     code_version : str
     published_at : str
-        UTC, ISO 8601: when this content was first published.
+        UTC, ISO 8601: when this generation was first published.
     stats : dict
         Whatever the maker wants to keep (seconds, counts per source file).
     """

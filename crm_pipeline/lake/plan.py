@@ -94,6 +94,10 @@ class Graph:
             return asset in self.nodes and partition == ALL
         return partition[:1].isdigit() and partition >= self.first
 
+    def read_as_published(self) -> set[str]:
+        """Return the assets whose first published generation some asset reads."""
+        return {dep.asset for node in self.nodes.values() for dep in node.deps if dep.published}
+
     def complete(self, partition: str) -> bool:
         """Tell whether the source covers the period whole."""
         return self.complete_until is not None and partition <= self.complete_until

@@ -1,8 +1,9 @@
 """The content-addressed lake: publishes and reads partitions. The only module that knows the lake's paths.
 
 Layout under ``<home>/lake``: ``.data/`` immutable Parquet files, ``.manifests/`` the current manifest of each
-partition, ``.history/`` every generation, ``.staging/`` what is being written, ``.locks/``, and for outsiders
-``<layer>/<table>/period=<P>/part.parquet`` as hard links.
+partition, ``.history/`` every generation (and how many there were, of what was withdrawn), ``.staging/`` what is being
+written, ``.locks/``, and for outsiders ``<layer>/<table>/period=<P>/part.parquet`` as hard links. A file is on the disk
+before the manifest that names it, so that a power cut leaves no manifest without its file.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import ibis
 
 from crm_pipeline.engine import VOLATILE, Engine, Staged, storage_error
 from crm_pipeline.errors import CrmError
+from crm_pipeline.lake.durable import durable, durable_folders
 from crm_pipeline.lake.locks import only_one
 from crm_pipeline.lake.manifest import DataFile, Manifest, content_hash
 
@@ -157,8 +159,10 @@ class Lake:
         relative = Path(".data", asset, partition, name)
         target = self.root / relative
         target.parent.mkdir(parents=True, exist_ok=True)
+        durable(Path(staged.path))
         os.replace(staged.path, target)
-        return DataFile(relative.as_posix(), staged.rows, staged.content_sum, staged.columns)
+        durable_folders(target.parent, self.root)
+        return DataFile(relative.as_posix(), staged.rows, staged.content_sum, staged.columns, staged.told_sum)
 
     def publish(
         self,
@@ -175,15 +179,16 @@ class Lake:
     ) -> Manifest:
         """Make files the partition's content, atomically; readers see the old or the new, never both.
 
-        Equal content keeps the files and generation it has and only renews the pins. ``locked`` says that the
-        caller holds the partition's lock already. ``schema`` is needed when there are no files.
+        Equal content keeps the files and generation it has and only renews the pins, unless a column that must be
+        right though it is no content (`engine.TOLD`) differs: then the new files are read, with the same content hash.
+        ``locked`` says that the caller holds the partition's lock already. ``schema`` is needed when there are no files.
         """
         with contextlib.nullcontext() if locked else self.lock(asset, partition):
             schema = schema or (dict(files[0].columns) if files else {})
             hashed = {name: kind for name, kind in schema.items() if name not in VOLATILE}
             digest = content_hash(files, hashed)
             old = self.manifest(asset, partition)
-            same = old is not None and old.content_hash == digest
+            same = old is not None and old.content_hash == digest and _told(old.files) == _told(files)
             if old is not None and same and old.inputs == inputs and old.code_version == code_version:
                 self._link(old)
                 return old
@@ -192,7 +197,7 @@ class Lake:
                 manifest = Manifest(
                     asset=asset,
                     partition=partition,
-                    generation=(old.generation + (not same)) if old else 1,
+                    generation=(old.generation if old else self._withdrawn(asset, partition)) + (not same),
                     content_hash=digest,
                     files=kept,
                     schema=schema,
@@ -210,8 +215,11 @@ class Lake:
             return manifest
 
     def remove(self, asset: str, partition: str) -> None:
-        """Withdraw a partition; its generations stay readable through `history`."""
+        """Withdraw a partition; its generations stay readable through `history`, and the count goes on from them."""
         with self.lock(asset, partition):
+            current = self.manifest(asset, partition)
+            if current is not None:
+                self._write(self._withdrawn_path(asset, partition), str(current.generation))
             self._manifest_path(asset, partition).unlink(missing_ok=True)
             self._link_path(asset, partition).unlink(missing_ok=True)
 
@@ -230,18 +238,38 @@ class Lake:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.staging() / uuid.uuid4().hex
         temporary.write_text(text, encoding="utf-8")
+        durable(temporary)
         os.replace(temporary, path)
+        durable_folders(path.parent, self.root)
+
+    def single_file(self, manifest: Manifest) -> str:
+        """Return where all rows of a partition lie in one file, for outsiders; written when it has not exactly one."""
+        if len(manifest.files) == 1:
+            return manifest.files[0].path
+        return Path(".data", manifest.asset, manifest.partition, f"whole-{manifest.content_hash}.parquet").as_posix()
 
     def _link(self, manifest: Manifest) -> None:
-        if len(manifest.files) != 1:
-            return
-        source, link = self.root / manifest.files[0].path, self._link_path(manifest.asset, manifest.partition)
+        source, link = self.root / self.single_file(manifest), self._link_path(manifest.asset, manifest.partition)
+        if len(manifest.files) != 1 and not source.exists():
+            whole = self.stage(self.read([manifest]) if manifest.files else self.engine.table([], manifest.schema))
+            source.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(whole.path, source)
         if link.exists() and os.path.samefile(source, link):
             return
         link.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.staging() / uuid.uuid4().hex
         os.link(source, temporary)
         os.replace(temporary, link)
+
+    def _withdrawn(self, asset: str, partition: str) -> int:
+        """Return the last generation of a withdrawn partition, 0 when there was none."""
+        try:
+            return int(self._withdrawn_path(asset, partition).read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            return 0
+
+    def _withdrawn_path(self, asset: str, partition: str) -> Path:
+        return self.root / ".history" / asset / partition / "withdrawn"
 
     def _staged_path(self) -> Path:
         return self.staging() / f"{uuid.uuid4().hex}.parquet"
@@ -251,3 +279,7 @@ class Lake:
 
     def _link_path(self, asset: str, partition: str) -> Path:
         return self.root / asset / f"period={partition}" / "part.parquet"
+
+
+def _told(files: Sequence[Staged | DataFile]) -> int:
+    return sum(f.told_sum for f in files)

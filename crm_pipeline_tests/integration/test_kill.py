@@ -76,12 +76,12 @@ def check_files(home: Path, killed: tuple[int, ...]) -> None:
     index = lake.index()
     assert not [pid for pid in killed if list((lake.root / ".staging").glob(f"*-{pid}-*"))]
     named = {f.path for key in index for m in lake.history(*key) for f in m.files}
+    named |= {lake.single_file(manifest) for manifest in index.values()}
     there = {str(p.relative_to(lake.root)) for p in (lake.root / ".data").rglob("*") if p.is_file()}
     assert {p for p in there - named if not p.startswith(".data/parts/")} == set()
     for (asset, period), manifest in index.items():
         link = lake.root / asset / f"period={period}" / "part.parquet"
-        if len(manifest.files) == 1:
-            assert os.path.samefile(link, lake.root / manifest.files[0].path), link
+        assert os.path.samefile(link, lake.root / lake.single_file(manifest)), link
 
 
 @pytest.mark.parametrize("seed", [11])

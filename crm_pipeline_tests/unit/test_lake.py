@@ -216,3 +216,114 @@ def test_a_lazy_table_can_be_staged(lake):
     staged = lake.stage(ibis.memtable({"a": [1, 2]}).mutate(b=ibis._.a * 2))
     assert staged.rows == 2
     assert set(staged.columns) == {"a", "b"}
+
+
+def tell(lake, probability, change, *, run="r1", asset="scores/customers"):
+    frame = pd.DataFrame(
+        {"customer_id": ["a", "b"], "p": probability, "change_since_last": pd.array(change, "Float64"), "run_id": run}
+    )
+    return lake.publish(asset, PERIOD, [lake.stage(frame)], inputs={}, code_version="v1", run_id=run)
+
+
+def told(lake, manifest):
+    rows = lake.read([manifest]).order_by("customer_id").execute()
+    return rows.change_since_last.astype("Float64").fillna(-1).tolist(), set(rows.run_id)
+
+
+def test_a_column_that_counts_for_nothing_stale_is_right_all_the_same(lake):
+    before = tell(lake, 0.5, [None, None])
+    after = tell(lake, 0.5, [0.2, -0.1], run="r2")
+    assert after.content_hash == before.content_hash, "nothing that reads it becomes stale"
+    assert told(lake, lake.manifest("scores/customers", PERIOD)) == ([0.2, -0.1], {"r2"})
+    assert [told(lake, m)[0] for m in lake.history("scores/customers", PERIOD)] == [[-1, -1], [0.2, -0.1]]
+    again = tell(lake, 0.5, [0.2, -0.1], run="r3")
+    assert (again.generation, told(lake, again)[1]) == (2, {"r2"}), "who says the same again changes nothing"
+
+
+def test_changes_swapped_between_two_customers_are_not_the_same(lake):
+    tell(lake, 0.5, [0.2, -0.1])
+    assert told(lake, tell(lake, 0.5, [-0.1, 0.2]))[0] == [-0.1, 0.2]
+
+
+def test_generations_count_on_after_a_partition_was_withdrawn(lake):
+    for values in ([0], [1], [2]):
+        publish(lake, values)
+    lake.remove(ASSET, PERIOD)
+    lake.remove(ASSET, PERIOD)
+    assert lake.manifest(ASSET, PERIOD) is None
+    publish(lake, [99])
+    held = [(m.generation, lake.read([m]).amount.execute().tolist()) for m in lake.history(ASSET, PERIOD)]
+    assert held == [(1, [0]), (2, [1]), (3, [2]), (4, [99])]
+
+
+@pytest.mark.parametrize("withdrawn", [False, True])
+def test_what_was_recorded_but_never_published_is_no_generation(lake, monkeypatch, withdrawn):
+    publish(lake, [1])
+    if withdrawn:
+        lake.remove(ASSET, PERIOD)
+    write = Lake._write
+
+    def killed(self, path, text):
+        if ".manifests" in path.parts:
+            raise KeyboardInterrupt
+        write(self, path, text)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Lake, "_write", killed)
+        with pytest.raises(KeyboardInterrupt):
+            publish(lake, [1, 2])
+    publish(lake, [1, 2, 3])
+    assert [(m.generation, m.rows) for m in lake.history(ASSET, PERIOD)] == [(1, 1), (2, 3)]
+
+
+def test_the_link_for_outsiders_shows_all_rows_of_however_many_files(lake):
+    link = lake.root / ASSET / f"period={PERIOD}" / "part.parquet"
+    schema = {"amount": "BIGINT"}
+    for parts in ([[1]], [[1], [2, 3]], [], [[4], [5], [6, 7]], [[8]]):
+        staged = [lake.stage(pd.DataFrame({"amount": values})) for values in parts]
+        lake.publish(ASSET, PERIOD, staged, inputs={}, code_version="v", schema=schema)
+        collect_garbage(lake, keep_days=400)
+        shown = duckdb.sql(f"select amount from read_parquet('{link}') order by amount").fetchall()
+        assert shown == [(value,) for values in parts for value in values]
+
+
+@settings(max_examples=15, deadline=None)
+@given(days=st.lists(st.integers(0, 900), min_size=2, max_size=5), keep_days=st.integers(0, 800))
+def test_rule_4_the_first_published_scores_stay_as_long_as_they_are_read(tmp_path_factory, days, keep_days):
+    home = tmp_path_factory.mktemp("published")
+    lake = Lake(home, Engine("200MB", 1, home / "spill"))
+    ages = sorted(days, reverse=True)
+    for asset in ("scores/churn", "clean/orders"):
+        for number, age in enumerate(ages, start=1):
+            lake.publish(asset, PERIOD, [lake.stage(pd.DataFrame({"p": [number]}))], inputs={}, code_version="v")
+            path = lake.root / ".history" / asset / PERIOD / f"{number:06d}.json"
+            data = json.loads(path.read_text())
+            path.write_text(
+                json.dumps(data | {"published_at": (datetime.now(UTC) - timedelta(days=age, hours=1)).isoformat()})
+            )
+    collect_garbage(lake, keep_days, keep_first={"scores/churn"})
+    recent = [n for n in range(1, len(ages) + 1) if n == len(ages) or ages[n] < keep_days]
+    kept = {
+        a: [lake.read([m]).p.execute()[0] for m in lake.history(a, PERIOD)] for a in ("scores/churn", "clean/orders")
+    }
+    assert kept == {"scores/churn": sorted({1, *recent}), "clean/orders": recent}
+
+
+def test_a_power_cut_leaves_no_manifest_without_its_file(lake, monkeypatch):
+    done, sync, replace = [], os.fsync, os.replace
+
+    def noted_sync(handle):
+        done.append(("on disk", os.readlink(f"/proc/self/fd/{handle}")))
+        sync(handle)
+
+    def noted_replace(source, target):
+        done.append(("named", str(target)))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", noted_sync)
+    monkeypatch.setattr(os, "replace", noted_replace)
+    file = lake.root / publish(lake, [1]).files[0].path
+    order = [what for what, path in done if path == str(file) or path == str(file.parent) or "/.manifests/" in path]
+    assert order[:3] == ["named", "on disk", "named"], "its name is on the disk before the manifest is put in place"
+    moved = done.index(("named", str(file)))
+    assert done[moved - 1][0] == "on disk", "its rows are on the disk before it is named"

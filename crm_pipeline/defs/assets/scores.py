@@ -218,8 +218,8 @@ def _editions(project: Project, asset: str, period: str) -> Mapping[tuple[str, s
         return {}
     generations = project.lake.history(asset, period)
     found = {}
-    if generations:
+    if generations and generations[0].generation == 1:
         found["published", generations[0].published_at] = project.lake.read(generations[:1]).execute()
-        if generations[-1].content_hash != generations[0].content_hash:
-            found["restated", generations[-1].published_at] = project.lake.read(generations[-1:]).execute()
+    if generations and (not found or generations[-1].content_hash != generations[0].content_hash):
+        found["restated", generations[-1].published_at] = project.lake.read(generations[-1:]).execute()
     return found
