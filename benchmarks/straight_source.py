@@ -14,6 +14,7 @@ from crm_pipeline.engine import Engine, Staged
 from crm_pipeline.settings import Settings
 from crm_pipeline.sources import extras
 from crm_pipeline.sources.index import Index
+from crm_pipeline.sources.span import covered
 from crm_pipeline.sources.spec import load_source
 from crm_pipeline.sources.split import ALL, FIRST, SNAPSHOT, UNDATED, raw_schema
 from crm_pipeline.sources.sync import _Sync
@@ -67,8 +68,8 @@ def read_source(path: Path, folder: Folder, settings: Settings) -> World:
     place: Any = folder
     work = _Sync(source, place, settings, Index(source.name), lambda _: None, datetime.now(UTC).date())
     work.read_tables()
-    first, last, last_at = work._span()
-    state = work._state(first, last, source.complete_through or work._end_of_day(last_at))
+    span = covered(work.new, source, work.calendar, settings.horizon)
+    state, first, last = work._state(span), span.first, span.last
     files: dict[str, dict[str, list[str]]] = {}
     for name, table in work.new.tables.items():
         contract = CANONICAL[name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -16,16 +16,19 @@ from crm_pipeline.engine import Staged, storage_error
 from crm_pipeline.errors import CrmError
 from crm_pipeline.lake import Lake
 from crm_pipeline.sources.index import Record
-from crm_pipeline.sources.mapping import Mapped, bind
+from crm_pipeline.sources.mapping import Mapped, bind, local_sql
 from crm_pipeline.sources.reading import Look, batches, faulty, first_line, literal, plain_path, scan_plain
 from crm_pipeline.sources.records import Rewritten, rewrite
 from crm_pipeline.sources.spec import Entry
-from crm_pipeline.sources.split import FUTURE, REJECTS_SCHEMA, SNAPSHOT, UNDATED, Terms, split_files
+from crm_pipeline.sources.split import ALL, FIRST, FUTURE, REJECTS_SCHEMA, SNAPSHOT, UNDATED, Terms, split_files
 
 Progress = Callable[[str], None]
 
 Written = dict[tuple[int, str], list[Path]]
 """File number and bucket to the Parquet files with their rows."""
+
+NO_DAYS = (ALL, FIRST, FUTURE, SNAPSHOT, UNDATED)
+"""Buckets whose rows have no day."""
 
 
 @dataclass
@@ -191,7 +194,22 @@ class Reader:
             number, bucket = paths[path]
             found = counted.setdefault(number, _Count())
             found.add(bucket, mains, first, last, orphans, future)
+        self._count_days([p for p, key in paths.items() if key[1] not in NO_DAYS], paths, counted)
         return counted
+
+    def _count_days(self, dated: list[str], paths: dict[str, tuple[int, str]], counted: dict[int, _Count]) -> None:
+        """Count the main events per local day; by quarters of an hour first, in which no time zone begins a day."""
+        if not dated:
+            return
+        rows = self.lake.engine.con.execute(
+            f"SELECT __path, strftime({local_sql('q', self.terms.timezone)}, '%Y-%m-%d') AS day, CAST(sum(n) AS BIGINT) FROM ("
+            "SELECT __path, time_bucket(INTERVAL 15 MINUTE, event_at) AS q, count(*) AS n "
+            f"FROM read_parquet([{', '.join(map(literal, dated))}], filename = '__path') "
+            f"WHERE event = {literal(self.contract.event)} GROUP BY ALL) GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+        for path, day, n in rows:
+            days = counted[paths[path][0]].days
+            days[day] = days.get(day, 0) + n
 
     def _fill(
         self,
@@ -206,6 +224,7 @@ class Reader:
         record.undated = count.undated + record.malformed
         record.orphans = count.orphans
         record.first_at, record.last_at, record.future = _iso(count.first), _iso(count.last), _iso(count.future)
+        record.days = count.days
         record.columns = [m.column.name for m in mapped]
         record.notes = _notes(record, self.entry, item)
         lake = self.lake
@@ -253,6 +272,7 @@ class _Count:
     first: datetime | None = None
     last: datetime | None = None
     future: datetime | None = None
+    days: dict[str, int] = field(default_factory=dict)
 
     def add(
         self,

@@ -13,7 +13,7 @@ from crm_pipeline.engine import Staged
 from crm_pipeline.errors import CrmError
 from crm_pipeline.lake import DataFile, Lake
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass
@@ -34,6 +34,8 @@ class Record:
         ISO time of the earliest event that is still to come: read again after that.
     notes : list of str
         What a person should know about the file, one sentence each.
+    days : dict
+        Local day (ISO) to the main events of that day.
     buckets : dict
         Bucket to the data files that hold its rows.
     """
@@ -53,6 +55,7 @@ class Record:
     future: str | None = None
     columns: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    days: dict[str, int] = field(default_factory=dict)
     buckets: dict[str, list[DataFile | Staged]] = field(default_factory=dict)
 
     @property

@@ -224,7 +224,7 @@ class _Check:
 
     def _complete_periods(self) -> list[str]:
         state = self.state
-        return self.calendar.range(state.first, state.complete_until) if state.complete_until else []
+        return self.calendar.range(state.known_from("orders"), state.complete_until) if state.complete_until else []
 
     def _comebacks(self, complete: list[str]) -> list[Comeback]:
         import numpy as np

@@ -4,10 +4,28 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from crm_pipeline.errors import CrmError
+
+
+@dataclass(frozen=True)
+class TableSpan:
+    """From when to when a table has events.
+
+    Attributes
+    ----------
+    first, last : str
+        The local days on which the bulk of its events begins and ends.
+    known_from, complete_until : str or None
+        Keys of the first and last period that the table covers whole.
+    """
+
+    first: str
+    last: str
+    known_from: str
+    complete_until: str | None
 
 
 @dataclass(frozen=True)
@@ -21,9 +39,11 @@ class SourceState:
     first, last : str
         Keys of the first and last period with data.
     complete_until : str or None
-        Key of the last period that the source covers whole.
+        Key of the last period that the orders cover whole: outcomes ask about orders.
     path, files : str
         Where the source.yaml and its files were.
+    spans : dict[str, TableSpan]
+        By table with times.
     """
 
     name: str
@@ -37,6 +57,12 @@ class SourceState:
     synthetic: bool = False
     path: str = ""
     files: str = ""
+    spans: dict[str, TableSpan] = field(default_factory=dict)
+
+    def known_from(self, table: str) -> str:
+        """Return the key of the first period over which a table tells everything; lines stand in for absent orders."""
+        span = self.spans.get(table) or (self.spans.get("order_lines") if table == "orders" else None)
+        return span.known_from if span else self.first
 
 
 def read_state(home: Path) -> SourceState | None:
@@ -45,6 +71,7 @@ def read_state(home: Path) -> SourceState | None:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         data["tables"] = {name: tuple(columns) for name, columns in data["tables"].items()}
+        data["spans"] = {name: TableSpan(**span) for name, span in data.get("spans", {}).items()}
         return SourceState(**data)
     except FileNotFoundError:
         return None

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
-from zoneinfo import ZoneInfo
 
 from crm_pipeline.contracts import canonical, core
 from crm_pipeline.contracts.canonical import CANONICAL
@@ -23,6 +22,7 @@ from crm_pipeline.sources import records as record_reader
 from crm_pipeline.sources.files import Progress, Reader
 from crm_pipeline.sources.index import Index, Record, TableIndex, load_index, save_index
 from crm_pipeline.sources.publishing import publish_table, withdraw_tables
+from crm_pipeline.sources.span import Covered, covered
 from crm_pipeline.sources.spec import REQUIRED_TABLES, Entry, Source
 from crm_pipeline.sources.split import EPOCH, Terms
 from crm_pipeline.sources.state import SourceState, write_state
@@ -40,7 +40,7 @@ class SyncReport:
     state : SourceState
         The recorded facts, from which the definitions are built.
     complete_through : datetime
-        To which moment (UTC) the data are complete.
+        To which moment (UTC) the orders are complete.
     rows, undated : dict of str to int
         Per table: source rows, and those without usable time.
     read : int
@@ -256,10 +256,15 @@ class _Sync:
 
     def publish(self) -> SyncReport:
         """Publish what was staged, and record it."""
-        first, last, last_at = self._span()
-        complete = self.source.complete_through or self._end_of_day(last_at)
-        state = self._state(first, last, complete)
-        report = SyncReport(state, complete, read=self.read, warnings=self.warnings)
+        for name in REQUIRED_TABLES:
+            table = self.new.tables.get(name)
+            if table is not None and not any(r.first_at for r in table.records.values()):
+                self._no_rows(name, table)
+        found = covered(self.new, self.source, self.calendar, self.settings.horizon)
+        first, last = found.first, found.last
+        state = self._state(found)
+        self.warnings += found.warnings
+        report = SyncReport(state, found.complete, read=self.read, warnings=self.warnings)
         for name, table in self.new.tables.items():
             contract = CANONICAL[name]
             extras.first_period(self.lake, contract, table, first, self.calendar.start(first))
@@ -277,17 +282,6 @@ class _Sync:
         report.files = [f.path for f in self.new.files()]
         return report
 
-    def _span(self) -> tuple[str, str, datetime]:
-        """Return the first and last period with data, and the last event; customers alone open no period."""
-        for name in REQUIRED_TABLES:
-            table = self.new.tables.get(name)
-            if table is not None and not any(r.first_at for r in table.records.values()):
-                self._no_rows(name, table)
-        dated = [(n, r) for n, t in self.new.tables.items() for r in t.records.values() if r.first_at and r.last_at]
-        first = min(datetime.fromisoformat(r.first_at or "") for n, r in dated if n != "customers")
-        last = max(datetime.fromisoformat(r.last_at or "") for _, r in dated)
-        return self._period(first), self._period(last), last
-
     def _no_rows(self, name: str, table: TableIndex) -> None:
         rows, files = sum(r.rows for r in table.records.values()), len(table.records)
         where = next(iter(table.records.values())).name if files == 1 else f"its {files} files"
@@ -298,17 +292,7 @@ class _Sync:
             "mend its mapping in source.yaml (for another format, strptime(column, '%d/%m/%Y'))."
         )
 
-    def _period(self, moment: datetime) -> str:
-        return self.calendar.key(self._local(moment).date())
-
-    def _local(self, moment: datetime) -> datetime:
-        return moment.replace(tzinfo=UTC).astimezone(ZoneInfo(self.source.timezone))
-
-    def _end_of_day(self, moment: datetime) -> datetime:
-        return self.calendar.utc(self._local(moment).date() + timedelta(days=1))
-
-    def _state(self, first: str, last: str, complete: datetime) -> SourceState:
-        whole = [p for p in self.calendar.range(first, last) if self.calendar.as_of(p) <= complete]
+    def _state(self, found: Covered) -> SourceState:
         tables = {}
         for name, table in self.new.tables.items():
             mapped = {c for r in table.records.values() for c in r.columns}
@@ -320,13 +304,14 @@ class _Sync:
             timezone=self.source.timezone,
             currency=self.source.currency,
             tables=tables,
-            first=first,
-            last=last,
-            complete_until=whole[-1] if whole else None,
+            first=found.first,
+            last=found.last,
+            complete_until=found.complete_until,
             closed=self.source.closed,
             synthetic=self.source.model.synthetic,
             path=str(self.source.path),
             files=str(self.source.root),
+            spans=found.tables,
         )
 
 

@@ -25,6 +25,7 @@ def customers(
     first_period: str,
     calendar: Calendar,
     shape: Shape,
+    begins: Mapping[str, str] | None = None,
 ) -> Table:
     """Compute the features of every customer eligible at the end of ``period``.
 
@@ -43,18 +44,21 @@ def customers(
     period : str
         Key of the period.
     first_period : str
-        Key of the source's first period: a feature that reaches before it is null.
+        Key of the first period with orders: a feature that reaches before it is null.
     calendar : Calendar
         Grain and time zone.
     shape : Shape
         Windows, horizon, eligibility and year, in periods; the settings.
+    begins : mapping of str to str, optional
+        The same, of activity tables whose data begin in another period than the orders.
 
     Returns
     -------
     Table
         customer_id, as_of (DATE, the first day after the period), then the features of the catalogue as float64.
     """
-    span = Span(period, calendar, covered=calendar.distance(first_period, period) + 1)
+    first = dict.fromkeys(windows, first_period) | dict(begins or {})
+    span = Span(period, calendar, {name: calendar.distance(key, period) + 1 for name, key in first.items()})
     eligible = lifetime.filter(lifetime.last_day >= _days(span.start(shape.eligibility)))
     parts = {name: build(windows[name], span, shape) for name, build in SOURCES.items() if name in windows}
     if purchase_process is not None:
@@ -73,11 +77,16 @@ def customers(
 
 @dataclass(frozen=True)
 class Span:
-    """The periods up to ``period``, counted back from it as number 1; ``covered`` of them lie within the data."""
+    """The periods up to ``period``, counted back from it as number 1; per activity table, how many its data cover."""
 
     period: str
     calendar: Calendar
-    covered: int
+    by_table: Mapping[str, int]
+
+    @property
+    def covered(self) -> int:
+        """How many periods the orders cover."""
+        return self.by_table["orders"]
 
     def start(self, i: int) -> date:
         """Return the first day of the i-th period from the end."""
@@ -91,8 +100,9 @@ class Span:
         return (day >= self.start(high)) & (day <= self.start(low + 1))
 
     def reaches(self, feature: Feature) -> bool:
-        """Return whether the data go back as far as the feature does."""
-        return feature.window is None or feature.window <= self.covered
+        """Return whether the data of the feature's table go back as far as the feature does."""
+        covered = self.by_table.get(feature.source)
+        return covered is None or (feature.window or 1) <= covered
 
     def bands(self, cuts: set[int]) -> list[tuple[int, int]]:
         """Return the stretches between neighbouring cuts that lie within the data; each row falls in one at most."""

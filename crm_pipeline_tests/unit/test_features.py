@@ -160,3 +160,25 @@ def test_history_covers_the_longest_reach():
 def test_the_documentation_page_is_current(pytestconfig):
     page = pytestconfig.rootpath / "docs" / "features.md"
     assert page.read_text() == markdown(catalogue(ALL_TABLES, Settings()), Settings())
+
+
+def test_a_table_that_begins_later_gives_null_and_not_zero_before_its_first_day():
+    world = World(Calendar("month", "UTC"), SHAPE)
+    known, life = world.history([Order("a", END * 1440 - 5)], PERIOD)
+    empty = {"customer_id": "string", "period_start": "date", "n_opened": "int64"}
+    cases = ibis.memtable([], schema=empty)
+
+    def cases_of(begins: str) -> list[float | None]:
+        table = features.customers(
+            {"orders": known, "cases": cases}, life, None, period=PERIOD, first_period="2018-01-01",
+            calendar=world.calendar, shape=SHAPE, begins={"cases": begins},
+        )  # fmt: skip
+        made = fetch(table).iloc[0]
+        assert made["orders_12"] == 1
+        return [None if made[n] != made[n] else made[n] for n in ("cases_3", "cases_12", "cases_open")]
+
+    assert cases_of(world.calendar.shift(PERIOD, -11)) == [0, 0, 0]
+    assert cases_of(world.calendar.shift(PERIOD, -10)) == [0, None, 0]
+    assert cases_of(world.calendar.shift(PERIOD, -2)) == [0, None, 0]
+    assert cases_of(world.calendar.shift(PERIOD, -1)) == [None, None, 0]
+    assert cases_of(world.calendar.shift(PERIOD, 1)) == [None, None, None]

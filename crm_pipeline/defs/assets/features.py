@@ -139,8 +139,9 @@ def _purchase_process(project: Project) -> dg.AssetsDefinition:
 def _features(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
     settings, calendar = project.settings, project.calendar
     window = tuple(range(1 - history(settings), 1))
+    begins = {n: project.source.known_from("order_lines" if n == "categories" else n) for n in names}
     used = {"windows": settings.windows, "horizon": settings.horizon, "eligibility": settings.eligibility,
-            "timezone": project.source.timezone, "first": project.source.first}  # fmt: skip
+            "timezone": project.source.timezone, "begins": sorted(begins.items())}  # fmt: skip
     code = code_version(
         ["crm_pipeline.transforms.features", "crm_pipeline.contracts.features", "crm_pipeline.transforms.columns"],
         used,
@@ -165,7 +166,8 @@ def _features(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
             lifetime,
             process,
             period=context.partition_key,
-            first_period=project.source.first,
+            first_period=begins["orders"],
+            begins=begins,
             calendar=calendar,
             shape=settings,
         )
