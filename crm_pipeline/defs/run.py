@@ -22,6 +22,7 @@ from crm_pipeline.settings import load_settings
 from crm_pipeline.tracking import Tracker
 
 Listener = Callable[[str, str, str, int], None]
+Key = tuple[str, str]
 
 
 @dataclass
@@ -87,7 +88,7 @@ def _prepare(
     calendar = project.calendar
     targets = [p for p in calendar.range(calendar.shift(last, 1 - periods), last) if p >= project.source.first]
     index = lake.index()
-    plan = built.graph.plan(_targets(built, targets), index, first_hashes(built, index))
+    plan = built.graph.plan(_targets(built, targets, index), index, first_hashes(built, index))
     return Prepared(built, last, targets, plan, report)
 
 
@@ -110,14 +111,18 @@ def through_period(project: Project, text: str | None) -> str:
     return period
 
 
-def _targets(built: Built, periods: Iterable[str]) -> list[tuple[str, str]]:
+def _targets(built: Built, periods: list[str], index: Iterable[Key]) -> list[Key]:
+    """Return what the periods are to have, and the verdict on every score published in whatever period, once it is due."""
     names = [
         n
         for n in built.graph.nodes
         if n.split("/")[0] in ("raw", "clean", "rejects", "scores", "track_record", "reports")
     ]
     nodes = built.graph.nodes
-    return [(n, p if nodes[n].partitioned else ALL) for n in names for p in periods]
+    asked = [(n, p if nodes[n].partitioned else ALL) for n in names for p in periods]
+    read = built.graph.read_as_published()
+    scored = {key for key in (*asked, *index) if key[0] in read and built.graph.own(key)}
+    return asked + sorted(built.graph.judging(scored, max(p for _, p in scored)))
 
 
 def first_hashes(built: Built, index: dict[tuple[str, str], Manifest]) -> dict[tuple[str, str], str]:

@@ -98,6 +98,20 @@ class Graph:
         """Return the assets whose first published generation some asset reads."""
         return {dep.asset for node in self.nodes.values() for dep in node.deps if dep.published}
 
+    def judging(self, published: Iterable[Key], through: str) -> set[Key]:
+        """Return the partitions that read any of ``published`` as it was published, up to the complete ``through``."""
+        readers: dict[str, list[tuple[str, int]]] = {}
+        for node in self.nodes.values():
+            for dep in node.deps:
+                if dep.published:
+                    readers.setdefault(dep.asset, []).extend((node.asset, offset) for offset in dep.offsets or ())
+        due = {
+            (reader, self.calendar.shift(partition, -offset))
+            for asset, partition in published
+            for reader, offset in readers.get(asset, ())
+        }
+        return {key for key in due if key[1] <= through and self.complete(key[1])}
+
     def complete(self, partition: str) -> bool:
         """Tell whether the source covers the period whole."""
         return self.complete_until is not None and partition <= self.complete_until
@@ -155,14 +169,21 @@ class Graph:
         return None
 
     def plan(self, targets: Iterable[Key], index: Index, first_hash: Mapping[Key, str] | None = None) -> list[Stale]:
-        """Name all that is stale among the targets, what they need, and what is published, in building order."""
-        published = {key for key in index if self.own(key)}
-        stale: dict[Key, Stale] = {}
-        for key in self.ordered(self.needed(targets) | published):
-            reason = self.reason(key, index, stale, first_hash)
-            if reason is not None:
-                stale[key] = Stale(*key, reason)
-        return list(stale.values())
+        """Name all that is stale among the targets, what they need, and what is published, in building order.
+
+        What is published may be stale because it now reads what nobody asked for before (a setting): that is named too.
+        """
+        keys = self.needed(targets) | {key for key in index if self.own(key)}
+        while True:
+            stale: dict[Key, Stale] = {}
+            for key in self.ordered(keys):
+                reason = self.reason(key, index, stale, first_hash)
+                if reason is not None:
+                    stale[key] = Stale(*key, reason)
+            more = self.needed(stale) - keys
+            if not more:
+                return list(stale.values())
+            keys |= more
 
 
 def _topological(nodes: dict[str, Node]) -> dict[str, Node]:

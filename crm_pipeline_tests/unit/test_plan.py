@@ -158,3 +158,31 @@ def test_rebuild_equals_backfill_and_the_plan_covers_the_backfill(fixed, modulus
     _, new = fresh(content=coarse, **{p: f"a longer fixed raw {p}" for p in fixed})
     assert {k: v.content_hash for k, v in index.items()} == {k: v.content_hash for k, v in new.items()}
     assert plan_graph.plan([("scores", "2011-12-01")], index) == []
+
+
+JUDGED = [*NODES, Node("record", "1", (Dep("scores", (-3,), optional=True, published=True), Dep("outcomes")))]
+
+
+@given(st.sets(st.sampled_from(PERIODS), min_size=1), st.sampled_from(PERIODS), st.sampled_from(PERIODS))
+def test_every_published_score_is_judged_once_its_horizon_is_over_whatever_was_published_between(
+    scored, through, complete
+):
+    plan_graph = graph(JUDGED, complete)
+    due = {Calendar().shift(p, 3) for p in scored}
+    judged = plan_graph.judging({("scores", p) for p in scored} | {("features", p) for p in PERIODS}, through)
+    assert judged == {("record", p) for p in due if p <= min(through, complete)}
+
+
+@given(st.sets(st.sampled_from(PERIODS), min_size=1, max_size=3), st.integers(1, 5))
+def test_a_setting_that_reads_further_back_plans_what_every_published_partition_needs(scored, more):
+    plan_graph = graph()
+    index = {("raw", p): Published(f"raw {p}", {}, "") for p in PERIODS}
+    build(plan_graph, plan_graph.needed([("scores", p) for p in scored]), index)
+    wider = tuple(-3 * i for i in range(1 + more))
+    changed = graph([Node("model", "1", (Dep("outcomes", wider),)) if n.asset == "model" else n for n in NODES])
+    planned = {(i.asset, i.partition) for i in changed.plan([("scores", max(scored))], index)}
+    there = planned | set(index)
+    unbuilt = {(dep.asset, p) for key in planned for dep, p in changed.inputs(*key) if not dep.optional} - there
+    assert unbuilt == set()
+    build(changed, planned, index)
+    assert changed.plan([("scores", max(scored))], index) == []

@@ -16,9 +16,6 @@ from crm_pipeline.defs.common import LIBRARIES, code_version, described, partiti
 from crm_pipeline.defs.io import Deferred, Result
 from crm_pipeline.defs.project import Project
 
-TRACKED = 12
-"""How many matured periods of published scores the page shows."""
-
 
 def report_asset(project: Project) -> dg.AssetsDefinition:
     """Return the asset that writes one HTML page per period."""
@@ -26,10 +23,15 @@ def report_asset(project: Project) -> dg.AssetsDefinition:
     h, tasks = settings.horizon, settings.tasks
     dated = [name for name in project.source.tables if name not in UNDATED]
     back = tuple(-i * h for i in range(settings.evaluation_cutoffs))
+    so_far = tuple(range(-project.calendar.distance(project.source.first, project.source.last), 1))
     ins = {
         "scores": reads("scores/customers"),
         "features": reads("features/customers", (-h, -1, 0), optional=True),
-        **{f"{layer}_{name}": reads(f"{layer}/{name}") for name in dated for layer in ("raw", "clean", "rejects")},
+        **{
+            f"{layer}_{name}": reads(f"{layer}/{name}", so_far)
+            for name in dated
+            for layer in ("raw", "clean", "rejects")
+        },
     }
     for task in tasks:
         ins |= {
@@ -37,13 +39,13 @@ def report_asset(project: Project) -> dg.AssetsDefinition:
             f"predictions_{task}": reads(f"evaluation/{task}_predictions"),
             f"champion_{task}": reads(f"models/{task}/champion"),
             f"scored_{task}": reads(f"scores/{task}"),
-            f"record_{task}": reads(f"track_record/{task}", tuple(range(1 - TRACKED, 1)), optional=True),
+            f"record_{task}": reads(f"track_record/{task}", so_far, optional=True),
             **{f"card_{task}_{n}": reads(f"models/{task}/{n}") for n in settings.estimators(task)},
         }
     if "churn" in tasks:
         ins["lapsed"] = reads("outcomes/churn", (-h,), optional=True)
         ins["since"] = reads("activity/orders", tuple(range(1 - h, 1)))
-    code = code_version(["crm_pipeline.reports"], {"tracked": TRACKED}, (*LIBRARIES, "matplotlib", "jinja2"))
+    code = code_version(["crm_pipeline.reports"], {}, (*LIBRARIES, "matplotlib", "jinja2"))
 
     @dg.asset(
         **described(project, "reports/period", code, kinds=("html",)),
@@ -64,7 +66,7 @@ def _write(project: Project, period: str, tables: dict[str, ibis.Table | None]) 
     from crm_pipeline.reports.report import render_report
 
     frames = {
-        name: pd.DataFrame() if table is None else table.execute() for name, table in tables.items() if _wanted(name)
+        name: pd.DataFrame() if table is None else _read(name, table) for name, table in tables.items() if _wanted(name)
     }
     data = _data(project, period, frames, tables)
     folder = project.home / "reports"
@@ -86,6 +88,11 @@ def _write(project: Project, period: str, tables: dict[str, ibis.Table | None]) 
             )
             metadata[f"{task}_models"] = dg.MetadataValue.md(plots.markdown_image(figure))
     return Result(conform(pd.DataFrame([row]), REPORT), metadata)
+
+
+def _read(name: str, table: ibis.Table) -> Any:
+    """Return a table's rows; a track record of years without the columns that the page does not show."""
+    return (table.drop("customer_id", "model") if name.startswith("record_") else table).execute()
 
 
 def _wanted(name: str) -> bool:
@@ -137,7 +144,7 @@ def _data(project: Project, period: str, frames: dict[str, Any], tables: dict[st
 
 
 def _quality(tables: dict[str, ibis.Table | None], names: list[str]) -> tuple[Any, Any]:
-    """Count the period's rows per table, and the refused ones by reason."""
+    """Count the rows up to the period's end per table, and the refused ones by reason."""
     import pandas as pd
 
     counts, reasons = [], []

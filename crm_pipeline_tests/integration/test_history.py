@@ -1,0 +1,58 @@
+"""A home that is used for long: scores published here and there, settings that change, the home moved, models lost."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from crm_pipeline_tests.integration import world
+from crm_pipeline_tests.integration.conftest import Built
+
+SCORED = ("2024-02", "2024-05")
+"""Not a horizon (one month) apart; what lies between is scored by nobody."""
+
+
+@pytest.fixture(scope="module")
+def used(folder: Path) -> Iterator[Built]:
+    """A home that published two periods, the second after a setting had changed."""
+    source = world.write_tiny(folder / "history_source", name="history")
+    home = world.new_home(folder / "history_home", world.TINY)
+    world.crm("run", "--source", source, "--home", home, "--through", SCORED[0])
+    (home / "crm.yaml").write_text(yaml.safe_dump({**world.TINY, "evaluation_cutoffs": 4}))
+    done = world.crm("run", "--source", source, "--home", home, "--through", SCORED[1])
+    yield Built(source, home, SCORED[1], world.hashes(home), done.stdout)
+    shutil.rmtree(home)
+
+
+def text_of(page: Path) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.read_text(encoding="utf-8")))
+
+
+def test_every_published_score_that_is_due_is_judged_and_shown(used: Built) -> None:
+    lake = world.lake_of(used.home)
+    assert lake.partitions("scores/churn") == ["2024-02-01", "2024-05-01"]
+    record = lake.table("track_record/churn", ["2024-03-01"]).execute()
+    assert len(record) > 50
+    assert set(record.edition) == {"published"}
+    assert record.outcome.notna().all()
+    assert "No published churn score has met its outcome" not in text_of(used.home / "reports" / "2024-05.html")
+    assert "2024-02" in text_of(used.home / "reports" / "2024-05.html").split("met its outcome is counted")[1][:3000]
+
+
+def test_a_setting_changed_in_a_used_home_plans_what_it_needs(used: Built) -> None:
+    assert world.plan(used.source, used.home, "--through", SCORED[1]) == []
+    lake = world.lake_of(used.home)
+    assert set(lake.partitions("evaluation/churn")) >= {"2024-02-01", "2024-03-01", "2024-04-01", "2024-05-01"}
+
+
+def test_the_report_counts_source_rows_up_to_the_end_of_the_period(used: Built) -> None:
+    for period in SCORED:
+        months = [m for m in world.MONTHS if m <= period]
+        rows = sum(world.rows_of_csv(used.source / "orders" / f"{m}.csv") for m in months)
+        table = text_of(used.home / "reports" / f"{period}.html").split("Source rows up to the end of this period")[1]
+        assert re.search(rf"\borders {rows:,} ", table), f"{rows:,} rows of orders: {table[:500]}"
