@@ -94,7 +94,7 @@ ORDERS = TableContract(
         Column(
             "status",
             "string",
-            "cancelled where the status says so without a date; other states are not kept",
+            "cancelled where the status, on the day the file was read, says so without a date; in raw only",
             raw_only=True,
         ),
         _money("amount", "value of the order; from its lines where the source has none", low=-MONEY_LIMIT),
@@ -112,7 +112,9 @@ ORDERS = TableContract(
     clean_key=("order_id", "customer_id"),
     notes=(
         "a negative amount is a return: event `returned` with the absolute amount",
-        "a status cancelled, canceled, returned, refunded or void without a date: event `cancelled` at `ordered_at`",
+        "a status cancelled, canceled, returned, refunded or void without its date: a snapshot of the day the file was read",
+        "such a status was not known before, so the order stays placed in its period; `check` says how many there are",
+        "to make them returns, map `cancelled_at`, such as `CASE WHEN status = 'cancelled' THEN updated_at END`",
         "a currency other than the source's is refused",
     ),
 )
@@ -141,7 +143,7 @@ ORDER_LINES = TableContract(
     event="placed",
     states=("returned",),
     notes=(
-        "a negative quantity, or the line of a cancelled order, is a return: event `returned` with the absolute amount",
+        "a negative quantity, or the line of an order with a negative amount, is a return: event `returned` with the absolute amount",
         "a line whose order is not in `orders`, or was refused there, is an orphan and refused",
         "without `line_no` only exact duplicates are refused",
     ),

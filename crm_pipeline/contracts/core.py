@@ -21,7 +21,7 @@ Kind = Literal["string", "int", "decimal", "money", "timestamp", "bool", "double
 IBIS_TYPES: Mapping[Kind, str] = {
     "string": "string",
     "int": "int64",
-    "decimal": "decimal(18, 4)",
+    "decimal": "decimal(18, 8)",
     "money": "int64",
     "timestamp": "timestamp(6)",
     "bool": "boolean",
@@ -32,7 +32,7 @@ IBIS_TYPES: Mapping[Kind, str] = {
 ARROW_NAMES: Mapping[Kind, str] = {
     "string": "text",
     "int": "int64",
-    "decimal": "decimal(18,4)",
+    "decimal": "decimal(18,8)",
     "money": "int64",
     "timestamp": "timestamp",
     "bool": "bool",
@@ -54,7 +54,7 @@ class Column:
     Attributes
     ----------
     kind : str
-        ``money`` is kept as whole money units; ``decimal`` has four places.
+        ``money`` is kept as whole money units; ``decimal`` has eight places, so that a product of two is rounded once, at its end.
     required : bool
         A row without it is refused.
     low, high : int or None
@@ -113,7 +113,7 @@ class TableContract:
     later : mapping of str to str
         Further time columns, each to the event it tells; a source row becomes one event row per time it has.
     states : tuple of str
-        Events that cleaning derives from the row itself (a negative amount, a cancelled status).
+        Events that cleaning derives from the row itself (a negative amount).
     clean_key : tuple of str
         What is unique in the clean table, besides event.
     notes : tuple of str

@@ -15,6 +15,7 @@ from crm_pipeline.contracts.core import TableContract
 from crm_pipeline.engine import Staged, storage_error
 from crm_pipeline.errors import CrmError
 from crm_pipeline.lake import Lake
+from crm_pipeline.sources import findings
 from crm_pipeline.sources.index import Record
 from crm_pipeline.sources.mapping import Mapped, bind, local_sql
 from crm_pipeline.sources.reading import Look, batches, faulty, first_line, literal, plain_path, scan_plain
@@ -195,6 +196,9 @@ class Reader:
             found = counted.setdefault(number, _Count())
             found.add(bucket, mains, first, last, orphans, future)
         self._count_days([p for p, key in paths.items() if key[1] not in NO_DAYS], paths, counted)
+        kept = {path: number for path, (number, bucket) in paths.items() if bucket not in (UNDATED, FUTURE)}
+        for number, values in findings.count(self.lake.engine.con, self.contract, kept).items():
+            counted[number].found = values
         return counted
 
     def _count_days(self, dated: list[str], paths: dict[str, tuple[int, str]], counted: dict[int, _Count]) -> None:
@@ -226,6 +230,7 @@ class Reader:
         record.first_at, record.last_at, record.future = _iso(count.first), _iso(count.last), _iso(count.future)
         record.days = count.days
         record.columns = [m.column.name for m in mapped]
+        record.found = count.found
         record.notes = _notes(record, self.entry, item)
         lake = self.lake
         record.buckets = {
@@ -273,6 +278,7 @@ class _Count:
     last: datetime | None = None
     future: datetime | None = None
     days: dict[str, int] = field(default_factory=dict)
+    found: findings.Found = field(default_factory=dict)
 
     def add(
         self,

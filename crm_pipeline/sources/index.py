@@ -36,6 +36,8 @@ class Record:
         What a person should know about the file, one sentence each.
     days : dict
         Local day (ISO) to the main events of that day.
+    found : dict
+        Topic to value to rows: what `crm_pipeline.sources.findings` tells of.
     buckets : dict
         Bucket to the data files that hold its rows.
     """
@@ -56,6 +58,7 @@ class Record:
     columns: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     days: dict[str, int] = field(default_factory=dict)
+    found: dict[str, dict[str, int]] = field(default_factory=dict)
     buckets: dict[str, list[DataFile | Staged]] = field(default_factory=dict)
 
     @property

@@ -24,7 +24,7 @@ NOTHING = ("nan", "null", "none", "na", "n/a", "nat", "#n/a", "\\n", "-")
 
 READABLE = {
     "int": "is not a whole number",
-    "decimal": "is not a number",
+    "decimal": "is not a number, or too large",
     "double": "is not a number",
     "money": "is not an amount",
     "bool": "is neither yes nor no",
@@ -195,7 +195,7 @@ def typed_sql(mapped: Mapped, value: str, timezone: str, money_unit: Decimal) ->
         number = f"TRY_CAST({value} AS DECIMAL(28, 8))"
         return f"CASE WHEN {number} = round({number}) THEN TRY_CAST({number} AS BIGINT) END"
     if kind == "decimal":
-        return f"TRY_CAST({value} AS DECIMAL(18, 4))"
+        return f"TRY_CAST({value} AS DECIMAL(18, 8))"
     if kind == "money":
         return in_money(f"TRY_CAST({value} AS {'DOUBLE' if binary else 'DECIMAL(28, 8)'})", money_unit)
     if kind == "double":

@@ -32,7 +32,7 @@ from crm_pipeline.sources.reading import literal, quote
 UNDATED, FIRST, ALL, SNAPSHOT, FUTURE = "undated", "first", "all", "snapshot", "future"
 
 ENGINE_TYPES = {
-    "string": "VARCHAR", "int": "BIGINT", "decimal": "DECIMAL(18,4)", "money": "BIGINT",
+    "string": "VARCHAR", "int": "BIGINT", "decimal": "DECIMAL(18,8)", "money": "BIGINT",
     "timestamp": "TIMESTAMP", "bool": "BOOLEAN", "double": "DOUBLE",
 }  # fmt: skip
 
@@ -313,7 +313,7 @@ def _raw_column(column: Column, contract: TableContract, mapped: Mapping[str, Ma
         return "o_customer_id AS customer_id"
     if contract.name == "order_lines" and name == "amount":
         amount = in_money(
-            "(CAST(t_quantity AS DECIMAL(38, 4)) * CAST(t_unit_price AS DECIMAL(38, 4)))", terms.money_unit
+            "(CAST(t_quantity AS DECIMAL(38, 8)) * CAST(t_unit_price AS DECIMAL(38, 8)))", terms.money_unit
         )
         return f"TRY({amount}) AS amount"
     if name not in mapped:

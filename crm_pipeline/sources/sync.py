@@ -17,7 +17,7 @@ from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.lake import Lake
 from crm_pipeline.periods import Calendar
 from crm_pipeline.settings import Settings
-from crm_pipeline.sources import extras, lines, mapping, reading, split
+from crm_pipeline.sources import extras, findings, lines, mapping, reading, split
 from crm_pipeline.sources import records as record_reader
 from crm_pipeline.sources.files import Progress, Reader
 from crm_pipeline.sources.index import Index, Record, TableIndex, load_index, save_index
@@ -27,7 +27,7 @@ from crm_pipeline.sources.spec import REQUIRED_TABLES, Entry, Source
 from crm_pipeline.sources.split import EPOCH, Terms
 from crm_pipeline.sources.state import SourceState, write_state
 
-CODE: tuple[ModuleType, ...] = (canonical, core, mapping, reading, record_reader, split)
+CODE: tuple[ModuleType, ...] = (canonical, core, findings, mapping, reading, record_reader, split)
 """The modules whose change makes every file be read again."""
 
 
@@ -144,6 +144,7 @@ class _Sync:
                 )
             self.new.tables[name] = table
             self.warnings += [note for r in table.records.values() for note in r.notes]
+            self.warnings += findings.sentences(CANONICAL[name], table.records.values())
 
     def _of_orders(self, name: str) -> tuple[frozenset[str], str]:
         """For order lines with an orders table: the columns that orders give, and the table of their times."""

@@ -140,14 +140,10 @@ def _normalised(rows: ibis.Table, contract: TableContract) -> ibis.Table:
 
 
 def _with_states(rows: ibis.Table, contract: TableContract, orders: ibis.Table | None) -> ibis.Table:
-    """Turn a negative amount or quantity and a cancelled status into events."""
+    """Turn a negative amount or quantity into an event; a cancelled status without a date was not known at the time."""
     if contract.name == "orders":
-        placed = rows.event == "placed"
-        event = ibis.cases(
-            (placed & (rows.amount < 0), "returned"), (placed & (rows.status == "cancelled"), "cancelled"),
-            else_=rows.event,
-        )  # fmt: skip
-        return rows.mutate(event=event)
+        returned = ((rows.event == "placed") & (rows.amount < 0)).fill_null(False)
+        return rows.mutate(event=ibis.ifelse(returned, "returned", rows.event))
     if contract.name == "order_lines":
         rows = _with_order_state(rows, orders)
         returned = ((rows.quantity < 0) | rows.undone_).fill_null(False)
@@ -162,7 +158,7 @@ def _absolute(rows: ibis.Table, contract: TableContract) -> ibis.Table:
 
 
 def _with_order_state(lines: ibis.Table, orders: ibis.Table | None) -> ibis.Table:
-    """Note on each line whether its order is unknown (``orphan_``) or was cancelled on the spot (``undone_``)."""
+    """Note on each line whether its order is unknown (``orphan_``) or was never placed (``undone_``: its amount is negative)."""
     if orders is None:
         return lines.mutate(orphan_=ibis.literal(False), undone_=ibis.literal(False))
     known = orders.group_by("order_id").aggregate(placed_=(orders.event == "placed").any())

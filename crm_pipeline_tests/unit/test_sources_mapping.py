@@ -121,7 +121,7 @@ def test_times(con: duckdb.DuckDBPyConnection, text: str, utc: datetime | None) 
         ("int", "1e3", 1000),
         ("int", "2.5", None),
         ("int", "9" * 25, None),
-        ("decimal", "1.23456", Decimal("1.2346")),
+        ("decimal", "1.23456", Decimal("1.23456")),
         ("decimal", "1,5", None),
         ("money", "-12.34", -123_400),
         ("money", "0.00005", 1),
