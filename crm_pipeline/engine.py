@@ -127,11 +127,12 @@ class Engine:
 
 
 def storage_error(error: Exception, where: Path) -> Exception:
-    """Turn a full disk, an unwritable disk or an exceeded memory limit into one sentence; return others unchanged."""
+    """Turn what the system says of a disk, or an exceeded memory limit, into one sentence; return other errors unchanged."""
     text = str(error)
     number = getattr(error, "errno", None)
     if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text or "not enough disk space" in text.lower():
-        free = shutil.disk_usage(where if where.exists() else where.parent).free // 2**20
+        there = next(p for p in (where, *where.absolute().parents) if p.exists())
+        free = shutil.disk_usage(there).free // 2**20
         return CrmError(
             f"The disk of {where} is full ({free} MB free): free some space and run again; "
             "everything published before is kept."
@@ -142,6 +143,9 @@ def storage_error(error: Exception, where: Path) -> Exception:
         )
     if isinstance(error, duckdb.OutOfMemoryException):
         return CrmError(f"The memory limit was reached while writing {where}: raise memory_limit (CRM_MEMORY_LIMIT).")
+    if isinstance(error, OSError):
+        why = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+        return CrmError(f"{where} cannot be used ({why}): choose another --home, or mend it.")
     return error
 
 

@@ -61,6 +61,19 @@ def test_help_and_no_arguments(capsys: pytest.CaptureFixture[str]) -> None:
         assert call(command, "--help") == 0
 
 
+@pytest.mark.parametrize("command", ["run", "plan", "sample"])
+def test_a_folder_that_cannot_be_made_ends_in_one_sentence(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "source.yaml").write_text("name: shop\ntables:\n  orders: {files: orders.csv}\n")
+    (tmp_path / "orders.csv").write_text("order_id,customer_id,ordered_at\na,1,2020-03-01\n")
+    where = ("--out",) if command == "sample" else ("--source", str(tmp_path), "--home")
+    assert call(command, *where, "/proc/none/folder") in (1, 2)
+    said = capsys.readouterr().err
+    assert "/proc/none/folder cannot be" in said
+    assert said.count("\n") == 1
+
+
 def test_a_wrong_command_writes_nothing(tmp_path: Path) -> None:
     call("run", "--source", "nowhere", "--home", str(tmp_path / "home"))
     assert list(tmp_path.iterdir()) == []

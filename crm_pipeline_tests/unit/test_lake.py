@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import duckdb
 import ibis
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crm_pipeline.defs.disk import told_of_disk
 from crm_pipeline.engine import Engine, storage_error
 from crm_pipeline.errors import CrmError
 from crm_pipeline.lake import Lake, collect_garbage, publish_views
@@ -182,6 +184,8 @@ def test_readers_never_see_a_mixture_while_a_writer_republishes(lake, tmp_path):
     [
         (OSError(errno.ENOSPC, "x"), "is full"),
         (OSError(errno.EROFS, "x"), "cannot be written"),
+        (OSError(errno.EIO, "Input/output error"), "Input/output error"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "/proc/none"), "/proc/none"),
         (duckdb.IOException("IO Error: No space left on device"), "is full"),
         (duckdb.OutOfMemoryException("x"), "memory limit"),
     ],
@@ -193,8 +197,24 @@ def test_disk_and_memory_errors_are_one_sentence(tmp_path, error, words):
 
 
 def test_other_errors_stay_what_they_are(tmp_path):
-    error = OSError(errno.EIO, "x")
+    error = duckdb.BinderException("x")
     assert storage_error(error, tmp_path) is error
+
+
+def test_a_full_disk_is_said_even_where_the_folder_is_not_there(tmp_path):
+    assert "is full" in str(storage_error(OSError(errno.ENOSPC, "x"), tmp_path / "not" / "there"))
+
+
+def test_a_home_that_cannot_be_made_is_one_sentence():
+    with pytest.raises(CrmError, match=r"^/proc/none/home cannot be used .*choose another --home, or mend it\.$"):
+        Lake(Path("/proc/none/home"), Engine("100MB", 1, Path("/tmp/spill")))
+
+
+def test_an_error_that_is_its_own_cause_ends(tmp_path):
+    error = ValueError("x")
+    error.__cause__ = error
+    with pytest.raises(ValueError, match="x"), told_of_disk(tmp_path):
+        raise error
 
 
 def test_a_home_that_is_a_file_is_refused(tmp_path):

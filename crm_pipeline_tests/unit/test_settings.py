@@ -33,6 +33,14 @@ def test_estimators_can_be_switched_off(tmp_path):
         ("grain: day\n", "grain"),
         ("tasks: [churn, uplift]\n", "tasks names 'uplift', known are churn, demand"),
         ("churn_estimators: [magic]\n", "names 'magic'"),
+        (
+            "demand_estimators: [linear, average]\n",
+            "average is made of gradient_boosting, two_part too: add them, or leave",
+        ),
+        (
+            "churn_estimators: [logistic, gradient_boosting, average]\n",
+            "made of purchase_process too: add it, or leave",
+        ),
         ("memory_limit: lots\n", "memory_limit"),
         ("- a list\n", "must hold 'name: value' lines"),
         ("a: [\n", "line 2 is not valid YAML"),

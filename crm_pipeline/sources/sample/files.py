@@ -89,7 +89,10 @@ def empty_folder(out: Path) -> None:
         for path in out.iterdir():
             if path.name.split(".")[0] in OWN or path.name in OWN:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{out} cannot be made ({error.strerror}): choose another --out.") from error
 
 
 def own_names(table: str, rows: pa.Table) -> pa.Table:
