@@ -19,8 +19,12 @@ from crm_pipeline.sources.reading import first_line, literal, quote
 from crm_pipeline.sources.spec import Entry
 
 BLANKS = " \t\r\n\f\v\u00a0"
-NOTHING = ("nan", "null", "none", "na", "n/a", "nat", "#n/a", "\\n", "-")
-"""What stands for a missing number, time or flag in text (lower case)."""
+NOTHING = ("nan", "null", "none", "na", "n/a", "nat", "#n/a", "\\n", "<na>", "-")
+"""What stands for a missing number, time, flag or id in text (lower case)."""
+NULLS = ("nan", "null", "nat", "#n/a", "n/a", "\\n", "<na>")
+"""What programs write for a missing text (lower case); a person writes none of them, unless in free text."""
+FREE = frozenset({"body", "subject", "transcript", "name"})
+"""Text that people write, or are called: taken as it is."""
 
 READABLE = {
     "int": "is not a whole number",
@@ -190,7 +194,7 @@ def typed_sql(mapped: Mapped, value: str, timezone: str, money_unit: Decimal) ->
     kind, binary = mapped.column.kind, mapped.type.startswith(BINARY)
     text = value if mapped.type == "VARCHAR" else f"CAST({value} AS VARCHAR)"
     if kind == "string":
-        return text
+        return _text_sql(mapped, value)
     if kind == "int":
         number = f"TRY_CAST({value} AS DECIMAL(28, 8))"
         return f"CASE WHEN {number} = round({number}) THEN TRY_CAST({number} AS BIGINT) END"
@@ -204,6 +208,27 @@ def typed_sql(mapped: Mapped, value: str, timezone: str, money_unit: Decimal) ->
         yes, no = "'true', 't', 'yes', 'y', '1', '1.0'", "'false', 'f', 'no', 'n', '0', '0.0'"
         return f"CASE WHEN lower({text}) IN ({yes}) THEN true WHEN lower({text}) IN ({no}) THEN false END"
     return _time_sql(mapped.type, value, timezone)
+
+
+def _text_sql(mapped: Mapped, value: str) -> str:
+    """Return a text; an id is written the same whether a program took it for a number (17850.0) or not (17850)."""
+    name, is_id = mapped.column.name, mapped.column.name.endswith("_id")
+    if mapped.type.startswith(("FLOAT", "DOUBLE", "DECIMAL")):
+        whole = f"CAST(CAST({value} AS HUGEINT) AS VARCHAR)"
+        text = (
+            f"CASE WHEN {value} = trunc({value}) AND abs({value}) < 1e15 THEN {whole} ELSE CAST({value} AS VARCHAR) END"
+        )
+        return text if mapped.type.startswith("DECIMAL") else f"CASE WHEN isfinite({value}) THEN {text} END"
+    if mapped.type != "VARCHAR":
+        return f"CAST({value} AS VARCHAR)"
+    if name in FREE:
+        return value
+    nothing = NOTHING if is_id else NULLS
+    longest, listed = max(map(len, nothing)), ", ".join(map(literal, nothing))
+    other = (
+        rf"CASE WHEN suffix({value}, '.0') THEN regexp_replace({value}, '^(0|[1-9][0-9]*)\.0$', '\1') ELSE {value} END"
+    )
+    return f"CASE WHEN length({value}) <= {longest} AND lower({value}) IN ({listed}) THEN NULL ELSE {other if is_id else value} END"
 
 
 def in_money(number: str, money_unit: Decimal) -> str:
@@ -224,10 +249,13 @@ def _time_sql(kind: str, value: str, timezone: str) -> str:
     def utc(local: str) -> str:
         return local if timezone == "UTC" else f"({local} AT TIME ZONE {literal(timezone)} AT TIME ZONE 'UTC')"
 
-    if kind.startswith("TIMESTAMP WITH TIME ZONE"):
-        return f"CASE WHEN isfinite({value}) THEN {value} AT TIME ZONE 'UTC' END"
+    # in microseconds first: not every function takes the finer and coarser kinds (nanoseconds, as pandas writes them)
+    if kind.startswith(("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ")):
+        instant = f"TRY_CAST({value} AS TIMESTAMPTZ)"
+        return f"CASE WHEN isfinite({instant}) THEN {instant} AT TIME ZONE 'UTC' END"
     if kind.startswith(("TIMESTAMP", "DATE")):
-        return f"CASE WHEN isfinite({value}) THEN {utc(f'CAST({value} AS TIMESTAMP)')} END"
+        local = f"TRY_CAST({value} AS TIMESTAMP)"
+        return f"CASE WHEN isfinite({local}) THEN {utc(local)} END"
     # DuckDB reads an offset only as part of a TIMESTAMPTZ, without blanks, and with a colon
     offset = rf"regexp_replace(regexp_replace({value}, '\s+([+-]\d|[Zz]$)', '\1'), '([+-]\d{{2}})(\d{{2}})$', '\1:\2')"
     return (

@@ -22,6 +22,9 @@ from crm_pipeline.sources.sync import SyncReport, sync
 from crm_pipeline.sources.tasks import Facts, TaskReadiness, periods, tasks
 from crm_pipeline.transforms.cleaning import EXACT, clean_table, derive_orders
 
+MANY = 0.1
+"""Share of a table's rows from which customers that nobody knows are worth a warning."""
+
 GENERAL = r"'[^']*'"
 """What of a reason names a single row's value."""
 
@@ -137,6 +140,7 @@ class _Check:
         found = self._comebacks(complete)
         horizon, why = proposed(found, self.settings.horizon)
         state = self.state
+        reports = [self._report(name) for name in state.tables]
         return Readiness(
             source=state.name,
             path=state.path,
@@ -149,13 +153,13 @@ class _Check:
             complete_through=self.report.complete_through.isoformat() + "Z",
             complete_until=self.calendar.label(state.complete_until) if state.complete_until else None,
             customers=self._one(f"SELECT count(DISTINCT customer_id) FROM {self._path('orders')} WHERE {BOUGHT}"),
-            tables=[self._report(name) for name in state.tables],
+            tables=reports,
             absent=[name for name in CANONICAL if name not in state.tables],
             tasks=tasks(self._facts(len(complete)), self.settings),
             horizon=horizon,
             horizon_reason=why,
             comebacks=found,
-            warnings=self.report.warnings,
+            warnings=[*self.report.warnings, *(w for t in reports for w in self._strangers(t))],
         )
 
     def _clean(self, name: str) -> None:
@@ -213,6 +217,18 @@ class _Check:
             unknown_customers=unknown,
             refusals=refusals,
         )
+
+    def _strangers(self, table: TableReadiness) -> list[str]:
+        """Return the warning that many rows of a table name customers that ``customers`` does not have."""
+        unknown = table.unknown_customers or 0
+        if unknown < MANY * table.kept or not unknown:
+            return []
+        query = f"SELECT min(o.customer_id) FROM {self._path(table.name)} o ANTI JOIN {self._path('customers')} USING (customer_id)"
+        strange, known = self._one(query), self._one(f"SELECT min(customer_id) FROM {self._path('customers')}")
+        what = f"{unknown:,} of {table.kept:,} rows name customers that customers does not have"
+        example = f"such as '{strange}', where customers has '{known}'"
+        mend = "if they are the same people, mend the mapping of customer_id in source.yaml"
+        return [f"{table.name}: {what} ({example}); they are kept: {mend}."]
 
     def _refusals(self, paths: list[str]) -> list[Refusal]:
         rows = self.lake.engine.con.execute(

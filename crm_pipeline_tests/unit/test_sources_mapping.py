@@ -143,6 +143,56 @@ def test_what_stands_for_nothing_is_missing_not_unreadable(con: duckdb.DuckDBPyC
     assert typed(con, "money", text) == (None, False)
 
 
+FORMS = [
+    ("customer_id", "VARCHAR", "17850.0", "17850"),
+    ("customer_id", "VARCHAR", "0017850.0", "0017850.0"),
+    ("customer_id", "VARCHAR", "a.0", "a.0"),
+    ("customer_id", "VARCHAR", "17850.05", "17850.05"),
+    ("customer_id", "DOUBLE", 17850.0, "17850"),
+    ("customer_id", "DOUBLE", 0.5, "0.5"),
+    ("customer_id", "DOUBLE", float("nan"), None),
+    ("customer_id", "FLOAT", 17850.0, "17850"),
+    ("customer_id", "DECIMAL(18,2)", Decimal("17850"), "17850"),
+    ("customer_id", "BIGINT", 17850, "17850"),
+    ("channel", "VARCHAR", "17850.0", "17850.0"),
+    ("channel", "DOUBLE", 3.0, "3"),
+    ("channel", "VARCHAR", "NULL", None),
+    ("channel", "VARCHAR", "none", "none"),
+    ("body", "VARCHAR", "null", "null"),
+    ("name", "VARCHAR", "Null", "Null"),
+    *(("customer_id", "VARCHAR", text, None) for text in ("NULL", "nan", "\\N", "#N/A", "None", "NaT", "<NA>", "-")),
+    *(("customer_id", "VARCHAR", text, text) for text in ("nano", "nullable", "0", "--")),
+]
+
+
+@pytest.mark.parametrize(("name", "engine", "value", "text"), FORMS)
+def test_text_is_the_same_in_whatever_form_a_file_has_it(
+    con: duckdb.DuckDBPyConnection, name: str, engine: str, value: object, text: str | None
+) -> None:
+    mapped = Mapped(Column(name, "string", ""), "x", engine, True)
+    sql = typed_sql(mapped, value_sql(mapped, "x"), "UTC", Decimal("0.01"))
+    assert con.execute(f"SELECT {sql} FROM (SELECT ?::{engine} AS x)", [value]).fetchall() == [(text,)]
+
+
+@pytest.mark.parametrize(
+    ("engine", "text"),
+    [
+        ("TIMESTAMPTZ", "2011-07-05 08:26:00+01"),
+        ("TIMESTAMPTZ_NS", "2011-07-05 08:26:00+01"),
+        ("TIMESTAMP", "2011-07-05 08:26:00"),
+        ("TIMESTAMP_NS", "2011-07-05 08:26:00"),
+        ("TIMESTAMP_MS", "2011-07-05 08:26:00"),
+        ("TIMESTAMP_S", "2011-07-05 08:26:00"),
+    ],
+)
+def test_times_of_every_engine_type(con: duckdb.DuckDBPyConnection, engine: str, text: str) -> None:
+    kind = con.execute(f"DESCRIBE SELECT CAST(? AS {engine}) AS x", [text]).fetchall()[0][1]
+    mapped = Mapped(Column("ordered_at", "timestamp", ""), "x", kind, True)
+    sql = typed_sql(mapped, value_sql(mapped, "x"), "Europe/London", Decimal("0.01"))
+    found = con.execute(f"SELECT {sql} FROM (SELECT ?::{engine} AS x UNION ALL SELECT NULL)", [text]).fetchall()
+    assert found == [(datetime(2011, 7, 5, 7, 26),), (None,)]
+
+
 def test_any_money_unit(con: duckdb.DuckDBPyConnection) -> None:
     assert typed(con, "money", "12.345", "0.01")[0] == 1235
     assert typed(con, "money", "12.35", "0.05")[0] == 247

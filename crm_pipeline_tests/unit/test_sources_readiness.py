@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from crm_pipeline.settings import Settings
@@ -51,6 +52,34 @@ def _renders(found: object) -> None:
     out = StringIO()
     Console(file=out, width=160).print(render_readiness(found))  # type: ignore[arg-type]
     assert "ordered_at is not a date or time" in out.getvalue()
+
+
+def test_ids_written_as_numbers_are_the_same_customers(tmp_path: Path) -> None:
+    world = World(tmp_path, tables(orders="orders.parquet", customers="customers.csv"))
+    at = (
+        pd.to_datetime(["2020-03-01", "2020-03-02", "2020-03-03"])
+        .tz_localize("Europe/Berlin")
+        .astype("datetime64[ns, Europe/Berlin]")
+    )
+    frame = pd.DataFrame({"order_id": ["a", "b", "c"], "customer_id": [17850.0, 17851.0, np.nan], "ordered_at": at})
+    frame.assign(amount=1.5).to_parquet(world.root / "orders.parquet")
+    world.write("customers.csv", "customer_id\n17850\n17851\nNULL\n")
+    found = readiness(load_source(world.root), Settings())
+    orders, customers = (next(t for t in found.tables if t.name == n) for n in ("orders", "customers"))
+    assert (orders.kept, orders.unknown_customers, customers.kept) == (2, 0, 2)
+    assert [r.reason for r in orders.refusals] == ["customer_id is missing"]
+    assert not any("does not have" in w for w in found.warnings)
+
+
+def test_orders_of_unknown_customers_are_said_with_an_example(tmp_path: Path) -> None:
+    world = World(tmp_path, tables(orders="orders.csv", customers="customers.csv"))
+    world.write("orders.csv", ORDERS + "a,C-1,2020-03-01,1\nb,C-2,2020-03-02,1\n")
+    world.write("customers.csv", "customer_id\n1\n2\n")
+    said = [w for w in readiness(load_source(world.root), Settings()).warnings if "does not have" in w]
+    assert len(said) == 1
+    assert said[0].startswith(
+        "orders: 2 of 2 rows name customers that customers does not have (such as 'C-1', where customers has '1')"
+    )
 
 
 def test_what_blocks_a_task_is_said() -> None:
