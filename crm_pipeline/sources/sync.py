@@ -144,7 +144,8 @@ class _Sync:
                 )
             self.new.tables[name] = table
             self.warnings += [note for r in table.records.values() for note in r.notes]
-            self.warnings += findings.sentences(CANONICAL[name], table.records.values())
+            self.warnings += findings.sentences(CANONICAL[name], table)
+        findings.refuse_unusable(self.new.tables, self.source.currency)
 
     def _of_orders(self, name: str) -> tuple[frozenset[str], str]:
         """For order lines with an orders table: the columns that orders give, and the table of their times."""

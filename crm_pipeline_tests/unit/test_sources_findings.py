@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline_tests.unit.sources_world import ORDERS, World, tables
 
 STATES = ORDERS.strip() + ",status,cancelled_at\n"
@@ -24,3 +27,70 @@ def test_nothing_is_said_where_every_cancellation_has_its_date(tmp_path: Path) -
     world = World(tmp_path, tables(orders="orders.csv"))
     world.write("orders.csv", STATES + "a,1,2020-03-01,1,cancelled,2020-03-02\nb,1,2020-03-02,1,paid,\n")
     assert world.sync().warnings == []
+
+
+MONEY = ORDERS.strip() + ",currency\n"
+MIXED = MONEY + "a,1,2020-03-01,1,JPY\nb,1,2020-03-02,1,EUR\nc,1,2020-03-02,1,jpy\nd,1,2020-03-03,1,\n"
+
+
+def test_two_currencies_and_none_declared_are_not_added_up(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.yaml(tables(orders="orders.csv"), more="timezone: UTC")
+    world.write("orders.csv", MIXED)
+    with pytest.raises(UsageError, match=r"2 currencies \(JPY in 2 rows, EUR in 1 rows\).*'currency:' in source.yaml"):
+        world.sync()
+    assert world.lake.index() == {}, "nothing was published"
+
+
+def test_one_currency_or_a_declared_one_is_no_error(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.yaml(tables(orders="orders.csv"), more="timezone: UTC")
+    world.write("orders.csv", MIXED.replace("EUR", "JPY"))
+    assert world.sync().warnings == []
+    world.yaml(tables(orders="orders.csv"), more="timezone: UTC\ncurrency: JPY")
+    world.write("orders.csv", MIXED)
+    clean, rejects = world.cleaned(world.sync(), "orders", "2020-03-01")
+    assert [r["order_id"] for r in clean] == ["a", "c", "d"]
+    assert [r["reasons"] for r in rejects] == ["currency is not JPY"]
+
+
+@pytest.mark.parametrize("amounts", [("825,47", "518,74"), ("5.071,96", "1,0"), ("€ 3", "12 EUR")])
+def test_orders_none_of_which_can_be_read_end_in_one_sentence(tmp_path: Path, amounts: tuple[str, ...]) -> None:
+    world = World(tmp_path, tables(orders={"files": "orders.csv", "delimiter": "';'"}))
+    rows = [f"{i};1;2020-03-0{i + 1};{amount}" for i, amount in enumerate(amounts)]
+    world.write("orders.csv", "order_id;customer_id;ordered_at;amount\n" + "\n".join(rows) + "\n")
+    said = r"None of the 2 rows of orders can be used: amount is not an amount in 2, first in orders.csv:2; mend .*decimal comma"
+    with pytest.raises(CrmError, match=said):
+        world.sync()
+
+
+def test_orders_made_of_lines_none_of_which_can_be_read(tmp_path: Path) -> None:
+    head = "order_id,customer_id,ordered_at,product_id,quantity,unit_price\n"
+    world = World(tmp_path, tables(order_lines="lines.csv"))
+    world.write("lines.csv", head + 'a,1,2020-03-01,x,1,"1,5"\n')
+    with pytest.raises(CrmError, match="order_lines can be used: unit_price is not a number"):
+        world.sync()
+
+
+def test_lines_that_cannot_be_read_switch_off_nothing_where_orders_have_amounts(tmp_path: Path) -> None:
+    world = World(tmp_path, tables(orders="orders.csv", order_lines="lines.csv"))
+    world.write("orders.csv", ORDERS + "a,1,2020-03-01,1\n")
+    world.write("lines.csv", 'order_id,product_id,quantity,unit_price\na,x,1,"1,5"\n')
+    assert (
+        world.sync()
+        .warnings[0]
+        .startswith("order_lines: of 1 rows, unit_price is not a number, or too large in 1, first in")
+    )
+
+
+def test_many_rows_that_cannot_be_read_are_said_and_few_are_not(tmp_path: Path) -> None:
+    world = World(tmp_path, tables(orders="orders.csv"))
+    good = "".join(f"{i},1,2020-03-01,1\n" for i in range(18))
+    world.write("orders.csv", ORDERS + good + "x,1,2020-03-01,abc\n")
+    assert world.sync().warnings == []
+    world.write("orders.csv", ORDERS + good + "x,1,2020-03-01,abc\ny,1,2020-03-01,?\n")
+    said = world.sync().warnings
+    assert len(said) == 1
+    assert said[0].startswith(
+        "orders: of 20 rows, amount is not an amount in 2, first in orders.csv:20; mend the mapping of amount"
+    )
