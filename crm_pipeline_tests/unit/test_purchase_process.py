@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crm_pipeline.engine import Engine
 from crm_pipeline.modeling.purchase_process import (
     MBGNBD,
     ParetoNBD,
@@ -269,6 +270,13 @@ def test_features_of_customers_who_never_ordered_are_null():
     nobody = purchase_process_features(lifetime.loc[[7]], 15_000, 92, 100, 7)
     assert not nobody.mbg.converged
     assert purchase_process_features(lifetime.iloc[:0], 15_000, 92, 100, 7).features.empty
+
+
+def test_without_customers_the_ids_are_still_text(tmp_path):
+    none = pd.DataFrame({"customer_id": [], "first_order_day": [], "last_order_day": [], "n_order_days": []})
+    made = purchase_process_features(none, 100, 90, 10, 7).features
+    engine = Engine("100MB", 1, tmp_path)
+    assert engine.stage(made, tmp_path / "x.parquet").columns["customer_id"] == "VARCHAR"
 
 
 def test_orders_after_as_of_are_refused():

@@ -82,7 +82,7 @@ def purchase_process_features(
     for row, model in ((0, mbg), (3, pareto)):
         for i, column in enumerate(model.predict(horizon_days, x, t_x, T)):
             values[row + i, buyers] = column
-    features = pd.DataFrame({"customer_id": lifetime["customer_id"].to_numpy()})
+    features = pd.DataFrame({"customer_id": pd.Series(lifetime["customer_id"].to_numpy(), dtype="str")})
     return PurchaseProcess(features.assign(**dict(zip(COLUMNS, values, strict=True))), mbg, pareto)
 
 
