@@ -90,12 +90,12 @@ class Settings(BaseSettings):
     @field_validator("churn_estimators", "demand_estimators")
     @classmethod
     def _known_estimators(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        from crm_pipeline.modeling.estimators import entry, names
+        from crm_pipeline.modeling.estimators import members, names
 
         field = str(info.field_name)
         task = field.split("_")[0]
         for name in _known(field, value, tuple(names(task))):
-            missing = [member for member in entry(task, name).members if member not in value]
+            missing = [member for member in members(task, name) if member not in value]
             if missing:
                 raise ValueError(
                     f"{name} is made of {', '.join(missing)} too: add {'it' if len(missing) == 1 else 'them'}, or leave {name} out"

@@ -12,7 +12,7 @@ from importlib import import_module
 from crm_pipeline.errors import UsageError
 from crm_pipeline.modeling.estimators.entry import Context, Entry
 
-__all__ = ["Context", "Entry", "entry", "names"]
+__all__ = ["Context", "Entry", "entry", "members", "names"]
 
 
 @cache
@@ -30,6 +30,11 @@ def names(task: str) -> list[str]:
     """Return the estimators of ``task``, members before those built from them, simpler first."""
     own = [e for (of, _), e in _entries().items() if of == task]
     return [e.name for e in sorted(own, key=lambda e: (bool(e.members), e.complexity, e.name))]
+
+
+def members(task: str, name: str) -> tuple[str, ...]:
+    """Return the estimators of which one is made; empty for most."""
+    return entry(task, name).members
 
 
 def entry(task: str, name: str) -> Entry:
