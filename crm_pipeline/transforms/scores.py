@@ -92,7 +92,7 @@ def customers(
 
 
 CHURN = ("status", "status_reason", "probability", "percentile", "reason_1", "reason_2", "reason_3", "features_hash")
-DEMAND = ("value", "median", "low", "high", "expected_orders")
+DEMAND = ("status", "status_reason", "value", "median", "low", "high", "expected_orders", "features_hash")
 
 
 def _left(table: Table, other: Table | None) -> Table:
@@ -144,7 +144,8 @@ def _text(table: Table, name: str) -> Value:
 
 
 def _columns(table: Table, frame: Frame) -> dict[str, Value]:
-    scored = (_text(table, "c_status") == "scored").fill_null(False)
+    task = "c" if "c_status" in table.columns else "d"
+    scored = (table[f"{task}_status"] == "scored").fill_null(False)
     risk, spend = _or_null(table, "c_probability"), _or_null(table, "d_value")
     open_cases = ibis.greatest(table.cases_opened - table.cases_closed, 0) if frame.has_cases else ibis.null("int64")
     opted_out = table.opted_out_at.notnull()
@@ -154,7 +155,7 @@ def _columns(table: Table, frame: Frame) -> dict[str, Value]:
         "horizon_end": ibis.literal(frame.horizon_end),
         "label_definition": ibis.literal(frame.label_definition),
         "status": ibis.ifelse(scored, "scored", "abstained"),
-        "status_reason": _why_not(table, scored, frame),
+        "status_reason": _why_not(table, table[f"{task}_status_reason"], scored, frame),
         "last_order_at": local_time(table.last_at, frame.first, frame.period, frame.calendar),
         "orders_12m": _or_null(table, "orders_year", "int64").fill_null(0),
         "spend_12m": _or_null(table, "spend_year", "int64").fill_null(0) * frame.unit,
@@ -196,18 +197,18 @@ def _columns(table: Table, frame: Frame) -> dict[str, Value]:
         "action_gain_low": ibis.null("float64"),
         "action_gain_high": ibis.null("float64"),
         "scoring_release": ibis.ifelse(scored, frame.release, ibis.null("string")),
-        "features_hash": _text(table, "c_features_hash"),
+        "features_hash": table[f"{task}_features_hash"],
         "run_id": ibis.literal(frame.run_id),
         "scored_at": ibis.literal(frame.scored_at).cast("timestamp"),
         "model_age_periods": ibis.ifelse(scored, ibis.literal(0, "int64"), ibis.null("int64")),
     }
 
 
-def _why_not(table: Table, scored: BooleanColumn, frame: Frame) -> Value:
+def _why_not(table: Table, reason: Value, scored: BooleanColumn, frame: Frame) -> Value:
     gone = ibis.literal(f"no order with a positive amount in the last {frame.eligibility}")
     return ibis.cases(
         (scored, ibis.null("string")),
-        (_text(table, "c_status_reason").notnull(), _text(table, "c_status_reason")),
+        (reason.notnull(), reason),
         (table.last_at.isnull(), ibis.literal("never ordered with a positive amount")),
         else_=gone,
     )

@@ -14,11 +14,22 @@ from hypothesis import strategies as st
 from crm_pipeline.periods import Calendar
 from crm_pipeline.reports import words
 from crm_pipeline.transforms.columns import local_time
-from crm_pipeline.transforms.scores import CHURN, Frame, customers
+from crm_pipeline.transforms.scores import CHURN, DEMAND, Frame, customers
 from crm_pipeline_tests.unit.features_world import fetch
 
 
+def only(names: tuple[str, ...], **values: object) -> ibis.Table:
+    """One customer's scores, 0.5 but for what is given."""
+    said = {"customer_id": "a", "status": "scored", "status_reason": "", "features_hash": "h"}
+    row = {**{key: "" if key.startswith("reason") else 0.5 for key in names}, **said, **values}
+    return ibis.memtable(pd.DataFrame([row]))
+
+
 def shown(last_at: datetime | None, zone: str) -> pd.Timestamp:
+    return row(last_at, zone, only(CHURN), None).last_order_at
+
+
+def row(last_at: datetime | None, zone: str, churn: ibis.Table | None, demand: ibis.Table | None) -> pd.Series:
     lifetime = ibis.memtable(
         pd.DataFrame(
             {
@@ -32,19 +43,12 @@ def shown(last_at: datetime | None, zone: str) -> pd.Timestamp:
         )
     )
     orders = ibis.memtable(pd.DataFrame({"customer_id": ["a"], "n_orders": [1], "spend": [10]}))
-    nothing = {
-        **{key: [""] for key in (*CHURN, "status")},
-        "customer_id": ["a"],
-        "probability": [0.5],
-        "percentile": [50.0],
-    }
-    churn = ibis.memtable(pd.DataFrame(nothing))
     frame = Frame(
         calendar=Calendar("month", zone), first="2020-01-01", period="2020-12-01", as_of=date(2021, 1, 1),
         horizon_end=date(2021, 4, 1), label_definition="", eligibility="12 months", unit=0.01, has_cases=False,
         has_contacts=False, run_id="", scored_at=datetime(2021, 1, 1), release="",
     )  # fmt: skip
-    return fetch(customers(lifetime, orders, churn, None, frame)).last_order_at[0]
+    return fetch(customers(lifetime, orders, churn, demand, frame)).iloc[0]
 
 
 @pytest.mark.parametrize(
@@ -58,6 +62,16 @@ def shown(last_at: datetime | None, zone: str) -> pd.Timestamp:
 )
 def test_the_last_order_is_in_the_time_zone_of_the_source(utc: datetime, zone: str, local: datetime) -> None:
     assert shown(utc, zone) == local
+
+
+def test_one_task_alone_gives_the_table() -> None:
+    found = row(datetime(2020, 11, 30), "UTC", None, only(DEMAND, value=12.5))
+    assert (found.status, found.expected_spend, found.features_hash) == ("scored", 12.5, "h")
+    assert pd.isna(found.churn_probability)
+    found = row(datetime(2020, 11, 30), "UTC", None, only(DEMAND, status="abstained", status_reason="too few"))
+    assert (found.status, found.status_reason) == ("abstained", "too few")
+    found = row(datetime(2020, 11, 30), "UTC", only(CHURN, probability=0.25), None)
+    assert (found.status, found.churn_probability) == ("scored", 0.25)
 
 
 def test_no_last_order_stays_null() -> None:
