@@ -86,7 +86,7 @@ def run(
     through: Through = None,
     periods: Periods = 1,
     force: Annotated[
-        bool, typer.Option("--force", help="Rebuild what is planned even where inputs and code are equal.")
+        bool, typer.Option("--force", help="Rebuild all of these periods even where inputs and code are equal.")
     ] = False,
 ) -> None:
     """Score the last N periods: build exactly what they need, in order; skip what is fresh."""
@@ -95,9 +95,9 @@ def run(
 
     with Progress() as progress:
         progress.say("reading the source")
-        prepared = prepare(source, home, files, through, periods, progress.listen)
+        prepared = prepare(source, home, files, through, periods, progress.listen, force)
         progress.expect(len(prepared.plan))
-        summary = execute(prepared, force=force)
+        summary = execute(prepared)
     show_summary(summary)
     show_results(summary)
 

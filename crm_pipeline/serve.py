@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from crm_pipeline.defs.instance import dagster_home
+from crm_pipeline.defs.project import open_project
 from crm_pipeline.errors import CrmError, UsageError
+from crm_pipeline.lake import publish_views
 from crm_pipeline.tracking import Tracker
 
 HOST = "127.0.0.1"
@@ -45,6 +47,7 @@ def serve(home: Path, source: Path, port: int, mlflow_port: int) -> None:
         _check_free(number, option)
     environment = _environment(home, source, mlflow_port, reports_port)
     _ = Tracker(home).mlflow  # makes or migrates mlflow.db before any server opens it
+    publish_views(open_project(home).lake)  # they name files by absolute paths, and the home may have been moved
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
     servers: dict[str, subprocess.Popen[bytes]] = {}

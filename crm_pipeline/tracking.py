@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-import sqlite3
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any, NamedTuple
 
 from crm_pipeline.errors import CrmError
 from crm_pipeline.lake import only_one
+from crm_pipeline.tracking_store import any_running, lost_models, relocate
 
 EXPERIMENT = "crm_pipeline"
 ABOUT = {
@@ -44,11 +43,12 @@ class Tracker:
 
     def __init__(self, home: Path) -> None:
         self.home = Path(home).absolute()
-        self.uri = f"sqlite:///{self.home / 'mlflow.db'}"
+        self.database, self.artifacts = self.home / "mlflow.db", self.home / "mlartifacts"
+        self.uri = f"sqlite:///{self.database}"
 
     @cached_property
     def mlflow(self) -> Any:
-        """The mlflow module, pointed at this home; the store is made or migrated at first use."""
+        """The mlflow module, pointed at this home; the store is made, migrated or told of a move at first use."""
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         for name in ("mlflow", "alembic", "mlflow.store.db.utils"):
             logging.getLogger(name).setLevel(logging.ERROR)
@@ -56,21 +56,21 @@ class Tracker:
 
         mlflow.set_tracking_uri(self.uri)
         mlflow.set_registry_uri(self.uri)
-        artifacts = self.home / "mlartifacts"
-        with only_one(artifacts / ".opening.lock"):
-            self._make_store(mlflow, artifacts / ".mlflow.db")
+        with only_one(self.artifacts / ".opening.lock"):
+            self._make_store(mlflow, self.artifacts / ".mlflow.db")
+            relocate(self.database, self.artifacts, EXPERIMENT)
             if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-                mlflow.create_experiment(EXPERIMENT, artifact_location=artifacts.as_uri(), tags=ABOUT)
+                mlflow.create_experiment(EXPERIMENT, artifact_location=self.artifacts.as_uri(), tags=ABOUT)
             mlflow.set_experiment(EXPERIMENT)
         return mlflow
 
     def _make_store(self, mlflow: Any, temporary: Path) -> None:
         """Make a new store apart and put it in place whole: a kill during its migrations leaves nothing half made."""
-        if (self.home / "mlflow.db").exists():
+        if self.database.exists():
             return
         temporary.unlink(missing_ok=True)
         mlflow.MlflowClient(tracking_uri=f"sqlite:///{temporary}").search_experiments()
-        os.replace(temporary, self.home / "mlflow.db")
+        os.replace(temporary, self.database)
 
     @cached_property
     def client(self) -> Any:
@@ -124,6 +124,10 @@ class Tracker:
                 path.write_bytes(png)
                 self.client.log_artifact(run_id, str(path), "evaluation")
 
+    def lost(self, uris: Iterable[str]) -> set[str]:
+        """Return which of these models are no longer there."""
+        return lost_models(self.database, self.artifacts, uris)
+
     def load(self, model_uri: str) -> Any:
         """Return a recorded model.
 
@@ -138,7 +142,7 @@ class Tracker:
             return _LOADED[self.uri, model_uri]
         except (OSError, self.mlflow.exceptions.MlflowException) as error:
             raise CrmError(
-                f"The model {model_uri} is not in {self.home}: rebuild it with `crm-pipeline run --force`."
+                f"The model {model_uri} is not in {self.home}: `crm-pipeline run` trains it again."
             ) from error
 
     def link(self, run_id: str) -> str:
@@ -169,7 +173,7 @@ class Tracker:
 
     def close_orphans(self) -> int:
         """End runs that a killed process left RUNNING; returns how many. Call it when no other run is going on."""
-        if not self._any_running():
+        if not any_running(self.database):
             return 0
         experiment = self.mlflow.get_experiment_by_name(EXPERIMENT)
         running = self.client.search_runs([experiment.experiment_id], "attributes.status = 'RUNNING'")
@@ -178,17 +182,6 @@ class Tracker:
             if not pid.isdigit() or not Path(f"/proc/{pid}").exists():
                 self.client.set_terminated(run.info.run_id, status="KILLED")
         return len(running)
-
-    def _any_running(self) -> bool:
-        """Ask the file itself, because importing MLflow takes seconds and there is nearly never such a run."""
-        path = self.home / "mlflow.db"
-        if not path.exists():
-            return False
-        with contextlib.closing(sqlite3.connect(path, timeout=30)) as connection:
-            known = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'runs'").fetchone()[0]
-            return bool(
-                known and connection.execute("SELECT count(*) FROM runs WHERE status = 'RUNNING'").fetchone()[0]
-            )
 
     @contextmanager
     def _run(self, name: str, tags: Mapping[str, str]) -> Iterator[Any]:

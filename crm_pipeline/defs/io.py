@@ -18,6 +18,8 @@ from crm_pipeline.errors import CrmError
 from crm_pipeline.lake import ALL, Graph, Manifest
 
 FORCE_TAG = "crm/force"
+"""Of a run: which assets it builds though they are fresh, separated by commas; ``true`` for all."""
+
 Audit = Callable[[ibis.Table, str | None], list[str]]
 OWN = ("dagster/row_count", "content_hash", "generation", "reused", "seconds", "published_at")
 """Metadata that every materialization gets from here."""
@@ -146,7 +148,7 @@ class LakeIOManager(dg.IOManager):
         if node.needs_complete:
             pins["complete"] = str(graph.complete(partition))
         current = lake.manifest(asset, partition)
-        forced = FORCE_TAG in context.step_context.run_tags
+        forced = {"true", asset} & set(context.step_context.run_tags.get(FORCE_TAG, "").split(","))
         if current and not forced and current.inputs == pins and current.code_version == node.code_version:
             return current, True, {}
         started = time.perf_counter()

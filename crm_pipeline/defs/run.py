@@ -33,6 +33,7 @@ class Prepared:
     through: str
     targets: list[str]
     plan: list[Stale]
+    again: dict[Key, str]
     sync: Any
 
     @property
@@ -59,8 +60,11 @@ def prepare(
     through: str | None = None,
     periods: int = 1,
     listener: Listener | None = None,
+    force: bool = False,
 ) -> Prepared:
     """Sync the source into the home and plan what the last ``periods`` periods through ``through`` need.
+
+    ``force`` plans all assets of these periods, fresh or not.
 
     Raises
     ------
@@ -68,11 +72,17 @@ def prepare(
         One sentence about the source, the home or the period.
     """
     with told_of_disk(home):
-        return _prepare(source, home, files, through, periods, listener)
+        return _prepare(source, home, files, through, periods, listener, force)
 
 
 def _prepare(
-    source: Path, home: Path, files: Path | None, through: str | None, periods: int, listener: Listener | None
+    source: Path,
+    home: Path,
+    files: Path | None,
+    through: str | None,
+    periods: int,
+    listener: Listener | None,
+    force: bool,
 ) -> Prepared:
     from crm_pipeline.sources.spec import load_source
     from crm_pipeline.sources.sync import sync
@@ -88,8 +98,35 @@ def _prepare(
     calendar = project.calendar
     targets = [p for p in calendar.range(calendar.shift(last, 1 - periods), last) if p >= project.source.first]
     index = lake.index()
-    plan = built.graph.plan(_targets(built, targets, index), index, first_hashes(built, index))
-    return Prepared(built, last, targets, plan, report)
+    wanted = _targets(built, targets, index)
+    needed = built.graph.needed(wanted) if force else set()
+    again = {k: "asked for by --force" for k in needed if k[1] in targets and not built.graph.nodes[k[0]].source}
+    plan = _plan(built, wanted, index, again)
+    return Prepared(built, last, targets, plan, again, report)
+
+
+def _plan(built: Built, wanted: list[Key], index: dict[Key, Manifest], again: dict[Key, str]) -> list[Stale]:
+    """Plan what is wanted, and again (added to ``again``) the models that a planned step reads and that are lost."""
+    first = first_hashes(built, index)
+    while True:
+        plan = built.graph.plan(wanted, index, first, again)
+        touched = {(dep.asset, p) for item in plan for dep, p in built.graph.inputs(item.asset, item.partition)}
+        touched |= {(item.asset, item.partition) for item in plan}
+        places = _model_places(built, {key: index[key] for key in touched - again.keys() if key in index})
+        lost = Tracker(built.project.home).lost(places.values()) if places else set()
+        found = {key for key, place in places.items() if place in lost}
+        if not found:
+            return plan
+        again.update((key, "its model is lost") for key in found)
+
+
+def _model_places(built: Built, manifests: dict[Key, Manifest]) -> dict[Key, str]:
+    """Return where the models lie that published cards and champions name."""
+    cards = {key: m for key, m in manifests.items() if "model_uri" in m.schema}
+    places = {key: built.project.lake.read([m]).model_uri.execute() for key, m in cards.items()}
+    return {
+        key: uri.iloc[0] for key, uri in places.items() if len(uri) and isinstance(uri.iloc[0], str) and uri.iloc[0]
+    }
 
 
 def through_period(project: Project, text: str | None) -> str:
@@ -137,7 +174,7 @@ def first_hashes(built: Built, index: dict[tuple[str, str], Manifest]) -> dict[t
     return found
 
 
-def execute(prepared: Prepared, *, force: bool = False) -> Summary:
+def execute(prepared: Prepared) -> Summary:
     """Carry the plan out: one Dagster run per period, in order; nothing that is fresh is computed.
 
     Raises
@@ -146,10 +183,10 @@ def execute(prepared: Prepared, *, force: bool = False) -> Summary:
         When a period failed; what was published before stays, and the next run goes on from there.
     """
     with told_of_disk(prepared.project.home), without_echo():
-        return _execute(prepared, force)
+        return _execute(prepared)
 
 
-def _execute(prepared: Prepared, force: bool) -> Summary:
+def _execute(prepared: Prepared) -> Summary:
     started = time.perf_counter()
     built, lake = prepared.built, prepared.project.lake
     summary = Summary(prepared)
@@ -164,7 +201,7 @@ def _execute(prepared: Prepared, force: bool) -> Summary:
     for item in prepared.plan:
         by_period.setdefault(item.partition, []).append(item)
     for period in sorted(by_period, key=lambda p: "" if p == ALL else p):
-        _run_period(prepared, summary, instance, period, by_period[period], force)
+        _run_period(prepared, summary, instance, period, by_period[period])
     if summary.run_ids:
         reconcile(instance, lake, built.graph)
     publish_views(lake)
@@ -173,15 +210,18 @@ def _execute(prepared: Prepared, force: bool) -> Summary:
 
 
 def _run_period(
-    prepared: Prepared, summary: Summary, instance: dg.DagsterInstance, period: str, items: list[Stale], force: bool
+    prepared: Prepared, summary: Summary, instance: dg.DagsterInstance, period: str, items: list[Stale]
 ) -> None:
     built = prepared.built
-    selected = items if force else _still_stale(built, items)
+    again = [item for item in items if (item.asset, item.partition) in prepared.again]
+    selected = list(dict.fromkeys([*_still_stale(built, items), *again]))
     if not selected:
         return
     steps = {spec.key: definition.keys for definition in built.assets for spec in definition.specs}
     keys = {key for item in selected for key in steps[dg.AssetKey(item.asset.split("/"))]}
-    tags = {PID_TAG: str(os.getpid()), "crm/period": period, **({FORCE_TAG: "true"} if force else {})}
+    tags = {PID_TAG: str(os.getpid()), "crm/period": period}
+    if again:
+        tags[FORCE_TAG] = ",".join(item.asset for item in again)
     result = built.job.execute_in_process(
         instance=instance,
         partition_key=None if period == ALL else period,

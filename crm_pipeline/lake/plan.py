@@ -168,16 +168,23 @@ class Graph:
                 return f"{dep.asset}@{p} may change"
         return None
 
-    def plan(self, targets: Iterable[Key], index: Index, first_hash: Mapping[Key, str] | None = None) -> list[Stale]:
+    def plan(
+        self,
+        targets: Iterable[Key],
+        index: Index,
+        first_hash: Mapping[Key, str] | None = None,
+        again: Mapping[Key, str] | None = None,
+    ) -> list[Stale]:
         """Name all that is stale among the targets, what they need, and what is published, in building order.
 
+        ``again`` holds what is to be built anew though it is fresh, with the reason.
         What is published may be stale because it now reads what nobody asked for before (a setting): that is named too.
         """
         keys = self.needed(targets) | {key for key in index if self.own(key)}
         while True:
             stale: dict[Key, Stale] = {}
             for key in self.ordered(keys):
-                reason = self.reason(key, index, stale, first_hash)
+                reason = self.reason(key, index, stale, first_hash) or (again or {}).get(key)
                 if reason is not None:
                     stale[key] = Stale(*key, reason)
             more = self.needed(stale) - keys

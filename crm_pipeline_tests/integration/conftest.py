@@ -106,7 +106,7 @@ def tiny(folder: Path) -> Built:
 
 @pytest.fixture
 def tiny_home(tiny: Built) -> Iterator[Built]:
-    """The tiny home as first built, at its own place, because MLflow records absolute paths; may be changed."""
+    """The tiny home as first built; may be changed."""
     restore_tiny(tiny)
     yield tiny
     restore_tiny(tiny)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 import yaml
 
+from crm_pipeline.tracking_store import PLACES
 from crm_pipeline_tests.integration import world
 from crm_pipeline_tests.integration.conftest import Built
 
@@ -56,3 +59,51 @@ def test_the_report_counts_source_rows_up_to_the_end_of_the_period(used: Built) 
         rows = sum(world.rows_of_csv(used.source / "orders" / f"{m}.csv") for m in months)
         table = text_of(used.home / "reports" / f"{period}.html").split("Source rows up to the end of this period")[1]
         assert re.search(rf"\borders {rows:,} ", table), f"{rows:,} rows of orders: {table[:500]}"
+
+
+def paths_in(home: Path) -> set[str]:
+    with sqlite3.connect(home / "mlflow.db") as con:
+        found = {
+            place for table, column in PLACES for (place,) in con.execute(f"SELECT {column} FROM {table}") if place
+        }
+    return {place for place in found if place.startswith("file:")}
+
+
+def test_a_moved_home_runs_shows_and_explains(used: Built, folder: Path) -> None:
+    moved = folder / "moved to another place"
+    shutil.copytree(used.home, folder / "to_be_moved")
+    (folder / "to_be_moved").rename(moved)
+    hidden = used.home.rename(folder / "hidden")
+    try:
+        world.crm("run", "--source", used.source, "--home", moved, "--through", SCORED[1], "--force")
+        assert world.differing(world.hashes(moved), used.hashes) == []
+        assert all(place.startswith((moved / "mlartifacts").as_uri()) for place in paths_in(moved))
+        scores = world.crm("scores", "--home", moved, "--format", "csv").stdout
+        customer = scores.splitlines()[1].split(",")[0]
+        assert customer in world.crm("explain", customer, "--home", moved).stdout
+        with duckdb.connect(str(moved / "crm.duckdb"), read_only=True) as con:
+            assert con.execute("SELECT count(*) FROM scores.customers").fetchall()[0][0] > 100
+    finally:
+        hidden.rename(used.home)
+        shutil.rmtree(moved)
+
+
+def test_a_lost_model_is_trained_again_by_the_next_run_that_reads_it(used: Built, folder: Path) -> None:
+    home = folder / "lost_home"
+    shutil.copytree(used.home, home)
+    shutil.rmtree(home / "mlartifacts" / "models")
+    (home / "crm.yaml").write_text(yaml.safe_dump({**world.TINY, "evaluation_cutoffs": 3}))
+    planned = world.plan(used.source, home, "--through", SCORED[1])
+    assert {
+        "asset": "models/churn/purchase_process",
+        "partition": "2024-05-01",
+        "reason": "its model is lost",
+    } in planned
+    world.crm("run", "--source", used.source, "--home", home, "--through", SCORED[1], "--force")
+    lake = world.lake_of(home)
+    for asset in ("models/churn/purchase_process", "models/churn/champion"):
+        uri = lake.table(asset, ["2024-05-01"]).model_uri.execute()[0]
+        assert (home / "mlartifacts" / "models" / uri.removeprefix("models:/") / "artifacts" / "MLmodel").exists(), (
+            asset
+        )
+    shutil.rmtree(home)
