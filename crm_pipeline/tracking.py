@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from crm_pipeline.errors import CrmError
-from crm_pipeline.lake import only_one
+from crm_pipeline.lake import is_alive, only_one, sign_of_life
 from crm_pipeline.tracking_store import any_running, lost_models, relocate
 
 EXPERIMENT = "crm_pipeline"
@@ -172,20 +172,19 @@ class Tracker:
         self.client.set_registered_model_alias(name, "champion", made.version)
 
     def close_orphans(self) -> int:
-        """End runs that a killed process left RUNNING; returns how many. Call it when no other run is going on."""
+        """End runs that a killed process left RUNNING; returns how many. Those of living processes go on."""
         if not any_running(self.database):
             return 0
         experiment = self.mlflow.get_experiment_by_name(EXPERIMENT)
         running = self.client.search_runs([experiment.experiment_id], "attributes.status = 'RUNNING'")
-        for run in running:
-            pid = run.data.tags.get("crm.pid", "")
-            if not pid.isdigit() or not Path(f"/proc/{pid}").exists():
-                self.client.set_terminated(run.info.run_id, status="KILLED")
-        return len(running)
+        killed = [run for run in running if not is_alive(self.home, run.data.tags.get("crm.process", ""))]
+        for run in killed:
+            self.client.set_terminated(run.info.run_id, status="KILLED")
+        return len(killed)
 
     @contextmanager
     def _run(self, name: str, tags: Mapping[str, str]) -> Iterator[Any]:
-        with self.mlflow.start_run(run_name=name, tags={**tags, "crm.pid": str(os.getpid())}) as run:
+        with self.mlflow.start_run(run_name=name, tags={**tags, "crm.process": sign_of_life(self.home)}) as run:
             yield run
 
 

@@ -16,9 +16,11 @@ from dagster._core.instance.ref import InstanceRef
 
 from crm_pipeline.defs.sqlite import relax_sqlite
 from crm_pipeline.engine import storage_error
-from crm_pipeline.lake import ALL, Graph, Lake, only_one
+from crm_pipeline.lake import ALL, Graph, Lake, is_alive, only_one
 
-PID_TAG = "crm/pid"
+PROCESS_TAG = "crm/process"
+"""Of a run: the token of the process that carries it out (`lake.sign_of_life`)."""
+
 TEMPLATE = Path(__file__).parent / "dagster.yaml"
 QUIET = {"compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}}
 
@@ -47,12 +49,13 @@ def open_instance(home: Path) -> DagsterInstance:
         return DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=QUIET))
 
 
-def close_killed_runs(instance: DagsterInstance) -> int:
-    """Report runs whose process was killed as failed, so that nothing waits for them; returns how many."""
+def close_killed_runs(instance: DagsterInstance, home: Path) -> int:
+    """Report runs whose process was killed as failed, so that nothing waits for them; returns how many.
+
+    A run that goes on in another container or on another host is left alone.
+    """
     going = instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.STARTING]))
-    killed = [
-        run for run in going if run.tags.get(PID_TAG, "").isdigit() and not Path(f"/proc/{run.tags[PID_TAG]}").exists()
-    ]
+    killed = [run for run in going if PROCESS_TAG in run.tags and not is_alive(home, run.tags[PROCESS_TAG])]
     for run in killed:
         instance.report_run_failed(run, "The process of this run was killed; the next run of crm-pipeline found it.")
     return len(killed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -13,11 +12,11 @@ import dagster as dg
 
 from crm_pipeline.defs.build import Built, build_defs
 from crm_pipeline.defs.disk import disk_error, told_of_disk, without_echo
-from crm_pipeline.defs.instance import PID_TAG, close_killed_runs, open_instance, reconcile
+from crm_pipeline.defs.instance import PROCESS_TAG, close_killed_runs, open_instance, reconcile
 from crm_pipeline.defs.io import FORCE_TAG
 from crm_pipeline.defs.project import Project, open_lake
 from crm_pipeline.errors import CrmError, UsageError
-from crm_pipeline.lake import ALL, Manifest, Stale, collect_garbage, publish_views
+from crm_pipeline.lake import ALL, Manifest, Stale, collect_garbage, publish_views, sign_of_life
 from crm_pipeline.settings import load_settings
 from crm_pipeline.tracking import Tracker
 
@@ -191,7 +190,7 @@ def _execute(prepared: Prepared) -> Summary:
     built, lake = prepared.built, prepared.project.lake
     summary = Summary(prepared)
     instance = open_instance(lake.home)
-    close_killed_runs(instance)
+    close_killed_runs(instance, lake.home)
     Tracker(lake.home).close_orphans()
     lake.repair_links()
     keep_days = prepared.project.settings.keep_generations_days
@@ -219,7 +218,7 @@ def _run_period(
         return
     steps = {spec.key: definition.keys for definition in built.assets for spec in definition.specs}
     keys = {key for item in selected for key in steps[dg.AssetKey(item.asset.split("/"))]}
-    tags = {PID_TAG: str(os.getpid()), "crm/period": period}
+    tags = {PROCESS_TAG: sign_of_life(built.project.home), "crm/period": period}
     if again:
         tags[FORCE_TAG] = ",".join(item.asset for item in again)
     result = built.job.execute_in_process(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-import socket
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from crm_pipeline.lake.living import forget_the_dead, is_alive
 from crm_pipeline.lake.manifest import Manifest
 from crm_pipeline.lake.store import Lake
 
@@ -67,21 +67,9 @@ def _history_path(lake: Lake, manifest: Manifest) -> Path:
 
 def _dead_staging(lake: Lake) -> int:
     removed = 0
-    host = socket.gethostname()
     for folder in (lake.root / ".staging").iterdir():
-        name, _, _ = folder.name.rpartition("-")
-        owner_host, _, pid = name.rpartition("-")
-        if owner_host == host and pid.isdigit() and not _alive(int(pid)):
+        if not is_alive(lake.home, folder.name.partition("-")[0]):
             shutil.rmtree(folder, ignore_errors=True)
             removed += 1
+    forget_the_dead(lake.home)
     return removed
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

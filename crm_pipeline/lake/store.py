@@ -2,15 +2,14 @@
 
 Layout under ``<home>/lake``: ``.data/`` immutable Parquet files, ``.manifests/`` the current manifest of each
 partition, ``.history/`` every generation (and how many there were, of what was withdrawn), ``.staging/`` what is being
-written, ``.locks/``, and for outsiders ``<layer>/<table>/period=<P>/part.parquet`` as hard links. A file is on the disk
-before the manifest that names it, so that a power cut leaves no manifest without its file.
+written, ``.locks/``, ``.alive/`` who is at work, and for outsiders ``<layer>/<table>/period=<P>/part.parquet`` as hard
+links. A file is on the disk before the manifest that names it, so that a power cut leaves no manifest without its file.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ import ibis
 from crm_pipeline.engine import VOLATILE, Engine, Staged, storage_error
 from crm_pipeline.errors import CrmError
 from crm_pipeline.lake.durable import durable, durable_folders
+from crm_pipeline.lake.living import sign_of_life
 from crm_pipeline.lake.locks import only_one
 from crm_pipeline.lake.manifest import DataFile, Manifest, content_hash
 
@@ -125,9 +125,8 @@ class Lake:
     def staging(self) -> Path:
         """Return a directory private to this process, on the lake's file system."""
         if self._staging is None or not self._staging.is_dir():
-            name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-            self._staging = self.root / ".staging" / name
             try:
+                self._staging = self.root / ".staging" / f"{sign_of_life(self.home)}-{uuid.uuid4().hex[:8]}"
                 self._staging.mkdir(parents=True)
             except OSError as error:
                 raise storage_error(error, self.home) from error

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from crm_pipeline.defs.disk import told_of_disk
 from crm_pipeline.engine import Engine, storage_error
 from crm_pipeline.errors import CrmError
-from crm_pipeline.lake import Lake, collect_garbage, publish_views
+from crm_pipeline.lake import Lake, collect_garbage, is_alive, publish_views, sign_of_life
 
 ASSET, PERIOD = "clean/orders", "2011-03-01"
 
@@ -132,12 +132,45 @@ def test_views_are_consistent_for_who_has_them_open(lake):
         assert reader.execute("select count(*) from clean.orders").fetchall() == [(3,)]
 
 
+WORKER = "import sys; from crm_pipeline.lake import sign_of_life; print(sign_of_life(sys.argv[1]), flush=True); input()"
+
+
+def worker(home):
+    return subprocess.Popen([sys.executable, "-c", WORKER, str(home)], stdin=-1, stdout=-1, text=True)
+
+
+def died_at_once(home):
+    process = worker(home)
+    token = process.stdout.readline().strip()
+    process.kill()
+    process.communicate()
+    return token
+
+
+def test_a_process_is_alive_until_it_dies_and_whoever_gets_its_number_is_not_it(lake):
+    process = worker(lake.home)
+    token = process.stdout.readline().strip()
+    (lake.root / ".staging" / f"{token}-abc").mkdir()
+    assert is_alive(lake.home, token)
+    assert collect_garbage(lake, keep_days=400) == 0, "what a living process stages is left alone"
+    process.kill()
+    process.communicate()
+    assert not is_alive(lake.home, token)
+    assert collect_garbage(lake, keep_days=400) == 1
+    assert not is_alive(lake.home, str(os.getpid())), "a process id is no token: another container has the same ones"
+    assert not is_alive(lake.home, "../../etc/passwd")
+
+
+def test_a_process_has_one_token_per_home(lake, tmp_path):
+    own = sign_of_life(lake.home)
+    assert (sign_of_life(lake.home), is_alive(lake.home, own)) == (own, True)
+    assert not is_alive(tmp_path / "other", own)
+    assert lake.staging().name.startswith(own)
+
+
 def test_garbage_of_killed_processes_is_collected_and_nothing_else(lake):
     publish(lake, [1])
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    host = lake.staging().name.rsplit("-", 2)[0]
-    (lake.root / ".staging" / f"{host}-{dead.pid}-abc").mkdir()
+    (lake.root / ".staging" / f"{died_at_once(lake.home)}-abc").mkdir()
     orphan = lake.root / ".data" / ASSET / PERIOD / "orphan.parquet"
     orphan.write_bytes(b"half a file")
     assert collect_garbage(lake, keep_days=400) == 2
