@@ -107,3 +107,19 @@ def test_a_lost_model_is_trained_again_by_the_next_run_that_reads_it(used: Built
             asset
         )
     shutil.rmtree(home)
+
+
+def test_an_earlier_period_scored_later_fills_in_the_change_since_then(used: Built) -> None:
+    lake = world.lake_of(used.home)
+    before = lake.manifest("scores/customers", "2024-05-01")
+    assert before is not None
+    assert lake.read([before]).change_since_last.execute().isna().all()
+    world.crm("run", "--source", used.source, "--home", used.home, "--through", "2024-04")
+    now = lake.table("scores/customers", ["2024-05-01"]).execute().set_index("customer_id")
+    then = lake.table("scores/customers", ["2024-04-01"]).execute().set_index("customer_id")
+    change = (now.churn_probability - then.churn_probability).dropna()
+    assert len(change) > 50
+    assert (now.change_since_last[change.index] - change).abs().max() < 1e-12
+    assert lake.manifest("scores/customers", "2024-05-01").content_hash == before.content_hash
+    for period in SCORED:
+        assert world.plan(used.source, used.home, "--through", period) == []
