@@ -38,6 +38,13 @@ class Calendar:
             return day.replace(day=1).isoformat()
         return (day - timedelta(days=day.weekday())).isoformat()
 
+    def holds(self, key: str) -> bool:
+        """Tell whether a text is the key of a period of this grain."""
+        try:
+            return self.key(date.fromisoformat(key)) == key
+        except ValueError:
+            return False
+
     def shift(self, key: str, n: int) -> str:
         """Return the key ``n`` periods later (earlier when negative)."""
         day = date.fromisoformat(key)

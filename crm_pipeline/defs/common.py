@@ -13,9 +13,11 @@ import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
@@ -50,12 +52,20 @@ def horizon_words(project: Project) -> str:
 
 
 def partitions_of(project: Project) -> dg.TimeWindowPartitionsDefinition:
-    """Return the one partitions definition of all dated assets, from the source's recorded span."""
+    """Return the one partitions definition of all dated assets, from the source's recorded span.
+
+    A closed source ends with its last period; an open one goes on, the period that is not over yet included where the
+    source has rows of it.
+    """
     source, calendar = project.source, project.calendar
+    now = calendar.key(datetime.now(ZoneInfo(source.timezone)).date())
+    going = 0 if source.closed else max(0, calendar.distance(now, source.last) + 1)
     end = calendar.end_date(source.last).isoformat() if source.closed else None
     kind = dg.MonthlyPartitionsDefinition if project.settings.grain == "month" else dg.WeeklyPartitionsDefinition
     day: dict[str, Any] = {} if project.settings.grain == "month" else {"day_offset": 1}
-    return kind(start_date=source.first, end_date=end, timezone=source.timezone, fmt="%Y-%m-%d", end_offset=0, **day)
+    return kind(
+        start_date=source.first, end_date=end, timezone=source.timezone, fmt="%Y-%m-%d", end_offset=going, **day
+    )
 
 
 def reads(
@@ -240,4 +250,4 @@ def graph_of(assets: Iterable[dg.AssetsDefinition], project: Project) -> Graph:
                     needs_complete=bool(spec.metadata.get("needs_complete")),
                 )
             )
-    return Graph(nodes, project.calendar, project.source.first, project.source.complete_until)
+    return Graph(nodes, project.calendar, project.source.first, project.source.complete_until, project.source.last)

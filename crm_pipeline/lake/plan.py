@@ -66,11 +66,20 @@ class Graph:
         Key of the source's first period; offsets that reach before it are dropped.
     complete_until : str or None
         Key of the last period that the source covers whole.
+    last : str or None
+        Key of the source's last period; None for one without an end.
     """
 
-    def __init__(self, nodes: Iterable[Node], calendar: Calendar, first: str, complete_until: str | None) -> None:
+    def __init__(
+        self,
+        nodes: Iterable[Node],
+        calendar: Calendar,
+        first: str,
+        complete_until: str | None,
+        last: str | None = None,
+    ) -> None:
         self.calendar = calendar
-        self.first = first
+        self.first, self.last = first, last
         self.complete_until = complete_until
         self.nodes = _topological({n.asset: n for n in nodes})
 
@@ -92,7 +101,8 @@ class Graph:
         asset, partition = key
         if asset not in self.nodes or not self.nodes[asset].partitioned:
             return asset in self.nodes and partition == ALL
-        return partition[:1].isdigit() and partition >= self.first
+        inside = self.first <= partition and (self.last is None or partition <= self.last)
+        return inside and self.calendar.holds(partition)
 
     def read_as_published(self) -> set[str]:
         """Return the assets whose first published generation some asset reads."""

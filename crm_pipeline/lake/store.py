@@ -71,6 +71,11 @@ class Lake:
         folder = self.root / ".manifests" / asset
         return sorted(p.stem for p in folder.glob("*.json")) if folder.is_dir() else []
 
+    def published(self) -> list[tuple[str, str]]:
+        """Return asset and partition of all that is published, without reading the manifests."""
+        base = self.root / ".manifests"
+        return sorted((p.parent.relative_to(base).as_posix(), p.stem) for p in base.rglob("*.json"))
+
     def index(self) -> dict[tuple[str, str], Manifest]:
         """Return the current manifest of every partition in the lake."""
         base = self.root / ".manifests"

@@ -12,6 +12,10 @@ from crm_pipeline.periods import Calendar
 from crm_pipeline.sources.extras import snapshot_schema
 from crm_pipeline.sources.index import TableIndex
 from crm_pipeline.sources.split import FIRST, REJECTS_SCHEMA, SNAPSHOT, UNDATED, raw_schema
+from crm_pipeline.sources.state import SourceState
+
+OWN_LAYERS = ("raw", "snapshot", "parts")
+"""Layers that the sync publishes itself, period by period."""
 
 Slot = tuple[list[DataFile | Staged], int]
 """A place in a record's list of files, so that a staged file can be replaced by the published one."""
@@ -53,13 +57,37 @@ def publish_table(
 
 
 def withdraw_tables(lake: Lake, absent: Iterable[str]) -> None:
-    """Withdraw the partitions of tables that the source no longer has."""
-    for name in absent:
+    """Withdraw the partitions of tables that the source no longer has, and what was made of them period by period.
+
+    Orders stay: they are derived from their lines.
+    """
+    gone = set(absent)
+    made = [f"{layer}/{name}" for name in gone - {"orders"} for layer in ("clean", "activity", "rejects")]
+    made += ["rejects/orders"] if "orders" in gone else []
+    made += ["activity/categories"] if gone & {"products", "order_lines"} else []
+    for asset in made:
+        for partition in lake.partitions(asset):
+            lake.remove(asset, partition)
+    for name in gone:
         for asset in (f"raw/{name}", f"snapshot/{name}"):
             for partition in lake.partitions(asset):
                 lake.remove(asset, partition)
-        if lake.manifest(f"rejects/{name}", UNDATED):
-            lake.remove(f"rejects/{name}", UNDATED)
+
+
+def withdraw_periods(lake: Lake, before: SourceState | None, state: SourceState, calendar: Calendar) -> None:
+    """Withdraw what was made of raw tables for periods that a fresh home would not have.
+
+    These are periods outside the span, all of another grain, and, where the complete data end earlier than before, what
+    lies after their end. The generations stay, so that scores as published can still be judged.
+    """
+    regrained = before is not None and before.grain not in ("", state.grain)
+    shrunk = before is not None and not regrained and (state.complete_until or "") < (before.complete_until or "")
+    for asset, partition in lake.published():
+        if asset.split("/")[0] in OWN_LAYERS or not partition[:1].isdigit():
+            continue
+        inside = calendar.holds(partition) and state.first <= partition <= state.last
+        if regrained or not inside or (shrunk and partition > (state.complete_until or "")):
+            lake.remove(asset, partition)
 
 
 def _place(contract: TableContract, bucket: str, first: str) -> tuple[str, str]:

@@ -95,6 +95,7 @@ class SourceModel(BaseModel):
     begins: date | None = None
     closed: bool = False
     synthetic: bool = False
+    missing_files: Literal["warn", "fail"] = "warn"
     tables: dict[str, tuple[Entry, ...]]
 
     @field_validator("timezone")

@@ -44,6 +44,8 @@ class SourceState:
         Where the source.yaml and its files were.
     spans : dict[str, TableSpan]
         By table with times.
+    grain : str
+        Length of a period; empty in the record of an older version.
     """
 
     name: str
@@ -58,6 +60,7 @@ class SourceState:
     path: str = ""
     files: str = ""
     spans: dict[str, TableSpan] = field(default_factory=dict)
+    grain: str = ""
 
     def known_from(self, table: str) -> str:
         """Return the key of the first period over which a table tells everything; lines stand in for absent orders."""

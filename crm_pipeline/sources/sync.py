@@ -21,11 +21,12 @@ from crm_pipeline.sources import extras, findings, lines, mapping, reading, spli
 from crm_pipeline.sources import records as record_reader
 from crm_pipeline.sources.files import Progress, Reader
 from crm_pipeline.sources.index import Index, Record, TableIndex, load_index, save_index
-from crm_pipeline.sources.publishing import publish_table, withdraw_tables
+from crm_pipeline.sources.publishing import publish_table, withdraw_periods, withdraw_tables
 from crm_pipeline.sources.span import Covered, covered
 from crm_pipeline.sources.spec import REQUIRED_TABLES, Entry, Source
 from crm_pipeline.sources.split import EPOCH, Terms
-from crm_pipeline.sources.state import SourceState, write_state
+from crm_pipeline.sources.state import SourceState, read_state, write_state
+from crm_pipeline.sources.vanished import vanished
 
 CODE: tuple[ModuleType, ...] = (canonical, core, findings, mapping, reading, record_reader, split)
 """The modules whose change makes every file be read again."""
@@ -262,6 +263,7 @@ class _Sync:
             table = self.new.tables.get(name)
             if table is not None and not any(r.first_at for r in table.records.values()):
                 self._no_rows(name, table)
+        self._tell_vanished()
         found = covered(self.new, self.source, self.calendar, self.settings.horizon)
         first, last = found.first, found.last
         state = self._state(found)
@@ -279,10 +281,28 @@ class _Sync:
         for name, table in self.new.tables.items():
             publish_table(self.lake, CANONICAL[name], table, self.calendar, first, last)
         withdraw_tables(self.lake, set(CANONICAL) - set(self.new.tables))
+        withdraw_periods(self.lake, read_state(self.lake.home), state, self.calendar)
         save_index(self.lake, self.new)
         write_state(self.lake.home, state)
         report.files = [f.path for f in self.new.files()]
         return report
+
+    def _tell_vanished(self) -> None:
+        """Say which files are gone; fail, before anything is published, where the source wants it."""
+        gone = vanished(
+            self.old,
+            self.new,
+            lambda day: self.calendar.label(self.calendar.key(date.fromisoformat(day))),
+            lambda name: (self.source.root / name).exists(),
+        )
+        if gone and self.source.model.missing_files == "fail":
+            more = f" ({len(gone) - 1} more are gone)" if len(gone) > 1 else ""
+            what = gone[0].split(" left the home")[0]
+            raise CrmError(
+                f"{what} would leave the home{more}; nothing was published: put the file back, or set "
+                f"'missing_files: warn' in {self.source.path}."
+            )
+        self.warnings += gone
 
     def _no_rows(self, name: str, table: TableIndex) -> None:
         rows, files = sum(r.rows for r in table.records.values()), len(table.records)
@@ -314,6 +334,7 @@ class _Sync:
             path=str(self.source.path),
             files=str(self.source.root),
             spans=found.tables,
+            grain=self.settings.grain,
         )
 
 

@@ -186,3 +186,9 @@ def test_a_setting_that_reads_further_back_plans_what_every_published_partition_
     assert unbuilt == set()
     build(changed, planned, index)
     assert changed.plan([("scores", max(scored))], index) == []
+
+
+def test_partitions_outside_the_span_or_of_another_grain_are_none_of_the_plan():
+    graph = Graph([Node("clean/orders", "v")], Calendar("month"), "2020-02-01", "2020-03-01", "2020-03-01")
+    periods = ("2020-01-01", "2020-02-01", "2020-02-03", "2020-03-01", "2020-04-01", "undated")
+    assert [p for p in periods if graph.own(("clean/orders", p))] == ["2020-02-01", "2020-03-01"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from crm_pipeline.errors import CrmError, UsageError
+from crm_pipeline.settings import Settings
 from crm_pipeline.sources.index import index_files
 from crm_pipeline_tests.unit.sources_world import ORDERS, World, tables
 
@@ -378,3 +379,91 @@ def test_no_row_with_a_usable_time(shop: World) -> None:
         CrmError, match=r"None of the 1 rows of orders \(orders.csv\) has a usable ordered_at.*strptime"
     ):
         shop.sync()
+
+
+# -- what is gone --------------------------------------------------------------------------------
+
+
+def test_a_file_that_vanished_is_said_with_its_rows_and_periods(shop: World) -> None:
+    shop.write("orders1.csv", ORDERS + "a,1,2020-03-01,1\nb,1,2020-04-30 23:30,1\nz,1,never,1\n")
+    shop.write("orders2.csv", ORDERS + "c,1,2020-04-01,1\n")
+    assert shop.sync().warnings == []
+    (shop.root / "orders1.csv").unlink()
+    assert shop.sync().warnings == ["orders1.csv is gone: its 3 rows of orders (2020-03 to 2020-04) left the home."]
+    assert shop.sync().warnings == []
+
+
+def test_a_file_of_another_name_with_the_same_content_is_not_gone(shop: World) -> None:
+    shop.write("orders1.csv", ORDERS + "a,1,2020-03-01,1\n")
+    shop.sync()
+    (shop.root / "orders1.csv").rename(shop.root / "orders-2020-03.csv")
+    assert shop.sync().warnings == []
+
+
+def test_a_table_that_vanished_is_said_too(shop: World) -> None:
+    shop.yaml(tables(orders="orders*.csv", messages="messages.csv"))
+    shop.write("orders.csv", ORDERS + "a,1,2020-03-01,1\n")
+    gone = shop.write("messages.csv", "message_id,customer_id,sent_at,body\nm,1,2020-03-01,hello\n")
+    shop.sync()
+    shop.lake.publish(
+        "clean/messages", "2020-03-01", [shop.lake.stage_query("SELECT 1 AS a")], inputs={}, code_version=""
+    )
+    gone.unlink()
+    assert "messages.csv is gone: its 1 row of messages (2020-03) left the home." in shop.sync().warnings
+    assert {asset for asset, _ in shop.hashes()} == {"raw/orders", "rejects/orders"}
+
+
+def test_missing_files_fail_is_a_sentence_and_publishes_nothing(shop: World) -> None:
+    shop.yaml(tables(orders="orders*.csv"), more="missing_files: fail")
+    gone = shop.write("orders1.csv", ORDERS + "a,1,2020-03-01,1\n")
+    shop.write("orders2.csv", ORDERS + "c,1,2020-04-01,1\n")
+    shop.sync()
+    before = shop.hashes()
+    gone.unlink()
+    for _ in range(2):
+        with pytest.raises(
+            CrmError, match=r"orders1.csv is gone: its 1 row of orders \(2020-03\) would leave the home; .*put"
+        ):
+            shop.sync()
+    assert shop.hashes() == before
+
+
+# -- a home after a fix --------------------------------------------------------------------------
+
+
+def publish(shop: World, asset: str, *periods: str) -> None:
+    for period in periods:
+        shop.lake.publish(asset, period, [shop.lake.stage_query("SELECT 1 AS a")], inputs={}, code_version="")
+
+
+def test_what_was_made_of_periods_outside_the_span_is_withdrawn_and_its_history_kept(shop: World) -> None:
+    shop.write("orders1.csv", ORDERS + "a,1,2020-03-01,1\nb,1,2020-04-01,1\n")
+    late = shop.write("orders2.csv", ORDERS + "b,1,2020-01-01,1\nc,1,2020-05-01,1\n")
+    shop.sync()
+    publish(shop, "scores/customers", "2020-01-01", "2020-03-01", "2020-04-01", "2020-05-01")
+    publish(shop, "models/churn", "all")
+    late.unlink()
+    shop.sync()
+    assert shop.lake.partitions("scores/customers") == ["2020-03-01"]  # April is no longer complete
+    assert len(shop.lake.history("scores/customers", "2020-05-01")) == 1
+    assert not (shop.lake.root / "scores/customers/period=2020-05-01/part.parquet").exists()
+    assert shop.lake.partitions("models/churn") == ["all"]
+
+
+def test_a_period_scored_before_it_was_complete_stays(shop: World) -> None:
+    shop.write("orders1.csv", ORDERS + "a,1,2020-03-01,1\nb,1,2020-04-01,1\n")
+    shop.sync()
+    publish(shop, "scores/customers", "2020-04-01")
+    shop.sync()
+    assert shop.lake.partitions("scores/customers") == ["2020-04-01"]
+
+
+def test_partitions_of_another_grain_are_withdrawn(tmp_path: Path) -> None:
+    shop = World(tmp_path, tables(orders="orders*.csv"))
+    shop.write("orders.csv", ORDERS + "a,1,2020-06-01,1\nb,1,2020-07-02,1\n")
+    shop.sync(today=date(2020, 8, 1))
+    publish(shop, "clean/orders", "2020-06-01", "2020-07-01")  # 1 June 2020 is a Monday: the key of a week, too
+    shop.settings = Settings(grain="week")
+    shop.sync(today=date(2020, 8, 1))
+    assert shop.lake.partitions("clean/orders") == []
+    assert shop.lake.partitions("raw/orders") == ["2020-06-01", "2020-06-08", "2020-06-15", "2020-06-22", "2020-06-29"]
