@@ -73,7 +73,8 @@ def read_source(path: Path, folder: Folder, settings: Settings) -> World:
     files: dict[str, dict[str, list[str]]] = {}
     for name, table in work.new.tables.items():
         contract = CANONICAL[name]
-        extras.first_period(place, contract, table, first, work.calendar.start(first))
+        others = [t for other, t in work.new.tables.items() if other != name]
+        extras.first_seen(place, contract, table, others, work.calendar, first)
         extras.snapshot(place, contract, table)
         extras.repeats(place, contract, table, first)
         found = files.setdefault(name, {})

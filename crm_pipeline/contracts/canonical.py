@@ -43,7 +43,7 @@ CUSTOMERS = TableContract(
     "People and companies that may buy, in the period in which they were first seen.",
     (
         CUSTOMER,
-        _time("created_at", "when the customer was first seen; the source's first period when absent"),
+        _time("created_at", "when the customer was first seen; the customer's first event when absent"),
         Column("birth_year", "int", "year of birth; never a feature", low=1900, high=2030),
         Column("gender", "string", "gender; never a feature", lower=True),
         Column("country", "string", "country; never a feature", lower=True),

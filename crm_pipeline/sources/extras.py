@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from datetime import datetime
 
 from crm_pipeline.contracts.core import REPEATED, TableContract
 from crm_pipeline.engine import Staged
 from crm_pipeline.lake import DataFile, Lake
+from crm_pipeline.periods import Calendar
 from crm_pipeline.sources.index import Extra, Record, TableIndex
 from crm_pipeline.sources.lines import absolute
+from crm_pipeline.sources.mapping import local_sql
 from crm_pipeline.sources.reading import literal, quote
 from crm_pipeline.sources.split import ENGINE_TYPES, FIRST, SNAPSHOT, UNDATED, raw_schema
 
@@ -23,15 +24,53 @@ def digest(files: Iterable[tuple[str, File]], *more: str) -> str:
     return hashlib.blake2b("\n".join([*text, *more]).encode(), digest_size=12).hexdigest()
 
 
-def first_period(lake: Lake, contract: TableContract, table: TableIndex, first: str, start: datetime) -> None:
-    """Date the rows without a date at the start of the source's first period."""
+def first_seen(
+    lake: Lake, contract: TableContract, table: TableIndex, others: Iterable[TableIndex], calendar: Calendar, first: str
+) -> None:
+    """Date the rows without a date by the first event of their customer; without any, at the start of the first period."""
     files = [(FIRST, f) for r in table.records.values() for f in r.buckets.get(FIRST, [])]
+    if not files:
+        _keep(table, FIRST, digest(files), dict)
+        return
+    # lines know their customer from their order, whose rows are read anyway
+    events = [e for t in others for e in _dated(r for r in t.records.values() if "customer_id" in r.columns)]
 
     def make() -> dict[str, list[File]]:
-        query = f"SELECT * REPLACE (TIMESTAMP '{start}' AS event_at) FROM {_parquet(lake, files)}"
-        return {first: [lake.stage_query(query)]}
+        return _first_seen(lake, files, events, calendar, first)
 
-    _keep(table, FIRST, digest(files, first, str(start)), make if files else dict)
+    _keep(table, FIRST, digest([*files, *events], first, calendar.grain, calendar.timezone), make)
+
+
+def _first_seen(
+    lake: Lake, files: list[tuple[str, File]], events: list[tuple[str, File]], calendar: Calendar, first: str
+) -> dict[str, list[File]]:
+    con, start = lake.engine.con, f"TIMESTAMP '{calendar.start(first)}'"
+    parts = [
+        f"SELECT customer_id, min(event_at) AS seen FROM {_parquet(lake, group)} "
+        "WHERE unreadable IS NULL AND customer_id IS NOT NULL GROUP BY customer_id"
+        for group in _by_schema(events)
+    ]
+    seen = " UNION ALL ".join(parts) or "SELECT NULL::VARCHAR AS customer_id, NULL::TIMESTAMP AS seen WHERE false"
+    key = f"strftime(date_trunc({literal(calendar.grain)}, {local_sql('event_at', calendar.timezone)}), '%Y-%m-%d')"
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE sync_first_seen AS SELECT *, greatest({key}, {literal(first)}) AS __period FROM ("
+        f"SELECT r.* REPLACE (coalesce(s.seen, {start}) AS event_at) FROM {_parquet(lake, files)} r LEFT JOIN "
+        f"(SELECT customer_id, min(seen) AS seen FROM ({seen}) GROUP BY customer_id) s USING (customer_id))"
+    )
+    periods = [p for (p,) in con.execute("SELECT DISTINCT __period FROM sync_first_seen ORDER BY 1").fetchall()]
+    made: dict[str, list[File]] = {
+        p: [lake.stage_query(f"SELECT * EXCLUDE (__period) FROM sync_first_seen WHERE __period = {literal(p)}")]
+        for p in periods
+    }
+    con.execute("DROP TABLE sync_first_seen")
+    return made
+
+
+def _by_schema(files: Iterable[tuple[str, File]]) -> list[list[tuple[str, File]]]:
+    groups: dict[tuple[str, ...], list[tuple[str, File]]] = {}
+    for bucket, file in files:
+        groups.setdefault(tuple(file.columns), []).append((bucket, file))
+    return list(groups.values())
 
 
 def snapshot(lake: Lake, contract: TableContract, table: TableIndex) -> None:
@@ -66,7 +105,7 @@ def repeats(lake: Lake, contract: TableContract, table: TableIndex, first: str) 
     cleaning sees both and needs no marker.
     """
     files = [(max(bucket, first), f) for bucket, f in _dated(table.records.values())]
-    files += [(first, f) for f in _of_extra(table, FIRST)]
+    files += _of_extra(table, FIRST)
     if not all(
         any(name in r.columns for r in table.records.values()) or name == contract.main_time for name in contract.key
     ):
@@ -142,9 +181,9 @@ def _dated(records: Iterable[Record]) -> list[tuple[str, File]]:
     return [(b, f) for r in records for b, files in r.buckets.items() if b not in special for f in files]
 
 
-def _of_extra(table: TableIndex, name: str) -> list[File]:
+def _of_extra(table: TableIndex, name: str) -> list[tuple[str, File]]:
     extra = table.extras.get(name)
-    return [f for files in extra.buckets.values() for f in files] if extra else []
+    return [(bucket, f) for bucket, files in extra.buckets.items() for f in files] if extra else []
 
 
 def _parquet(lake: Lake, files: Iterable[tuple[str, File]], *, named: bool = False) -> str:

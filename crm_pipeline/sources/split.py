@@ -1,8 +1,8 @@
 """Turns scanned files into raw rows: typed, exploded into events, one Parquet file per source file and period. No publishing.
 
 A source row gives one row for its main event, and one more for each further time it has. Its bucket is the key of the
-period in which the event became known, or ``undated`` (no usable time), ``first`` (a customer without a date: the
-source's first period), ``all`` (a table without time), ``future`` (announced, not an event yet; not kept).
+period in which the event became known, or ``undated`` (no usable time), ``first`` (a customer without a date: known
+from the first event), ``all`` (a table without time), ``future`` (announced, not an event yet; not kept).
 """
 
 from __future__ import annotations

@@ -271,7 +271,8 @@ class _Sync:
         report = SyncReport(state, found.complete, read=self.read, warnings=self.warnings)
         for name, table in self.new.tables.items():
             contract = CANONICAL[name]
-            extras.first_period(self.lake, contract, table, first, self.calendar.start(first))
+            others = [t for other, t in self.new.tables.items() if other != name]
+            extras.first_seen(self.lake, contract, table, others, self.calendar, first)
             extras.snapshot(self.lake, contract, table)
             extras.repeats(self.lake, contract, table, first)
             listed = table.records.values()

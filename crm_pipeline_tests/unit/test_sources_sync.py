@@ -467,3 +467,33 @@ def test_partitions_of_another_grain_are_withdrawn(tmp_path: Path) -> None:
     shop.sync(today=date(2020, 8, 1))
     assert shop.lake.partitions("clean/orders") == []
     assert shop.lake.partitions("raw/orders") == ["2020-06-01", "2020-06-08", "2020-06-15", "2020-06-22", "2020-06-29"]
+
+
+def test_customers_without_a_date_are_known_from_their_first_event(shop: World, tmp_path: Path) -> None:
+    shop.yaml(tables(orders="orders*.csv", customers="customers.csv", messages="messages.csv"))
+    shop.write("orders.csv", ORDERS + "a,1,2020-01-01,1\nb,2,2020-03-31 23:30,1\nc,2,2020-04-09,1\nd,3,2020-04-02,1\n")
+    shop.write("messages.csv", "message_id,customer_id,sent_at,body\nm,3,2020-02-05,hello\n")
+    shop.write("customers.csv", "customer_id,country\n1,FR\n2,FR\n3,FR\n4,FR\n")
+    report = shop.sync()
+
+    def known() -> dict[str, list[tuple[str, datetime]]]:
+        periods = shop.lake.partitions("raw/customers")
+        return {p: [(r["customer_id"], r["event_at"]) for r in shop.raw("customers", p)] for p in periods}
+
+    assert known() == {
+        "2020-01-01": [
+            ("1", datetime(2020, 1, 1)),
+            ("4", datetime(2020, 1, 1)),
+        ],  # who never did anything: from the start
+        "2020-02-01": [("3", datetime(2020, 2, 5))],
+        "2020-03-01": [("2", datetime(2020, 3, 31, 22, 30))],
+        "2020-04-01": [],
+    }
+    assert report.conservation["customers"] == {"customers.csv": (4, 4, 0)}
+    shop.write("orders.csv", ORDERS + "a,1,2020-01-01,1\nc,2,2020-04-09,1\nd,3,2020-04-02,1\n")
+    shop.sync()
+    assert known()["2020-04-01"] == [("2", datetime(2020, 4, 8, 23))]
+    fresh = World(tmp_path / "fresh")
+    fresh.root = shop.root
+    fresh.sync()
+    assert fresh.hashes() == shop.hashes()
