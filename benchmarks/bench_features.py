@@ -67,7 +67,8 @@ LIFETIME = """
          (hash(customer_id) % 3)::bigint cases_opened, 1::bigint cases_closed
   from events group by customer_id"""
 PROCESS = """
-  select customer_id, spend / 1e7 mbg_expected_orders, 0.5 mbg_alive, spend / 2e7 pareto_expected_orders, 0.25 pareto_alive
+  select customer_id, spend / 1e7 mbg_expected_orders, 0.5 mbg_alive, 0.4 mbg_no_order,
+         spend / 2e7 pareto_expected_orders, 0.25 pareto_alive, 0.6 pareto_no_order
   from lifetime"""
 
 

@@ -183,9 +183,11 @@ def _process(shape: Shape) -> list[Feature]:
     for short, model in (("mbg", "MBG/NBD"), ("pareto", "Pareto/NBD")):
         expected = f"Purchase days expected in the next {shape.horizon} periods, by {model}"
         alive = f"Probability that the customer still buys at all, by {model}"
+        nothing = f"Probability of no purchase day in the next {shape.horizon} periods, by {model}"
         found += [
             Feature(f"{short}_expected_orders", expected, "days", "purchase_process", "rhythm"),
             Feature(f"{short}_alive", alive, "probability", "purchase_process", "recency"),
+            Feature(f"{short}_no_order", nothing, "probability", "purchase_process", "recency"),
         ]
     return found
 

@@ -12,7 +12,8 @@ from crm_pipeline.modeling.calibration import expit, logit, offset
 from crm_pipeline.modeling.tasks import TASKS
 
 PREFIX = "baseline_"
-RFM = ("recency_days", "order_days_all", "spend_all")
+RFM = {"recency_days": -1, "order_days_all": 1, "spend_all": 1}
+"""Features of the RFM score, and whether much of one is good: a customer scores high who ordered recently, often and much."""
 
 
 def baseline_predictions(
@@ -39,7 +40,7 @@ def baseline_predictions(
         the sum of three quintile scores), ``purchase_process`` (as fitted), ``last_season`` (rates of those who did and
         did not order in last year's season, moved to last year's overall rate where it is known).
         demand: ``zero``, ``last_spend``, ``last_season`` (the customer's own spend then), ``purchase_process`` (expected
-        purchases × the customer's mean order value, shrunk). One that cannot be computed is left out.
+        purchase days × what the customer spends on one, shrunk). One that cannot be computed is left out.
     """
     if TASKS[task].kind == "binary":
         found = _churn(training, features)
@@ -74,9 +75,13 @@ def process_log_odds(features: pd.DataFrame) -> np.ndarray | None:
 
 
 def _rfm(table: pd.DataFrame, cuts: list[np.ndarray]) -> np.ndarray:
-    return np.sum(
-        [np.searchsorted(cut, table[c].to_numpy("float64")) for c, cut in zip(RFM, cuts, strict=True)], axis=0
-    )
+    """Return the RFM score, -4 to 8: the quintiles (0 to 4) of frequency and spend, less that of the days since the last order.
+
+    The equally weighted sum of the three quintile codes (Hughes 1996, "The complete database marketer"), recency counted
+    from the longest ago, up to a constant.
+    """
+    signed = zip(RFM.items(), cuts, strict=True)
+    return np.sum([sign * np.searchsorted(cut, table[c].to_numpy("float64")) for (c, sign), cut in signed], axis=0)
 
 
 def _one_variable_logistic(x: np.ndarray, y: np.ndarray, new: np.ndarray) -> np.ndarray:
@@ -122,7 +127,7 @@ def _demand(features: pd.DataFrame, horizon: int, money_unit: float) -> dict[str
             found[name] = np.nan_to_num(features[column].to_numpy("float64")) * money_unit
     from crm_pipeline.modeling.learners.process import ProcessAmount, families
 
-    if families(list(features.columns)) and {"order_days_all", "orders_all", "spend_all"} <= set(features.columns):
+    if families(list(features.columns)) and {"order_days_all", "spend_all"} <= set(features.columns):
         model = ProcessAmount(money_unit=money_unit).fit(features, np.ones(len(features)))
         model.base_ = 0.0  # no total to learn: the process speaks for itself
         found["purchase_process"] = model.predict(features)

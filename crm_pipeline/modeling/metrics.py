@@ -116,7 +116,8 @@ def _calibration_error(y: np.ndarray, p: np.ndarray, weights: np.ndarray, bins: 
     """Return the summed absolute gap between said and happened over ten equally filled bins."""
     order = np.argsort(p, kind="stable")
     gaps = weights[:, order] * (y - p)[order]
-    starts = np.unique(np.linspace(0, len(p), bins + 1)[:-1].astype(int))
+    even = np.linspace(0, len(p), bins + 1)[:-1].astype(int)
+    starts = np.unique(np.searchsorted(p[order], p[order][even]))  # equal predictions share a bin
     return np.abs(np.add.reduceat(gaps, starts, axis=1)).sum(axis=1)
 
 
@@ -136,10 +137,14 @@ def _correlation(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> np.ndarra
 
 
 def _gini(y: np.ndarray, by: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the area between the line of equality and the gain of ``y`` when sorted by ``by``, the highest first."""
+    """Return the area between the line of equality and the gain of ``y`` when sorted by ``by``, the highest first.
+
+    Equal predictions are one step of the curve, a straight line, so that the order of rows says nothing.
+    """
     order = np.argsort(-by, kind="stable")
-    mass = weights[:, order]
-    amount = mass * y[order]
+    starts = np.flatnonzero(np.r_[True, np.diff(by[order]) != 0])
+    mass = np.add.reduceat(weights[:, order], starts, axis=1)
+    amount = np.add.reduceat(weights[:, order] * y[order], starts, axis=1)
     gained = (np.cumsum(amount, axis=1) - amount / 2) / np.maximum(amount.sum(axis=1, keepdims=True), 1e-12)
     return (gained * mass).sum(axis=1) / mass.sum(axis=1) - 0.5
 

@@ -40,7 +40,7 @@ def customers(
     lifetime : Table
         ``lifetime/customers`` at the end of the period.
     purchase_process : Table or None
-        customer_id, mbg_expected_orders, mbg_alive, pareto_expected_orders, pareto_alive; None leaves them out.
+        customer_id and, for mbg and pareto, ``*_expected_orders``, ``*_alive``, ``*_no_order``; None leaves them out.
     period : str
         Key of the period.
     first_period : str
@@ -215,7 +215,7 @@ def _express(table: Table, present: set[str], span: Span, shape: Shape) -> dict[
         found[f"contact_open_share_{y}"] = _share(table.opened_year, sent)
         found[f"contact_click_share_{y}"] = _share(table.clicked_year, sent)
     if "purchase_process" in present:
-        for name in ("mbg_expected_orders", "mbg_alive", "pareto_expected_orders", "pareto_alive"):
+        for name in (f"{m}_{part}" for m in ("mbg", "pareto") for part in ("expected_orders", "alive", "no_order")):
             found[name] = table[name]
     return found
 

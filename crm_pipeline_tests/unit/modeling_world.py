@@ -39,6 +39,7 @@ def training_table(customers: int = 350, seed: int = 0, cutoffs: list[str] | Non
             "constant": 7.0,
         })  # fmt: skip
         table["mbg_expected_orders"] = table["mbg_alive"] * known / 2
+        table["mbg_no_order"] = 1 - table["mbg_alive"] * (1 - np.exp(-known / 2))
         parts.append(table)
     return pd.concat(parts, ignore_index=True)
 
@@ -46,6 +47,7 @@ def training_table(customers: int = 350, seed: int = 0, cutoffs: list[str] | Non
 THEMES = {
     "recency_days": "recency",
     "mbg_alive": "recency",
+    "mbg_no_order": "recency",
     "tenure_days": "rhythm",
     "orders_3": "rhythm",
     "orders_6": "rhythm",

@@ -113,7 +113,8 @@ def test_every_activity_table_adds_its_features():
     first = World(Calendar("month", "UTC"), SHAPE)
     known, life = first.history([Order("a", END * 1440 - 5), Order("b", END * 1440 - 5)], PERIOD)
     process = ibis.memtable(
-        {"customer_id": ["a"]} | {f"{m}_{v}": [0.5] for m in ("mbg", "pareto") for v in ("expected_orders", "alive")}
+        {"customer_id": ["a"]}
+        | {f"{m}_{v}": [0.5] for m in ("mbg", "pareto") for v in ("expected_orders", "alive", "no_order")}
     )
     table = features.customers(
         {"orders": known, **others}, life, process,

@@ -6,6 +6,7 @@ from sklearn import metrics  # noqa: TID253 (the reference)
 
 from crm_pipeline.modeling.baselines import baseline_predictions
 from crm_pipeline.modeling.evaluation import COLUMNS, evaluate
+from crm_pipeline.modeling.metrics import amount_metrics, churn_metrics
 from crm_pipeline_tests.unit.modeling_world import training_table
 
 
@@ -123,3 +124,24 @@ def test_baselines_of_demand_and_of_nothing():
     assert found["baseline_last_spend"].sum() == pytest.approx(training["spend_3"].sum() * 0.0001)
     bare = training[["customer_id", "cutoff", "recency_days"]]
     assert list(baseline_predictions("churn", training.head(0), bare, horizon=3).columns) == []
+
+
+def test_equal_predictions_are_judged_alike_whatever_the_order_of_rows():
+    """Gini of the baseline zero is 0, not ±1; ten bins of one probability are one bin."""
+    y = np.sort(np.random.default_rng(0).gamma(1, 1, 1_000))[::-1]
+    one = np.ones((1, 1_000))
+    for order in (y, y[::-1]):
+        assert amount_metrics(order, np.zeros(1_000), one)["gini"][0] == pytest.approx(0.0, abs=1e-12)
+        lapsed = (order > 1).astype(float)
+        error = churn_metrics(lapsed, np.full(1_000, 0.5), one, 0.5)["calibration_error"][0]
+        assert error == pytest.approx(abs(lapsed.mean() - 0.5))
+
+
+def test_gini_of_halves_is_worked_out_by_hand():
+    """Two customers said to spend most spend 3 and 1, two others 0: the curve rises to 4/4 at half of the customers.
+
+    Area under it 1/2 · 1/2 + 1/2 = 3/4, less 1/2 is 1/4; the best order has 3/16 + 7/16 · ... = (3/8 + 7/8 + 1 + 1)/4 - 1/2.
+    """
+    y, said = np.array([3.0, 0.0, 1.0, 0.0]), np.array([5.0, 2.0, 5.0, 2.0])
+    best = (3 / 8 + 7 / 8 + 1 + 1) / 4 - 1 / 2
+    assert amount_metrics(y, said, np.ones((1, 4)))["gini"][0] == pytest.approx((1 / 4) / best)

@@ -145,7 +145,7 @@ def test_too_little_data_abstains_and_says_what_is_missing(training):
 
 
 def test_no_purchase_process_columns_abstains_but_two_part_goes_on(training):
-    without = training.drop(columns=["mbg_alive", "mbg_expected_orders"])
+    without = training.drop(columns=["mbg_alive", "mbg_expected_orders", "mbg_no_order"])
     assert isinstance(fit("churn", "purchase_process", without, **OPTIONS), Abstained)
     model = fit("demand", "two_part", without, **OPTIONS)
     assert predict("demand", model, without)["expected_orders"].sum() == pytest.approx(

@@ -4,7 +4,7 @@ from typing import Any
 
 from crm_pipeline.modeling.estimators.entry import Context, Entry
 
-MISSING = "features/customers has no purchase-process columns (mbg_alive, mbg_expected_orders or the Pareto/NBD's)"
+MISSING = "features/customers has no purchase-process columns (mbg_alive, mbg_expected_orders and mbg_no_order, or the Pareto/NBD's)"
 
 
 def _churn(context: Context) -> Any:
@@ -16,7 +16,7 @@ def _churn(context: Context) -> Any:
 def _demand(context: Context) -> Any:
     from crm_pipeline.modeling.learners.process import ProcessAmount, families
 
-    if not families(context.columns) or not {"order_days_all", "orders_all", "spend_all"} <= set(context.columns):
+    if not families(context.columns) or not {"order_days_all", "spend_all"} <= set(context.columns):
         return MISSING
     return ProcessAmount(money_unit=context.money_unit)
 
@@ -25,13 +25,17 @@ ENTRIES = (
     Entry(
         "churn",
         "purchase_process",
-        "P(no order) of the purchase process, as it was fitted.",
+        "The exact P(no order) of the purchase process, as it was fitted.",
         1,
         _churn,
         rows=0,
         events=0,
     ),
     Entry(
-        "demand", "purchase_process", "Expected purchases times the customer's shrunken mean order value.", 1, _demand
+        "demand",
+        "purchase_process",
+        "Expected purchase days times what the customer spends on one, shrunk to everybody's.",
+        1,
+        _demand,
     ),
 )

@@ -13,7 +13,7 @@ def _build(context: Context) -> Any:
 
     own = {"seed": context.seed, "threads": context.threads}
     lapse, amounts = [SplineLogistic(), BoostedChurn(**own)], [SplineLogAmount(), BoostedLogAmount(**own)]
-    if families(context.columns) and {"order_days_all", "orders_all", "spend_all"} <= set(context.columns):
+    if families(context.columns) and {"order_days_all", "spend_all"} <= set(context.columns):
         lapse.append(ProcessChurn())
         amounts.append(ProcessAmount(money_unit=context.money_unit, buyers=True))
     return TwoPart(ChurnAverage(lapse), amounts)
