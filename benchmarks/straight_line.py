@@ -24,7 +24,7 @@ from benchmarks.straight_source import Folder, World, raw_rows, read_source
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.features import activity_tables, catalogue, history
 from crm_pipeline.contracts.outputs import CARD, SCORES, conform
-from crm_pipeline.modeling.tasks import TASKS
+from crm_pipeline.modeling.tasks import SEASONS_BACK, TASKS
 from crm_pipeline.periods import Calendar
 from crm_pipeline.settings import Settings, load_settings
 from crm_pipeline.transforms import activity, cleaning, features, lifetime, outcomes, scores, training
@@ -101,6 +101,7 @@ class Script:
                 self.features(period)
             for task in self.settings.tasks if period in told else ():
                 self.outcomes(task, period)
+            self.purchases(period)
             for task in self.settings.tasks if period in self.trained else ():
                 self.learn(task, period)
         evaluated = {task: [self.judge(task, p) for p in self.judged] for task in self.settings.tasks}
@@ -128,7 +129,10 @@ class Script:
     def tables(self, period: str) -> None:
         """Clean and aggregate one period, and bring what is known of customers forward."""
         for name in (n for n in self.world.tables if n not in UNDATED_TABLES):
-            self.clean(name, period, self.read("clean/orders", period) if name == "order_lines" else None)
+            with_orders = name == "order_lines" and "orders" in self.world.tables
+            self.clean(name, period, self.read("clean/orders", period) if with_orders else None)
+        if "orders" not in self.world.tables:
+            self.write("clean/orders", period, cleaning.derive_orders(self.read("clean/order_lines", period)))
         for name in self.names:
             events = self.read("clean/order_lines" if name == "categories" else f"clean/{name}", period)
             if name == "orders":
@@ -138,7 +142,6 @@ class Script:
             else:
                 rows = getattr(activity, name)(events, period)
             self.write(f"activity/{name}", period, rows)
-        self.write("activity/totals", period, activity.totals(self.read("activity/orders", period)))
         before = self.back(period, [1])
         others = {
             n: self.read(f"activity/{n}", period)
@@ -185,6 +188,19 @@ class Script:
         made = getattr(outcomes, task)(eligible, since, self.calendar.shift(period, -h))
         self.write(f"outcomes/{task}", period, made)
 
+    def purchases(self, period: str) -> None:
+        from crm_pipeline.contracts.derived import PURCHASES
+        from crm_pipeline.modeling.purchases import purchases_table
+
+        s, then = self.settings, self.back(period, [self.settings.horizon])
+        made = purchases_table(
+            self.read("lifetime/customers", *then) if then else None,
+            self.read("activity/orders", *self.back(period, range(s.horizon))),
+            self.calendar.shift(period, -s.horizon),
+            calendar=self.calendar, horizon=s.horizon, eligibility=s.eligibility, sample=s.process_sample, seed=s.seed,
+        )  # fmt: skip
+        self.write("outcomes/purchases", period, conform(made, PURCHASES))
+
     # -- learning ----------------------------------------------------------------------------------
 
     def learn(self, task: str, period: str) -> None:
@@ -211,19 +227,13 @@ class Script:
         self.models[task, period] = fitted
 
     def level(self, task: str, period: str) -> Any:
-        from crm_pipeline.modeling.level import seasonal_level
+        from crm_pipeline.modeling.level import season_level
+        from crm_pipeline.modeling.purchases import EXPECTED_FROM, expected_of
 
         s = self.settings
-        span = 2 * s.year + s.training_cutoffs * s.training_stride + 2 * s.horizon
-        known = self.read("activity/totals", *self.back(period, range(span + 1))).execute()
-        told = self.read(f"outcomes/{task}", *self.known(period))
-        spent = {"eligible_spend": told.spend.sum().cast("float64")} if task == "demand" else {}
-        by_cutoff = told.group_by("cutoff").aggregate(rows=told.count(), **spent).execute()
-        if spent:
-            of = by_cutoff.rename(columns={"cutoff": "period_start"}).drop(columns="rows")
-            known = known.merge(of, on="period_start", how="left")
-        cutoffs = sorted(str(c)[:10] for c in by_cutoff["cutoff"])
-        return seasonal_level(known, period, cutoffs, horizon=s.horizon, year=s.year, grain=s.grain)
+        known = self.read("outcomes/purchases", *self.back(period, range((SEASONS_BACK + 1) * s.year + 1))).execute()
+        now = expected_of(self.read("features/customers", period).select(*EXPECTED_FROM).execute())
+        return season_level(known, now, period, first=self.world.first, horizon=s.horizon, year=s.year, grain=s.grain)
 
     def judge(self, task: str, period: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return predictions and metrics of the models of a horizon ago."""

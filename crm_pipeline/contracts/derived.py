@@ -115,14 +115,6 @@ ACTIVITY: dict[str, tuple[Output, ...]] = {
         ),
         *_SPAN,
     ),
-    "totals": (
-        _WHEN,
-        *_columns(
-            ("n_orders", "int64", "orders of all customers", "orders"),
-            ("spend", "int64", "spend of all customers", MONEY),
-            ("customers", "int64", "customers who ordered", "customers"),
-        ),
-    ),
 }
 
 LIFETIME = (
@@ -186,11 +178,26 @@ LABELS = {
 """Label columns of a task, in ``outcomes/<task>`` and ``training/<task>``."""
 
 
+PURCHASES = (
+    _CUTOFF,
+    *_columns(
+        ("customers", "int64", "eligible customers looked at", "customers"),
+        ("expected_days", "float64", "purchase days the MBG/NBD expected of them in the horizon", "purchase days"),
+        ("expected_spend", "float64", "those days times what each customer spends on one", MONEY),
+        ("days", "int64", "purchase days that followed", "purchase days"),
+        ("orders", "int64", "orders that followed", "orders"),
+        ("spend", "int64", "spend that followed", MONEY),
+    ),
+)
+
+
 def derived_columns(asset: str, tables: Collection[str], shape: Shape) -> tuple[Output, ...]:
     """Return the columns of an asset between the clean tables and the models, empty for others."""
     layer, _, name = asset.partition("/")
     if layer == "activity":
         return ACTIVITY.get(name, ())
+    if asset == "outcomes/purchases":
+        return PURCHASES
     if layer == "outcomes":
         return (_WHO, _CUTOFF, *LABELS[name])
     if layer == "training":

@@ -1,85 +1,157 @@
-"""The level of the coming season, set a priori from last year's totals (rule 9). Ranking is learned elsewhere.
+"""The level of the coming horizon, set a priori and apart from the ranking (rule 9): a forecast of totals, and what follows from it.
 
-A model learns the mean level of the cut-offs it was trained on. What the coming season adds is taken from last year:
-with ``O(c)`` the total of the h periods after cut-off ``c``, and ``y`` periods in a year,
+A purchase process that is fitted anew at every cut-off knows how many customers there are and how fresh they are, so the
+sum ``E`` of what it expects of the eligible ones follows growth, acquisition and ageing; it knows no season. With ``D`` the
+purchase days that followed, the ratio D/E at past cut-offs holds what it does not know. On top of E at P come, in logs,
 
-    ratio = log O(P - y) - log mean over the model's training cut-offs c of O(c),
+    season  w · mean over the years k back of ( ln D/E(P - k·y) - ln ΣD/ΣE over the last year's cut-offs )
+    trend   ½ · n/(n + 200) · ln ΣD / ΣE·exp(season)  over the last third of a year's cut-offs, n their ΣD
 
-averaged over the seasons known (for the one k years back, the training cut-offs move back k - 1 years too). It is
-applied shrunk by ``k / (k + 1)``: half with one season known, two thirds with two. Without a year of history it is 0.
+all as ratios of sums, over cut-offs whose outcome is known at P and that have half a year of history before them (the ratios of
+younger ones are ruinous). The weight w = k·τ² / (k·τ² + σ² + k/D̄) shrinks by the season's own noise: seasons are
+taken to have a standard deviation of τ = 0.2 in logs, to drift by σ = 0.1 from one year to the next, and to be counted on D̄ days.
 
-- churn: the log-intensity of ordering moves by the shrunk ratio of orders, which at the model's base rate π moves the
-  log-odds of lapsing by logit(π^exp(shift)) - logit(π): one number for all, so the ranking stays.
-- demand: log amounts move by the shrunk ratio of spend; then, where the spend of eligible customers is known per
-  cut-off, the total moves by the same weight towards last year's total of the season (the seasonal naive forecast)
-  times the share of eligible customers in it.
+Both are judged by the same arithmetic on the cut-offs of the last year: what would have made their totals worse is
+not applied, and the sentence says so. `benchmarks.levels` compares the rule with what else was tried.
 
-It depends on totals of periods up to P only.
+- demand: purchase days, then spend by what a day is worth; every model's total is moved to that forecast.
+- churn: the log-intensity of ordering moves by the season against the model's own training cut-offs, which at its base
+  rate π moves the log-odds of lapsing by logit(π^exp(shift)) - logit(π): one number for all, so the ranking stays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 
 import numpy as np
 import pandas as pd
 
 from crm_pipeline.modeling.calibration import logit
+from crm_pipeline.modeling.purchases import Expected
+from crm_pipeline.modeling.tasks import SEASONS_BACK
 from crm_pipeline.periods import Calendar, Grain
 
+SEASON_SD, DRIFT_SD = 0.2, 0.1
+TREND_WEIGHT, TREND_DAYS = 0.5, 200.0
+JUDGED_AT_LEAST = 0.75
+"""Of a year's cut-offs, the share that must have been judgeable before a part of the level can be left out."""
+
 LARGEST_SHIFT = float(np.log(2))
-"""A season is never believed to more than halve or double the level on the word of last year alone."""
+"""A season is never believed to more than halve or double the level."""
 
 LARGEST_FACTOR = float(np.log(4))
 """Reconciled totals stay within a factor of four of the model's own."""
 
-KINDS = {"orders": "n_orders", "spend": "spend"}
-
 
 @dataclass(frozen=True)
 class Level:
-    """What past years say of the coming season; plain values only, so that it can be kept as JSON.
+    """What is known at P of the level to come; plain values only, so that it can be kept as JSON.
 
     Attributes
     ----------
-    season : dict
-        ``orders`` and ``spend`` (money units) of the coming season one, two, ... years ago.
-    windows : dict
-        Cut-off → ``orders`` and ``spend``: totals of the h periods after it, and after the same cut-off one, two, ...
-        years earlier (null where not known).
-    naive_total : float or None
-        Last year's spend of the season × the eligible customers' share of it, in money units.
+    days, orders, spend : float or None
+        Forecast totals of the eligible customers in the horizon (spend in money units); None where nothing is forecast.
+    season : float
+        Mean log of D/E at the same season of past years, 0 where none is known or it is not applied.
+    weight : float
+        How far the season is believed, 0 to 1.
+    ratios : dict
+        Cut-off → [E, D], those known at P, by which a model's own training cut-offs are compared.
     sentence : str
         For the report and the asset's metadata.
     """
 
-    season: dict[str, list[float]] = field(default_factory=dict)
-    windows: dict[str, dict[str, list[float | None]]] = field(default_factory=dict)
-    naive_total: float | None = None
-    sentence: str = "No level shift: less than a year of history."
+    days: float | None = None
+    orders: float | None = None
+    spend: float | None = None
+    season: float = 0.0
+    weight: float = 0.0
+    ratios: dict[str, list[float]] = field(default_factory=dict)
+    sentence: str = "No level is set: no cut-off with half a year of history before it is known yet."
 
-    def shift(self, kind: str, cutoffs: Sequence[str]) -> tuple[float, int]:
-        """Return the shrunk log ratio of ``orders`` or ``spend`` against these training cut-offs, and the seasons known."""
-        ratios = []
-        for back, season in enumerate(self.season.get(kind, [])):
-            known = [self.windows[c][kind] for c in cutoffs if c in self.windows]
-            usual = np.array([w[back] for w in known if back < len(w) and w[back] is not None], dtype=float)
-            if not (season > 0 and usual.size and usual.mean() > 0):
-                break
-            ratios.append(float(np.log(season / usual.mean())))
-        if not ratios:
-            return 0.0, 0
-        shrunk = len(ratios) / (len(ratios) + 1) * float(np.mean(ratios))
-        return float(np.clip(shrunk, -LARGEST_SHIFT, LARGEST_SHIFT)), len(ratios)
+    def shift(self, cutoffs: Sequence[str]) -> float:
+        """Return by how much the log-intensity of ordering lies above that of a model's training cut-offs."""
+        known = np.array([self.ratios[c] for c in cutoffs if c in self.ratios], dtype=float).reshape(-1, 2).sum(axis=0)
+        if not self.weight or known.min() <= 0:
+            return 0.0
+        shift = self.weight * (self.season - float(np.log(known[1] / known[0])))
+        return float(np.clip(shift, -LARGEST_SHIFT, LARGEST_SHIFT))
 
 
-def seasonal_level(
-    totals: pd.DataFrame,
+class _History:
+    """Expected and actual purchase days by position in time, and what the rule would have said at each."""
+
+    def __init__(self, expected: np.ndarray, actual: np.ndarray, young: int, horizon: int, year: int) -> None:
+        self.expected, self.actual = expected, actual
+        self.known = np.isfinite(expected) & np.isfinite(actual) & (expected > 0) & (actual > 0)
+        self.known[:young] = False
+        self.horizon, self.year, self.recent = horizon, year, max(year // 3, 1)
+
+    def before(self, at: int, count: int) -> np.ndarray:
+        """Return the positions of the newest ``count`` cut-offs whose outcome is known at ``at``."""
+        return np.flatnonzero(self.known[: max(at - self.horizon + 1, 0)])[-count:]
+
+    def ratio(self, positions: np.ndarray) -> float:
+        return float(np.log(self.actual[positions].sum() / self.expected[positions].sum()))
+
+    def season(self, at: int) -> tuple[float, float, int]:
+        """Return (mean log ratio of the season in past years, its weight, the years known)."""
+        usual = self.before(at, self.year)
+        back = [at - k * self.year for k in range(1, SEASONS_BACK + 1)]
+        back = [i for i in back if i >= 0 and self.known[i]]
+        if not back or not usual.size:
+            return 0.0, 0.0, 0
+        years, counted = len(back), float(self.actual[back].mean())
+        weight = years * SEASON_SD**2 / (years * SEASON_SD**2 + DRIFT_SD**2 + years / counted)
+        return float(np.mean([self.ratio(np.array([i])) for i in back])), weight, years
+
+    def seasonal(self, at: int) -> float:
+        """Return what the season adds at a position, in logs."""
+        mean, weight, years = self.season(at)
+        return weight * (mean - self.ratio(self.before(at, self.year))) if years else 0.0
+
+    def trend(self, at: int, with_season: bool) -> float:
+        """Return what the newest known cut-offs add at a position, in logs, beside the season or alone."""
+        recent = self.before(at, self.recent)
+        if not recent.size:
+            return 0.0
+        said = sum(self.expected[i] * (np.exp(self.seasonal(int(i))) if with_season else 1.0) for i in recent)
+        days = float(self.actual[recent].sum())
+        return TREND_WEIGHT * days / (days + TREND_DAYS) * float(np.log(days / said))
+
+    def said(self, at: int, with_season: bool, with_trend: bool) -> float:
+        """Return the log of forecast over expected days at a position."""
+        season = self.seasonal(at) if with_season else 0.0
+        return season + (self.trend(at, with_season) if with_trend else 0.0)
+
+    def judged(self, at: int) -> tuple[bool, bool, dict[str, tuple[float, float]]]:
+        """Tell whether season and trend are applied, and the mean misses (with, without) of a part that is not."""
+        past = [int(i) for i in self.before(at, self.year)]
+        truth = np.array([self.ratio(np.array([i])) for i in past])
+        misses: dict[str, tuple[float, float]] = {}
+
+        def better(name: str, with_it: tuple[bool, bool], without: tuple[bool, bool]) -> bool:
+            own, other = (np.array([self.said(i, *how) for i in past]) for how in (with_it, without))
+            had = own != other
+            if had.sum() < JUDGED_AT_LEAST * self.year:
+                return True
+            miss = [float(np.abs(np.expm1(said - truth))[had].mean()) for said in (own, other)]
+            if miss[0] > miss[1]:
+                misses[name] = (miss[0], miss[1])
+            return name not in misses
+
+        season = better("season", (True, True), (False, True))
+        trend = better("trend", (season, True), (season, False))
+        return season, trend, misses
+
+
+def season_level(
+    history: pd.DataFrame,
+    now: Expected,
     period: str,
-    training_cutoffs: Sequence[str],
     *,
+    first: str,
     horizon: int,
     year: int,
     grain: Grain = "month",
@@ -88,37 +160,49 @@ def seasonal_level(
 
     Parameters
     ----------
-    totals : DataFrame
-        One row per period up to ``period``: ``period_start`` (date or ISO text), ``n_orders``, ``spend`` (money units)
-        of all customers. Optional ``eligible_spend``: what those eligible at the end of that period spent in the h
-        periods after it (money units), null until known. Later rows are ignored; absent periods count as zero.
-    period : str
-        Key of P.
-    training_cutoffs : sequence of str
-        Keys of the cut-offs that models may be trained on; each model uses those it was trained on.
+    history : DataFrame
+        One row per known cut-off, ``outcomes/purchases``: cutoff (date or ISO text), expected_days, days, orders, spend,
+        expected_spend. Cut-offs whose horizon ends after ``period`` are ignored.
+    now : Expected
+        What is expected of the customers eligible at the end of ``period``.
+    period, first : str
+        Keys of P and of the source's first period with orders.
     horizon, year : int
         Periods ahead, and periods in a year.
     """
-    if totals.empty or not training_cutoffs:
+    if history.empty or not now.days > 0:
         return Level()
     calendar = Calendar(grain)
-    table = totals.assign(at=[str(p)[:10] for p in totals["period_start"]])
-    table = table[table["at"] <= period].set_index("at")
+    table = history.assign(at=[str(c)[:10] for c in history["cutoff"]]).set_index("at").sort_index()
+    table = table[table.index <= calendar.shift(period, -horizon)]
     if table.empty:
         return Level()
-    first = min(table.index)
-    series = table.reindex(calendar.range(first, period))
-    now = len(series) - 1
-    values = {kind: series[column].fillna(0).to_numpy("float64") for kind, column in KINDS.items()}
-    years = range(1, (now + 1) // year + 1)
-    season = {k: [_window(v, now - b * year, horizon, now) or 0.0 for b in years] for k, v in values.items()}
-    at = {c: calendar.distance(first, date.fromisoformat(c).isoformat()) for c in training_cutoffs}
-    windows = {
-        c: {k: [_window(v, position - (b - 1) * year, horizon, now) for b in years] for k, v in values.items()}
-        for c, position in at.items()
-    }
-    level = Level(season, windows, _naive_total(series, now, list(at.values()), horizon, year))
-    return Level(season, windows, level.naive_total, _sentence(level, training_cutoffs))
+    begin = min(table.index[0], first)
+    keys = calendar.range(begin, period)
+    series = table.reindex(keys)
+    young = max(calendar.distance(begin, first) + year // 2, 0)
+    past = _History(
+        series["expected_days"].to_numpy("float64"), series["days"].to_numpy("float64"), young, horizon, year
+    )
+    at = len(keys) - 1
+    known = past.before(at, len(keys))
+    if not known.size:
+        return Level()
+    with_season, with_trend, misses = past.judged(at)
+    mean, weight, years = past.season(at)
+    season = past.seasonal(at) if with_season else 0.0
+    trend = past.trend(at, with_season) if with_trend else 0.0
+    days = now.days * float(np.exp(season + trend))
+    recent = series.iloc[past.before(at, past.recent)]
+    return Level(
+        days=days,
+        orders=days * float(recent["orders"].sum() / recent["days"].sum()),
+        spend=days * now.spend / now.days,
+        season=mean if with_season else 0.0,
+        weight=weight if with_season else 0.0,
+        ratios={keys[i]: [float(past.expected[i]), float(past.actual[i])] for i in known},
+        sentence=_sentence(now, season, trend, years, len(recent), misses),
+    )
 
 
 def log_odds_shift(level: Level | None, facts: Mapping[str, object]) -> float:
@@ -126,28 +210,22 @@ def log_odds_shift(level: Level | None, facts: Mapping[str, object]) -> float:
     rate = float(str(facts["rate"]))
     if level is None or not 0 < rate < 1:
         return 0.0
-    shift, _ = level.shift("orders", _cutoffs(facts))
+    shift = level.shift(_cutoffs(facts))
     return float(logit(rate ** np.exp(shift)) - logit(rate)) if shift else 0.0
 
 
-def log_amount_shift(level: Level | None, facts: Mapping[str, object], model_total: float, money_unit: float) -> float:
-    """Return what the level adds to log amounts, for predictions that sum to ``model_total`` (major units).
-
-    The seasonal shift first; then the total moves towards the seasonal naive forecast by k / (k + 1), in logs.
-    """
-    if level is None or model_total <= 0:
+def log_amount_shift(level: Level | None, model_total: float, money_unit: float) -> float:
+    """Return what moves log amounts that sum to ``model_total`` (major units) to the level's forecast of spend."""
+    if level is None or level.spend is None or not (level.spend > 0 and model_total > 0):
         return 0.0
-    shift, seasons = level.shift("spend", _cutoffs(facts))
-    if seasons and level.naive_total is not None and level.naive_total > 0:
-        weight = seasons / (seasons + 1)
-        naive = float(np.log(level.naive_total * money_unit / model_total))
-        shift = (1 - weight) * shift + weight * naive
-    return float(np.clip(shift, -LARGEST_FACTOR, LARGEST_FACTOR))
+    return float(np.clip(np.log(level.spend * money_unit / model_total), -LARGEST_FACTOR, LARGEST_FACTOR))
 
 
-def orders_factor(level: Level | None, facts: Mapping[str, object]) -> float:
-    """Return by what expected orders are multiplied."""
-    return float(np.exp(level.shift("orders", _cutoffs(facts))[0])) if level is not None else 1.0
+def orders_factor(level: Level | None, expected_orders: float) -> float:
+    """Return by what expected orders that sum to ``expected_orders`` are multiplied to meet the level's forecast."""
+    if level is None or level.orders is None or not (level.orders > 0 and expected_orders > 0):
+        return 1.0
+    return float(np.exp(np.clip(np.log(level.orders / expected_orders), -LARGEST_FACTOR, LARGEST_FACTOR)))
 
 
 def _cutoffs(facts: Mapping[str, object]) -> list[str]:
@@ -155,34 +233,23 @@ def _cutoffs(facts: Mapping[str, object]) -> list[str]:
     return [str(c) for c in found] if isinstance(found, list) else []
 
 
-def _window(values: np.ndarray, cutoff: int, horizon: int, last: int) -> float | None:
-    """Return the total of the h periods after position ``cutoff``, None where they are not all known."""
-    if cutoff < -1 or cutoff + horizon > last:
-        return None
-    return float(values[cutoff + 1 : cutoff + 1 + horizon].sum())
+def _sentence(
+    now: Expected, season: float, trend: float, years: int, recent: int, misses: Mapping[str, tuple[float, float]]
+) -> str:
+    parts = [f"The purchase process expects {now.days:,.0f} purchase days of {now.customers:,} eligible customers"]
+    if "season" in misses:
+        parts.append(_left_out("the season of last year", *misses["season"]))
+    elif years:
+        known = f"{years} season{'s' if years > 1 else ''} known"
+        parts.append(f"the season changes that by {np.expm1(season):+.0%} ({known})")
+    else:
+        parts.append("no season is known yet")
+    if "trend" in misses:
+        parts.append(_left_out("the drift of the newest cut-offs", *misses["trend"]))
+    else:
+        parts.append(f"the newest {recent} known cut-off{'s' if recent > 1 else ''} by {np.expm1(trend):+.0%}")
+    return "; ".join(parts) + "."
 
 
-def _naive_total(series: pd.DataFrame, now: int, trained: list[int], horizon: int, year: int) -> float | None:
-    """Return last year's spend of the coming season × the mean share of it that eligible customers had."""
-    if "eligible_spend" not in series.columns:
-        return None
-    spend, eligible = (series[c].to_numpy("float64", na_value=np.nan) for c in ("spend", "eligible_spend"))
-    spend = np.nan_to_num(spend)
-    season = _window(spend, now - year, horizon, now)
-    windows = {c: _window(spend, c, horizon, now) for c in trained if c >= 0}
-    known = [eligible[c] / window for c, window in windows.items() if window and np.isfinite(eligible[c])]
-    return float(season * np.mean(known)) if season and known else None
-
-
-def _sentence(level: Level, cutoffs: Sequence[str]) -> str:
-    (orders, seasons), (spend, _) = level.shift("orders", cutoffs), level.shift("spend", cutoffs)
-    if not seasons:
-        return Level.sentence
-    whole = (seasons + 1) / seasons
-    years = "one season known" if seasons == 1 else f"{seasons} seasons known"
-    return (
-        f"Level: the coming season had {np.expm1(whole * orders):+.0%} orders and {np.expm1(whole * spend):+.0%} spend last "
-        f"year against the mean of the {len(cutoffs)} training cut-offs; {years}, so {seasons}/{seasons + 1} of the logarithm "
-        f"is applied (orders {np.expm1(orders):+.0%}, spend {np.expm1(spend):+.0%}; a model trained on fewer cut-offs "
-        "applies the ratio to its own)."
-    )
+def _left_out(what: str, with_it: float, without: float) -> str:
+    return f"{what} is not applied, it would have made the totals of the last year worse ({with_it:.0%} off, {without:.0%} without)"

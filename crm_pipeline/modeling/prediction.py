@@ -25,7 +25,7 @@ def level_shift(
     """
     if TASKS[task].kind == "binary":
         return log_odds_shift(level, model.facts_)
-    return log_amount_shift(level, model.facts_, float(np.exp(raw).sum()), money_unit)
+    return log_amount_shift(level, float(np.exp(raw).sum()), money_unit)
 
 
 def predict(
@@ -68,8 +68,9 @@ def _amounts(
     facts = model.facts_
     group = np.searchsorted(facts["decile_edges"], own, side="right")
     low, median, high = (facts["ratio_quantiles"][group] * value[:, None]).T
-    expected = expected_purchases(features) * facts["orders_factor"] * orders_factor(level, facts)
+    expected = expected_purchases(features) * facts["orders_factor"]
     by_amount = value * facts["orders_per_amount"]
     orders = np.where(np.isfinite(expected), expected, by_amount)
+    orders = orders * orders_factor(level, float(orders.sum()))
     columns = {"value": value, "median": median, "low": low, "high": high, "expected_orders": orders}
     return pd.DataFrame(columns, index=features.index)

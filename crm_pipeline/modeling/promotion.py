@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,7 +35,10 @@ def decide(
     fewer than four blocks the fixed model stands where it beats every baseline: it is ahead at more than half of the
     cut-offs, or at half of them and in the mean. (A mean alone would hang on one odd season.) With four blocks or more
     the lowest mean loss wins, or the simplest model within one block standard error of it, if it beats every baseline in
-    the mean. What does not beat them gives way to the purchase process, and nothing counts as promoted.
+    the mean. A model must also keep the limits of its task (`Task.not_behind`, `Task.within`): a demand model behind last
+    spend in WAPE, or off in total by more than a quarter, in the mean of its cut-offs, is not promoted. Where nothing is,
+    the purchase process or the model itself stands in, whichever was itself judged better (of those within the limits, if
+    any is): what a baseline of the same name did says nothing of the estimator.
 
     Parameters
     ----------
@@ -55,12 +58,13 @@ def decide(
         One row: task, champion (None when no model could be fitted), model_version, status, reason, blocks, evidence
         (JSON: the cut-offs, mean losses, paired differences to the baselines with block standard errors), model_uri.
         Status: ``promoted`` (chosen over four blocks or more), ``fixed`` (the fixed model beats the baselines),
-        ``unjudged`` (no evaluation yet), ``kept`` (nothing beat the baselines: the purchase process), ``abstained``.
+        ``unjudged`` (no evaluation yet), ``kept`` (nothing may be promoted: what was judged better stands in), ``abstained``.
     """
     fitted = cards[cards["status"] == "fitted"] if len(cards) else cards
     candidates = sorted(fitted["estimator"]) if len(fitted) else []
-    losses = _losses(evaluation, TASKS[task].loss, horizon, grain)
-    verdict = _verdict(task, losses, candidates)
+    losses = _by_cutoff(evaluation, TASKS[task].loss, horizon, grain)
+    limits = {m: _by_cutoff(evaluation, m, horizon, grain) for m in (*TASKS[task].not_behind, *TASKS[task].within)}
+    verdict = _verdict(task, losses, candidates, limits)
     fixed = TASKS[task].fixed
     blocks = int(losses[fixed].notna().sum()) if fixed in losses else len(losses)
     row: dict[str, Any] = {"task": task, **verdict._asdict(), "blocks": blocks}
@@ -72,23 +76,25 @@ def decide(
     return pd.DataFrame([row])[order]
 
 
-def _verdict(task: str, losses: pd.DataFrame, candidates: Sequence[str]) -> _Verdict:
+def _verdict(
+    task: str, losses: pd.DataFrame, candidates: Sequence[str], limits: Mapping[str, pd.DataFrame]
+) -> _Verdict:
     if not candidates:
         return _Verdict(None, "abstained", "No estimator could be fitted; their cards say what is missing.")
     judged = [c for c in candidates if c in losses.columns and losses[c].notna().all()]
     if len(losses) >= BLOCKS_TO_CHOOSE and judged:
-        return _chosen(task, losses, judged)
+        return _chosen(task, losses, judged, limits)
     of = TASKS[task]
     fixed = next((name for name in (of.fixed, *of.instead) if name in candidates), candidates[0])
     instead = "" if fixed == of.fixed else f" ('{of.fixed}' was not fitted)"
     if fixed not in losses.columns or losses[fixed].isna().all():
         return _Verdict(fixed, "unjudged", f"The fixed model '{fixed}'{instead} stands; no cut-off has judged it yet.")
-    return _fixed(fixed, losses[losses[fixed].notna()], candidates)
+    return _fixed(task, fixed, losses[losses[fixed].notna()], candidates, limits)
 
 
-def _losses(evaluation: pd.DataFrame, loss: str, horizon: int | None, grain: Grain) -> pd.DataFrame:
-    """Return cut-off × model losses over non-overlapping cut-offs, taken backwards from the newest."""
-    rows = evaluation[evaluation["metric"] == loss] if len(evaluation) else evaluation
+def _by_cutoff(evaluation: pd.DataFrame, metric: str, horizon: int | None, grain: Grain) -> pd.DataFrame:
+    """Return cut-off × model values of a metric over non-overlapping cut-offs, taken backwards from the newest."""
+    rows = evaluation[evaluation["metric"] == metric] if len(evaluation) else evaluation
     if not len(rows):
         return pd.DataFrame()
     rows = rows.assign(cutoff=[str(c)[:10] for c in rows["cutoff"]])
@@ -101,36 +107,72 @@ def _losses(evaluation: pd.DataFrame, loss: str, horizon: int | None, grain: Gra
     return table.loc[sorted(kept)]
 
 
-def _fixed(fixed: str, losses: pd.DataFrame, candidates: Sequence[str]) -> _Verdict:
+def _fixed(
+    task: str, fixed: str, losses: pd.DataFrame, candidates: Sequence[str], limits: Mapping[str, pd.DataFrame]
+) -> _Verdict:
     blocks = len(losses)
     short = (
         f"{blocks} non-overlapping cut-off{'s' if blocks > 1 else ''}, so nothing is chosen ({BLOCKS_TO_CHOOSE} needed)"
     )
     unbeaten = [b for b in _baselines(losses) if not _ahead(losses[fixed] - losses[b])]
-    if not unbeaten:
+    broken = _broken(task, fixed, limits, list(losses.index))
+    if not unbeaten and not broken:
         return _Verdict(fixed, "fixed", f"{short}: the fixed model '{fixed}' {_lead(losses, fixed)}.")
-    fallback = FALLBACK if FALLBACK in candidates else fixed
-    behind = _plain(losses, fixed, unbeaten[0])
-    return _Verdict(
-        fallback, "kept", f"{short}; the fixed model '{fixed}' does not beat {behind}: '{fallback}' stands in."
-    )
+    why = f"does not beat {_plain(losses, fixed, unbeaten[0])}" if unbeaten else broken
+    return _kept(task, fixed, losses, candidates, limits, f"{short}; the fixed model '{fixed}' {why}")
 
 
-def _chosen(task: str, losses: pd.DataFrame, judged: list[str]) -> _Verdict:
+def _chosen(task: str, losses: pd.DataFrame, judged: list[str], limits: Mapping[str, pd.DataFrame]) -> _Verdict:
     """Choose by mean loss; who is within one block standard error of the best counts as equal, the simpler wins."""
-    best, blocks = str(losses[judged].mean().idxmin()), len(losses)
-    paired = {name: losses[name] - losses[best] for name in judged}
+    blocks = len(losses)
+    able = [name for name in judged if not _broken(task, name, limits, list(losses.index))] or judged
+    best = str(losses[able].mean().idxmin())
+    paired = {name: losses[name] - losses[best] for name in able}
     equals = [name for name, gap in paired.items() if gap.mean() <= gap.std(ddof=1) / np.sqrt(blocks)]
     champion = min(equals, key=lambda name: (entry(task, name).complexity, name))
     unbeaten = [b for b in _baselines(losses) if not (losses[champion] - losses[b]).mean() < 0]
-    if unbeaten:
-        fallback = FALLBACK if FALLBACK in judged else champion
-        behind = _plain(losses, champion, unbeaten[0])
-        return _Verdict(
-            fallback, "kept", f"Over {blocks} blocks '{champion}' does not beat {behind}: '{fallback}' stands in."
-        )
+    broken = _broken(task, champion, limits, list(losses.index))
+    if unbeaten or broken:
+        why = f"does not beat {_plain(losses, champion, unbeaten[0])}" if unbeaten else broken
+        return _kept(task, champion, losses, judged, limits, f"Over {blocks} blocks '{champion}' {why}")
     among = "" if champion == best else f"; it is the simplest within one block standard error of '{best}'"
     return _Verdict(champion, "promoted", f"Over {blocks} blocks '{champion}' {_lead(losses, champion)}{among}.")
+
+
+def _kept(
+    task: str,
+    model: str,
+    losses: pd.DataFrame,
+    candidates: Sequence[str],
+    limits: Mapping[str, pd.DataFrame],
+    why: str,
+) -> _Verdict:
+    """Let the purchase process or the model itself stand in, by how each was judged itself at the same cut-offs."""
+    judged = [
+        n for n in dict.fromkeys((FALLBACK, model)) if n in candidates and n in losses and losses[n].notna().all()
+    ]
+    able = [name for name in judged if not _broken(task, name, limits, list(losses.index))]
+    stands = str(losses[able or judged or [model]].mean().idxmin())
+    how = "it stands in, unpromoted" if stands == model else f"'{stands}' stands in, itself judged better"
+    return _Verdict(stands, "kept", f"{why}: {how}.")
+
+
+def _broken(task: str, model: str, limits: Mapping[str, pd.DataFrame], cutoffs: Sequence[str]) -> str:
+    """Say which limit of its task a model breaks in the mean of the cut-offs; empty when none."""
+
+    def mean(metric: str, name: str) -> float:
+        table = limits[metric]
+        return float(table[name].reindex(cutoffs).mean()) if name in table else float("nan")
+
+    for metric, baseline in TASKS[task].not_behind.items():
+        own, other = mean(metric, model), mean(metric, PREFIX + baseline)
+        if own > other:
+            return f"is behind '{baseline}' in {metric.upper()} ({own:.2f} against {other:.2f} in the mean)"
+    for metric, limit in TASKS[task].within.items():
+        own = mean(metric, model)
+        if abs(own) > limit:
+            return f"is off by {own:+.0%} in total ({metric}, in the mean of its cut-offs; {limit:.0%} is allowed)"
+    return ""
 
 
 def _baselines(losses: pd.DataFrame) -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 KEYS = ("customer_id", "cutoff", "as_of")
@@ -10,6 +11,9 @@ KEYS = ("customer_id", "cutoff", "as_of")
 
 LABELS = ("churned", "spend", "orders")
 """Columns of a training table that are outcomes."""
+
+SEASONS_BACK = 2
+"""How many years back the level looks for the season."""
 
 NEVER_FEATURES = ("gender", "birth_year", "age", "country", "region")
 """Personal attributes that no model of ours reads."""
@@ -37,6 +41,10 @@ class Task:
         The metric of `evaluation` by which estimators are compared; lower is better.
     baselines : tuple of str
         Rules judged beside every estimator.
+    not_behind : mapping of str to str
+        Metric → the baseline whose mean of it over the cut-offs a promoted model must not exceed.
+    within : mapping of str to float
+        Metric → how far from zero its mean over the cut-offs may lie for a promoted model.
     """
 
     name: str
@@ -47,6 +55,8 @@ class Task:
     instead: tuple[str, ...]
     loss: str
     baselines: tuple[str, ...]
+    not_behind: Mapping[str, str] = field(default_factory=dict)
+    within: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -78,6 +88,8 @@ DEMAND = Task(
     instead=("two_part", "purchase_process"),
     loss="deviance",
     baselines=("zero", "last_spend", "last_season", "purchase_process"),
+    not_behind={"wape": "last_spend"},
+    within={"bias": 0.25},
 )
 
 TASKS: dict[str, Task] = {task.name: task for task in (CHURN, DEMAND)}

@@ -231,19 +231,6 @@ def contacts(contacts: Table, period: str) -> Table:
     )
 
 
-def totals(orders: Table) -> Table:
-    """Total ``activity/orders`` per period, in time order: period_start, n_orders, spend (money units), customers."""
-    return (
-        orders.group_by("period_start")
-        .aggregate(
-            n_orders=whole(orders.n_orders.sum()),
-            spend=whole(orders.spend.sum()),
-            customers=orders.count(where=orders.n_orders > 0),
-        )
-        .order_by("period_start")
-    )
-
-
 def _inbound(table: Table) -> BooleanValue:
     direction = optional(table, "direction", "string")
     return direction.isnull() | direction.lower().isin(INBOUND)

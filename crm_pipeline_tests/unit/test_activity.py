@@ -67,7 +67,7 @@ def test_the_engine_makes_the_types_that_ibis_promises():
         {"orders": con.table("activity_once"), **others}, con.table("lifetime_once"), None,
         period=P, first_period="2017-01-01", calendar=WORLD.calendar, shape=Settings(),
     )  # fmt: skip
-    for table in (made, merged, again, sums, known, *others.values(), activity.totals(con.table("activity_once"))):
+    for table in (made, merged, again, sums, known, *others.values()):
         made_types = {row[0]: row[1] for row in con.raw_sql(f"describe {con.compile(table)}").fetchall()}
         assert made_types == {
             name: {"int64": "BIGINT", "string": "VARCHAR", "float64": "DOUBLE", "decimal(38, 0)": "DECIMAL(38,0)"}.get(
@@ -108,13 +108,6 @@ def test_contacts_leave_the_control_arm_out():
     row = one(activity.contacts(table, P))
     assert (row.n_sent, row.n_control, row.n_opened, row.n_clicked, row.n_converted) == (1, 1, 1, 1, 0)
     assert row.opted_out_at == AT
-
-
-def test_totals():
-    known, _ = WORLD.history([Order("a", 0, 5), Order("b", 0, 7), Order("b", 50_000, 2), Order("c", 0, event="returned")],
-                             "2019-02-01")  # fmt: skip
-    made = fetch(activity.totals(known)).drop(columns="period_start")
-    assert made.to_numpy().tolist() == [[2, 12, 2], [1, 2, 1]]
 
 
 @settings(max_examples=5, deadline=None)

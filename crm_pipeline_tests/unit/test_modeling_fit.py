@@ -183,8 +183,8 @@ def test_approximate_contributions_agree_with_exact_ones(models, training):
 
 
 def a_level() -> Level:
-    windows = {c: {"orders": [100.0], "spend": [1e6]} for c in ("2020-01-01", "2020-02-01", "2020-03-01", "2020-04-01")}
-    return Level({"orders": [150.0], "spend": [2e6]}, windows)
+    ratios = {c: [100.0, 100.0] for c in ("2020-01-01", "2020-02-01", "2020-03-01", "2020-04-01")}
+    return Level(days=1_800.0, orders=2_000.0, spend=3e9, season=float(np.log(1.5)), weight=0.5, ratios=ratios)
 
 
 def test_rule_9_the_level_moves_all_scores_by_one_number(models, training):
@@ -192,4 +192,11 @@ def test_rule_9_the_level_moves_all_scores_by_one_number(models, training):
         plain, moved = (predict(task, models[task]["average"], training, level=x).iloc[:, 0] for x in (None, a_level()))
         gap = np.log(moved / (1 - moved)) - np.log(plain / (1 - plain)) if task == "churn" else np.log(moved / plain)
         assert gap.std() < 1e-6
-        assert (gap.mean() < -0.05) if task == "churn" else gap.mean() == pytest.approx(np.log(2) / 2)
+        assert gap.mean() < -0.05 if task == "churn" else moved.sum() == pytest.approx(3e9 * 0.0001)
+
+
+def test_rule_9_every_models_totals_meet_the_forecast(models, training):
+    for model in models["demand"].values():
+        said = predict("demand", model, training, level=a_level())
+        assert said["value"].sum() == pytest.approx(3e9 * 0.0001)
+        assert said["expected_orders"].sum() == pytest.approx(2_000.0)

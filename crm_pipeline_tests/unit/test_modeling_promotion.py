@@ -79,8 +79,50 @@ def test_among_equals_the_simpler_wins():
 
 
 def test_with_four_blocks_too_the_baselines_must_be_beaten():
-    row = decision({"average": [0.6] * 4, "purchase_process": [0.62] * 4, "baseline_recency": [0.5] * 4})
+    row = decision({"average": [0.6] * 4, "purchase_process": [0.58] * 4, "baseline_recency": [0.5] * 4})
     assert (row["champion"], row["status"]) == ("purchase_process", "kept")
+
+
+def test_what_stands_in_is_what_was_judged_not_the_baseline_of_its_name():
+    """The baseline purchase process is the best there is, the estimator of that name the worst."""
+    losses = {"average": [0.6] * 3, "purchase_process": [0.9] * 3, "baseline_purchase_process": [0.5] * 3}
+    row = decision(losses)
+    assert (row["champion"], row["status"]) == ("average", "kept")
+    assert "stands in, unpromoted" in row["reason"]
+    row = decision({name: values * 2 for name, values in losses.items()})
+    assert (row["champion"], row["status"]) == ("average", "kept")
+
+
+def demand(figures: dict[str, dict[str, float]], cutoffs: int = 3) -> pd.Series:
+    """Decide on demand models with the same figures at every cut-off."""
+    rows = [
+        {"task": "demand", "model": model, "cutoff": cutoff, "metric": metric, "value": value}
+        for model, own in figures.items()
+        for metric, value in own.items()
+        for cutoff in QUARTERS[:cutoffs]
+    ]
+    return decide("demand", pd.DataFrame(rows), CARDS, horizon=3).iloc[0]
+
+
+LAST_SPEND = {"baseline_last_spend": {"deviance": 9.0, "wape": 0.66, "bias": 0.0}}
+
+
+@pytest.mark.parametrize("cutoffs", [3, 5])
+def test_a_demand_model_behind_last_spend_in_wape_is_not_promoted(cutoffs):
+    average, process = {"deviance": 1.0, "wape": 0.82, "bias": 0.1}, {"deviance": 1.1, "wape": 0.60, "bias": 0.1}
+    row = demand({"average": average, "purchase_process": process, **LAST_SPEND}, cutoffs)
+    if cutoffs < 4:
+        assert (row["champion"], row["status"]) == ("purchase_process", "kept")
+        assert "behind 'last_spend' in WAPE (0.82 against 0.66" in row["reason"]
+    else:
+        assert (row["champion"], row["status"]) == ("purchase_process", "promoted")
+
+
+@pytest.mark.parametrize(("bias", "status"), [(0.55, "kept"), (-0.5, "kept"), (0.2, "fixed"), (-0.25, "fixed")])
+def test_a_demand_model_off_in_total_by_more_than_a_quarter_is_not_promoted(bias, status):
+    row = demand({"average": {"deviance": 1.0, "wape": 0.5, "bias": bias}, **LAST_SPEND})
+    assert (row["champion"], row["status"]) == ("average", status)
+    assert ("off by" in row["reason"]) == (status == "kept")
 
 
 def test_what_could_not_be_fitted_is_no_candidate():

@@ -22,11 +22,11 @@ def feature_assets(project: Project) -> list[dg.AssetsDefinition]:
     tasks = project.settings.tasks
     return [
         *(_activity(project, name) for name in names),
-        _totals(project),
         _lifetime(project, names),
         _purchase_process(project),
         _features(project, names),
         *(_outcomes(project, task) for task in tasks),
+        _purchases(project),
         *(_training(project, task) for task in tasks),
     ]
 
@@ -65,21 +65,6 @@ def _activity(project: Project, name: str) -> dg.AssetsDefinition:
         return what[name](tables.pop("events"), period=context.partition_key, **tables)
 
     return period_activity
-
-
-def _totals(project: Project) -> dg.AssetsDefinition:
-    code = code_version(["crm_pipeline.transforms.activity", "crm_pipeline.transforms.columns"], {}, LIBRARIES)
-
-    @dg.asset(
-        **described(project, "activity/totals", code),
-        ins={"orders": reads("activity/orders")},
-        partitions_def=partitions_of(project),
-    )
-    def period_totals(orders: ibis.Table) -> ibis.Table:
-        """Orders, spend and buyers of the period in one row: what the seasonal level is set by."""
-        return activity.totals(orders)
-
-    return period_totals
 
 
 def _lifetime(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
@@ -199,6 +184,47 @@ def _outcomes(project: Project, task: str) -> dg.AssetsDefinition:
         return happened if complete else happened.limit(0)
 
     return happened
+
+
+def _purchases(project: Project) -> dg.AssetsDefinition:
+    settings, calendar, h = project.settings, project.calendar, project.settings.horizon
+    used = {"horizon": h, "eligibility": settings.eligibility, "sample": settings.process_sample, "seed": settings.seed}
+    modules = ["crm_pipeline.modeling.purchases", "crm_pipeline.modeling.purchase_process"]
+    code = code_version(modules, used, (*LIBRARIES, "scipy", "numpy"))
+
+    @dg.asset(
+        **described(project, "outcomes/purchases", code, kinds=("numpy",), needs_complete=True),
+        description=(
+            f"How much the purchase process expected of all who could be scored {horizon_words(project)} ago, and how much "
+            "they bought: one row, by which the season's level is set. Empty while the period is not complete."
+        ),
+        ins={"then": reads("lifetime/customers", (-h,)), "since": reads("activity/orders", tuple(range(1 - h, 1)))},
+        partitions_def=partitions_of(project),
+    )
+    def expected_and_bought(context: dg.AssetExecutionContext, then: Any, since: ibis.Table) -> Any:
+        period = context.partition_key
+
+        def compute() -> Any:
+            from crm_pipeline.contracts.derived import PURCHASES
+            from crm_pipeline.contracts.outputs import conform
+            from crm_pipeline.modeling.purchases import purchases_table
+
+            complete = project.source.complete_until is not None and period <= project.source.complete_until
+            found = purchases_table(
+                then if complete else None,
+                since,
+                calendar.shift(period, -h),
+                calendar=calendar,
+                horizon=h,
+                eligibility=settings.eligibility,
+                sample=settings.process_sample,
+                seed=settings.seed,
+            )
+            return conform(found, PURCHASES)
+
+        return Deferred(compute)
+
+    return expected_and_bought
 
 
 def _training(project: Project, task: str) -> dg.AssetsDefinition:

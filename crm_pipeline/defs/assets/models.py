@@ -15,6 +15,7 @@ from crm_pipeline.defs.common import code_version, described, horizon_words, par
 from crm_pipeline.defs.io import Deferred, LakeIOManager, Result
 from crm_pipeline.defs.project import Project
 from crm_pipeline.modeling.estimators import entry
+from crm_pipeline.modeling.tasks import SEASONS_BACK
 from crm_pipeline.tracking import Tracked, Tracker
 
 LEARNING = (
@@ -127,37 +128,33 @@ def load_card_model(tracker: Tracker, card: Any) -> Any:
 def level_asset(project: Project, task: str) -> dg.AssetsDefinition:
     """Return the asset of a task's a-priori level."""
     settings = project.settings
-    span = 2 * settings.year + settings.training_cutoffs * settings.training_stride + 2 * settings.horizon
-    back = tuple(-i * settings.training_stride for i in range(settings.training_cutoffs))
-    used = {"horizon": settings.horizon, "year": settings.year, "span": span}
-    code = code_version(["crm_pipeline.modeling.level"], used, ("numpy", "pandas"))
+    back = tuple(range(-(SEASONS_BACK + 1) * settings.year, 1))
+    used = {"horizon": settings.horizon, "year": settings.year, "first": project.source.first}
+    modules = [f"crm_pipeline.modeling.{m}" for m in ("level", "purchases", "calibration", "tasks")]
+    code = code_version(modules, used, ("numpy", "pandas"))
 
     @dg.asset(
         **described(project, f"levels/{task}", code, kinds=("pandas",)),
-        description=f"How high {task} should lie in the coming season, by last year's totals: set a priori, apart from the ranking.",
-        ins={"totals": reads("activity/totals", tuple(range(-span, 1))), "outcomes": reads(f"outcomes/{task}", back)},
+        description=(
+            f"How high {task} should lie in the coming season: what the purchase process expects of the customers there are, moved "
+            "by last year's season and by the newest periods. Set a priori, apart from the ranking."
+        ),
+        ins={"purchases": reads("outcomes/purchases", back), "features": reads("features/customers")},
         partitions_def=partitions_of(project),
     )
-    def season_level(context: dg.AssetExecutionContext, totals: ibis.Table, outcomes: ibis.Table) -> Any:
+    def season_of(context: dg.AssetExecutionContext, purchases: ibis.Table, features: ibis.Table) -> Any:
         def compute() -> Any:
             import pandas as pd
 
-            from crm_pipeline.modeling.level import seasonal_level
+            from crm_pipeline.modeling.level import season_level
+            from crm_pipeline.modeling.purchases import EXPECTED_FROM, expected_of
             from crm_pipeline.modeling.scoring import level_to_json
 
-            known = totals.execute()
-            spent = {"eligible_spend": outcomes.spend.sum().cast("float64")} if task == "demand" else {}
-            by_cutoff = outcomes.group_by("cutoff").aggregate(rows=outcomes.count(), **spent).execute()
-            if spent:
-                known = known.merge(
-                    by_cutoff.rename(columns={"cutoff": "period_start"}).drop(columns="rows"),
-                    on="period_start",
-                    how="left",
-                )
-            level = seasonal_level(
-                known,
+            level = season_level(
+                purchases.execute(),
+                expected_of(features.select(*EXPECTED_FROM).execute()),
                 context.partition_key,
-                sorted(str(c)[:10] for c in by_cutoff["cutoff"]),
+                first=project.source.first,
                 horizon=settings.horizon,
                 year=settings.year,
                 grain=settings.grain,
@@ -167,7 +164,7 @@ def level_asset(project: Project, task: str) -> dg.AssetsDefinition:
 
         return Deferred(compute)
 
-    return season_level
+    return season_of
 
 
 def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefinition:
