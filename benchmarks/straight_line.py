@@ -288,7 +288,8 @@ class Script:
 
         s, last = self.settings, self.world.last
         judged = pd.concat([metrics for _, metrics in evaluated], ignore_index=True)
-        decision = decide(task, judged, self.cards(task), horizon=s.horizon, grain=s.grain)
+        whole = self.calendar.shift(self.world.first, s.year - 1)
+        decision = decide(task, judged, self.cards(task), horizon=s.horizon, grain=s.grain, whole_from=whole)
         champion = decision.iloc[0]["champion"]
         release = Release(
             task=task,

@@ -15,6 +15,7 @@ from crm_pipeline.errors import UsageError
 WINDOWS = {"month": (1, 3, 6, 12), "week": (4, 13, 26, 52)}
 HORIZON = {"month": 3, "week": 13}
 YEAR = {"month": 12, "week": 52}
+STRIDE = {"month": 1, "week": 4}
 
 
 class Settings(BaseSettings):
@@ -56,12 +57,20 @@ class Settings(BaseSettings):
     demand_estimators: tuple[str, ...] = Field((), description="Estimators of demand that are trained; empty: all.")
     tasks: tuple[str, ...] = Field(("churn", "demand"), description="Tasks that are on.")
     training_cutoffs: int = Field(10, ge=1, le=120, description="How many past cut-offs a model trains on.")
-    training_stride: int = Field(1, ge=1, le=60, description="Periods between two training cut-offs.")
+    training_stride: int = Field(
+        0,
+        ge=0,
+        le=60,
+        description="Periods between two training cut-offs; 0 takes the grain's default (1 month, 4 weeks).",
+    )
     training_rows: int = Field(
         200_000, ge=1_000, description="Row cap of a training table (a fixed sample of customers)."
     )
     evaluation_cutoffs: int = Field(
-        3, ge=1, le=60, description="Cut-offs, h periods apart, over which models are judged."
+        4,
+        ge=1,
+        le=60,
+        description="Cut-offs, h periods apart, over which models are judged; with fewer than 4 nothing is chosen.",
     )
     process_sample: int = Field(
         50_000, ge=100, description="Customers on which the purchase process is fitted (a fixed sample)."
@@ -110,6 +119,7 @@ class Settings(BaseSettings):
             data["horizon"] = data.get("horizon") or HORIZON[grain]
             data["windows"] = data.get("windows") or WINDOWS[grain]
             data["eligibility"] = data.get("eligibility") or YEAR[grain]
+            data["training_stride"] = data.get("training_stride") or STRIDE[grain]
         return data
 
     def estimators(self, task: str) -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crm_pipeline.errors import CrmError
+from crm_pipeline.modeling.calibration import FAMILIES
 from crm_pipeline.modeling.tasks import KEYS, LABELS, NEVER_FEATURES
 
 MISSING_LIMIT = 0.2
@@ -18,6 +19,16 @@ YEAR_MARK = "orders_season_ly"
 
 ENOUGH_ROWS = 1_000
 """Rows that the cut-offs with longer history must have, for those with shorter history to be left out."""
+
+
+ANSWERS = tuple(f"{family}_no_order" for family in FAMILIES)
+"""The purchase processes' own answers to what churn asks. Their learners read them as they are; a learner beside them that
+learned from them too would count them twice in an average (a log loss 0.0002 higher on Online Retail and CDNOW)."""
+
+
+def learnable(X: pd.DataFrame) -> list[str]:
+    """Return the columns of ``X`` that a learner learns from, in order."""
+    return [c for c in X.columns if c not in ANSWERS]
 
 
 def candidate_features(table: pd.DataFrame) -> list[str]:

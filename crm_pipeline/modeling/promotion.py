@@ -27,7 +27,13 @@ class _Verdict(NamedTuple):
 
 
 def decide(
-    task: str, evaluation: pd.DataFrame, cards: pd.DataFrame, *, horizon: int | None = None, grain: Grain = "month"
+    task: str,
+    evaluation: pd.DataFrame,
+    cards: pd.DataFrame,
+    *,
+    horizon: int | None = None,
+    grain: Grain = "month",
+    whole_from: str = "",
 ) -> pd.DataFrame:
     """Decide which of the models fitted now is the champion.
 
@@ -51,6 +57,9 @@ def decide(
         Periods a label spans: of cut-offs closer than that only every other counts. None: the cut-offs given are already
         that far apart.
     grain : {"month", "week"}
+    whole_from : str
+        Key of the first cut-off with a year of history before it. Where some are that late, earlier ones do not count:
+        their models saw no year, and are not those to be promoted.
 
     Returns
     -------
@@ -62,6 +71,7 @@ def decide(
     """
     fitted = cards[cards["status"] == "fitted"] if len(cards) else cards
     candidates = sorted(fitted["estimator"]) if len(fitted) else []
+    evaluation = _with_a_year(evaluation, whole_from)
     losses = _by_cutoff(evaluation, TASKS[task].loss, horizon, grain)
     limits = {m: _by_cutoff(evaluation, m, horizon, grain) for m in (*TASKS[task].not_behind, *TASKS[task].within)}
     verdict = _verdict(task, losses, candidates, limits)
@@ -92,6 +102,12 @@ def _verdict(
     return _fixed(task, fixed, losses[losses[fixed].notna()], candidates, limits)
 
 
+def _with_a_year(evaluation: pd.DataFrame, whole_from: str) -> pd.DataFrame:
+    """Return the rows of cut-offs from ``whole_from`` on, or all where there are none."""
+    late = np.array([str(c)[:10] >= whole_from for c in evaluation["cutoff"]], dtype=bool) if len(evaluation) else None
+    return evaluation if late is None or not late.any() else evaluation[late]
+
+
 def _by_cutoff(evaluation: pd.DataFrame, metric: str, horizon: int | None, grain: Grain) -> pd.DataFrame:
     """Return cut-off × model values of a metric over non-overlapping cut-offs, taken backwards from the newest."""
     rows = evaluation[evaluation["metric"] == metric] if len(evaluation) else evaluation
@@ -114,7 +130,7 @@ def _fixed(
     short = (
         f"{blocks} non-overlapping cut-off{'s' if blocks > 1 else ''}, so nothing is chosen ({BLOCKS_TO_CHOOSE} needed)"
     )
-    unbeaten = [b for b in _baselines(losses) if not _ahead(losses[fixed] - losses[b])]
+    unbeaten = [b for b in _baselines(losses, fixed) if not _ahead(losses[fixed] - losses[b])]
     broken = _broken(task, fixed, limits, list(losses.index))
     if not unbeaten and not broken:
         return _Verdict(fixed, "fixed", f"{short}: the fixed model '{fixed}' {_lead(losses, fixed)}.")
@@ -130,7 +146,7 @@ def _chosen(task: str, losses: pd.DataFrame, judged: list[str], limits: Mapping[
     paired = {name: losses[name] - losses[best] for name in able}
     equals = [name for name, gap in paired.items() if gap.mean() <= gap.std(ddof=1) / np.sqrt(blocks)]
     champion = min(equals, key=lambda name: (entry(task, name).complexity, name))
-    unbeaten = [b for b in _baselines(losses) if not (losses[champion] - losses[b]).mean() < 0]
+    unbeaten = [b for b in _baselines(losses, champion) if not (losses[champion] - losses[b]).mean() < 0]
     broken = _broken(task, champion, limits, list(losses.index))
     if unbeaten or broken:
         why = f"does not beat {_plain(losses, champion, unbeaten[0])}" if unbeaten else broken
@@ -175,8 +191,13 @@ def _broken(task: str, model: str, limits: Mapping[str, pd.DataFrame], cutoffs: 
     return ""
 
 
-def _baselines(losses: pd.DataFrame) -> list[str]:
-    return [m for m in losses.columns if m.startswith(PREFIX) and losses[m].notna().any()]
+def _baselines(losses: pd.DataFrame, model: str = "") -> list[str]:
+    """Return the baselines that were judged, without one that is the model itself under the same name."""
+    judged = [m for m in losses.columns if m.startswith(PREFIX) and losses[m].notna().any()]
+    itself = PREFIX + model
+    if itself in judged and np.allclose(losses[itself], losses[model], rtol=0, atol=1e-9, equal_nan=True):
+        judged.remove(itself)
+    return judged
 
 
 def _ahead(gaps: pd.Series) -> bool:
@@ -187,7 +208,7 @@ def _ahead(gaps: pd.Series) -> bool:
 
 def _lead(losses: pd.DataFrame, model: str) -> str:
     """Say by how much a model leads the baseline closest to it."""
-    baselines = _baselines(losses)
+    baselines = _baselines(losses, model)
     if not baselines:
         return "had no baseline to beat"
     closest = max(baselines, key=lambda b: float((losses[model] - losses[b]).mean()))

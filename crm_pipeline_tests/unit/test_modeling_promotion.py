@@ -132,3 +132,27 @@ def test_what_could_not_be_fitted_is_no_candidate():
     none = decide("churn", pd.DataFrame(), CARDS.assign(status="abstained")).iloc[0]
     assert (none["champion"], none["status"]) == (None, "abstained")
     assert decide("churn", pd.DataFrame(), CARDS.head(0)).iloc[0]["status"] == "abstained"
+
+
+def test_cutoffs_without_a_year_of_history_do_not_count_where_others_have_one():
+    losses = {
+        "average": [0.9, 0.9, 0.5, 0.5, 0.5],
+        "logistic": [0.1, 0.1, 0.6, 0.6, 0.6],
+        "baseline_recency": [0.7] * 5,
+    }
+    row = decision(losses, whole_from=QUARTERS[2])
+    assert (row["champion"], row["status"], row["blocks"]) == ("average", "fixed", 3)
+    young = decision(losses, whole_from="2022-01-01")
+    assert young["blocks"] == 5, "a young company is judged on what there is"
+
+
+def test_an_estimator_that_is_a_baseline_need_not_beat_itself():
+    losses = {
+        "purchase_process": [0.5] * 4,
+        "average": [0.6] * 4,
+        "baseline_purchase_process": [0.5] * 4,
+        "baseline_rfm": [0.7] * 4,
+    }
+    row = decision(losses)
+    assert (row["champion"], row["status"]) == ("purchase_process", "promoted")
+    assert "'rfm'" in row["reason"]

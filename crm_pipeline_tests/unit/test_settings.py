@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from crm_pipeline.errors import UsageError
+from crm_pipeline.modeling.promotion import BLOCKS_TO_CHOOSE
 from crm_pipeline.settings import load_settings, markdown
 
 
@@ -57,3 +58,12 @@ def test_a_wrong_setting_is_one_sentence(tmp_path, text, words):
 def test_the_page_of_settings_is_current():
     page = Path(__file__).parents[2] / "docs" / "settings.md"
     assert page.read_text(encoding="utf-8") == markdown()
+
+
+@pytest.mark.parametrize("grain", ["month", "week"])
+def test_the_defaults_of_both_grains_make_the_choice_of_a_model_reachable(tmp_path, grain):
+    """Four blocks are needed to choose; training spans most of a year, so that it sees more than one season."""
+    (tmp_path / "crm.yaml").write_text(f"grain: {grain}\n")
+    settings = load_settings(tmp_path)
+    assert settings.evaluation_cutoffs >= BLOCKS_TO_CHOOSE
+    assert settings.training_cutoffs * settings.training_stride >= 0.75 * settings.year

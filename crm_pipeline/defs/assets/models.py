@@ -128,8 +128,8 @@ def load_card_model(tracker: Tracker, card: Any) -> Any:
 def level_asset(project: Project, task: str) -> dg.AssetsDefinition:
     """Return the asset of a task's a-priori level."""
     settings = project.settings
-    back = tuple(range(-(SEASONS_BACK + 1) * settings.year, 1))
-    used = {"horizon": settings.horizon, "year": settings.year, "first": project.source.first}
+    back, first = tuple(range(-(SEASONS_BACK + 1) * settings.year, 1)), project.source.known_from("orders")
+    used = {"horizon": settings.horizon, "year": settings.year, "first": first}
     modules = [f"crm_pipeline.modeling.{m}" for m in ("level", "purchases", "calibration", "tasks")]
     code = code_version(modules, used, ("numpy", "pandas"))
 
@@ -154,7 +154,7 @@ def level_asset(project: Project, task: str) -> dg.AssetsDefinition:
                 purchases.execute(),
                 expected_of(features.select(*EXPECTED_FROM).execute()),
                 context.partition_key,
-                first=project.source.first,
+                first=first,
                 horizon=settings.horizon,
                 year=settings.year,
                 grain=settings.grain,
@@ -272,7 +272,9 @@ def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDe
     settings = project.settings
     h, names = settings.horizon, settings.estimators(task)
     back = tuple(-i * h for i in range(settings.evaluation_cutoffs))
-    code = code_version(["crm_pipeline.modeling.promotion", "crm_pipeline.modeling.tasks"], {"horizon": h}, ())
+    whole_from = project.calendar.shift(project.source.known_from("orders"), settings.year - 1)
+    used = {"horizon": h, "whole_from": whole_from}
+    code = code_version(["crm_pipeline.modeling.promotion", "crm_pipeline.modeling.tasks"], used, ())
 
     @dg.asset(
         **described(project, f"models/{task}/champion", code, kinds=("mlflow",)),
@@ -287,7 +289,9 @@ def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDe
             from crm_pipeline.modeling.promotion import decide
 
             listed = pd.concat([card.execute() for card in cards.values()], ignore_index=True)
-            decision = decide(task, evaluations.execute(), listed, horizon=h, grain=settings.grain)
+            decision = decide(
+                task, evaluations.execute(), listed, horizon=h, grain=settings.grain, whole_from=whole_from
+            )
             row = decision.iloc[0]
             metadata = {"champion": row["champion"] or "none", "status": row["status"], "decision": row["reason"]}
             if row["champion"]:

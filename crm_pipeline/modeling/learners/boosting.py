@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crm_pipeline.modeling.learners.base import AmountLearner, ChurnLearner
-from crm_pipeline.modeling.preprocessing import matrix
+from crm_pipeline.modeling.preprocessing import learnable, matrix
 
 
 class _Boosted:
@@ -86,7 +86,7 @@ class BoostedChurn(_Boosted, ChurnLearner):
         """Fit on the columns of ``X`` (n × features) and labels 0/1."""
         from xgboost import XGBClassifier
 
-        self.columns_, self.classes_ = list(X.columns), np.array([0, 1])
+        self.columns_, self.classes_ = learnable(X), np.array([0, 1])
         self.model_ = XGBClassifier(**self._parameters())
         self.model_.fit(matrix(X, self.columns_), np.asarray(y))
         return self
@@ -125,7 +125,7 @@ class BoostedAmount(_Boosted, AmountLearner):
         """Fit on the columns of ``X`` (n × features) and amounts of at least 0."""
         from xgboost import XGBRegressor
 
-        self.columns_ = list(X.columns)
+        self.columns_ = learnable(X)
         self.unit_ = float(np.mean(y))  # boosting starts at the mean, whatever the currency
         own = {"objective": "reg:tweedie", "tweedie_variance_power": self.power, "base_score": 1.0}
         self.model_ = XGBRegressor(**self._parameters(), **own)
@@ -169,7 +169,7 @@ class BoostedLogAmount(_Boosted, AmountLearner):
         """Fit on the columns of ``X`` (n × features) and positive amounts."""
         from xgboost import XGBRegressor
 
-        self.columns_ = list(X.columns)
+        self.columns_ = learnable(X)
         self.model_ = XGBRegressor(**self._parameters())
         self.model_.fit(matrix(X, self.columns_), np.log(np.asarray(y, dtype=float)))
         return self

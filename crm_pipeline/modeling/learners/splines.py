@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from crm_pipeline.modeling.learners.base import AmountLearner, ChurnLearner
-from crm_pipeline.modeling.preprocessing import matrix
+from crm_pipeline.modeling.preprocessing import learnable, matrix
 
 
 def signed_log(values: np.ndarray) -> np.ndarray:
@@ -126,7 +126,7 @@ class SplineLogistic(_Splines, ChurnLearner):
         """Fit on the columns of ``X`` (n × features) and labels 0/1."""
         from sklearn.linear_model import LogisticRegression
 
-        self.columns_, self.classes_ = list(X.columns), np.array([0, 1])
+        self.columns_, self.classes_ = learnable(X), np.array([0, 1])
         values = matrix(X, self.columns_)
         effects = SplineEffects(self.knots).fit(values)
         basis, mean, scale = _standardised(effects.basis(values))
@@ -158,7 +158,7 @@ class SplineLogAmount(_Splines, AmountLearner):
         """Fit on the columns of ``X`` (n × features) and positive amounts."""
         from sklearn.linear_model import Ridge
 
-        self.columns_ = list(X.columns)
+        self.columns_ = learnable(X)
         values, target = matrix(X, self.columns_), np.log(np.asarray(y, dtype=float))
         effects = SplineEffects(self.knots).fit(values)
         basis, mean, scale = _standardised(effects.basis(values))
@@ -193,7 +193,7 @@ class SplineAmount(_Splines, AmountLearner):
         """Fit on the columns of ``X`` (n × features) and amounts of at least 0."""
         from sklearn.linear_model import TweedieRegressor
 
-        self.columns_ = list(X.columns)
+        self.columns_ = learnable(X)
         values, unit = matrix(X, self.columns_), float(np.mean(y))
         effects = SplineEffects(self.knots).fit(values)
         basis, mean, scale = _standardised(effects.basis(values))

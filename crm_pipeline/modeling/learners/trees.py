@@ -9,7 +9,7 @@ import pandas as pd
 
 from crm_pipeline.modeling.calibration import logit
 from crm_pipeline.modeling.learners.base import AmountLearner, ChurnLearner
-from crm_pipeline.modeling.preprocessing import matrix
+from crm_pipeline.modeling.preprocessing import learnable, matrix
 
 
 def path_terms(tree: Any, node_values: np.ndarray, features: int) -> np.ndarray:
@@ -58,7 +58,7 @@ class ForestChurn(ChurnLearner):
         """Fit on the columns of ``X`` (n × features) and labels 0/1."""
         from sklearn.ensemble import RandomForestClassifier
 
-        self.columns_, self.classes_ = list(X.columns), np.array([0, 1])
+        self.columns_, self.classes_ = learnable(X), np.array([0, 1])
         self.model_ = RandomForestClassifier(
             n_estimators=self.trees,
             min_samples_leaf=self.leaf,
@@ -119,7 +119,7 @@ class TreeAmount(AmountLearner):
         """Fit on the columns of ``X`` (n × features) and amounts of at least 0."""
         from sklearn.tree import DecisionTreeRegressor
 
-        self.columns_ = list(X.columns)
+        self.columns_ = learnable(X)
         values, amounts = matrix(X, self.columns_).astype("float32"), np.asarray(y, dtype=float)
         self.model_ = DecisionTreeRegressor(max_depth=self.depth, min_samples_leaf=self.leaf, random_state=0)
         self.model_.fit(values, np.log1p(amounts))
