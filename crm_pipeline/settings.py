@@ -16,6 +16,8 @@ WINDOWS = {"month": (1, 3, 6, 12), "week": (4, 13, 26, 52)}
 HORIZON = {"month": 3, "week": 13}
 YEAR = {"month": 12, "week": 52}
 STRIDE = {"month": 1, "week": 4}
+BLOCKS_TO_CHOOSE = 4
+"""Non-overlapping outcomes that it takes to choose a model (rule 8); with fewer the fixed model is judged. A rule, no setting."""
 
 
 class Settings(BaseSettings):

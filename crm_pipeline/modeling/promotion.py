@@ -13,9 +13,7 @@ from crm_pipeline.modeling.baselines import PREFIX
 from crm_pipeline.modeling.estimators import entry
 from crm_pipeline.modeling.tasks import TASKS
 from crm_pipeline.periods import Calendar, Grain
-
-BLOCKS_TO_CHOOSE = 4
-"""With fewer non-overlapping blocks of h periods nothing is chosen: the fixed model is judged, or the fallback taken."""
+from crm_pipeline.settings import BLOCKS_TO_CHOOSE
 
 FALLBACK = "purchase_process"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from crm_pipeline.settings import Settings
+from crm_pipeline.settings import BLOCKS_TO_CHOOSE, Settings
 
 LATER = "not part of this version yet"
 
@@ -73,15 +73,27 @@ def _orders(facts: Facts, settings: Settings) -> list[str]:
 
 
 def _limits(facts: Facts, settings: Settings) -> list[str]:
-    h, unit = settings.horizon, settings.grain
+    """Say what this history allows: judging needs a model and an outcome after it, choosing four of them with a year before each."""
+    h, unit, year = settings.horizon, settings.grain, settings.year
     if facts.periods < 2 * h + 1:
         return [f"trained but not judged: {2 * h + 1} whole {unit}s are needed, there are {facts.periods}"]
-    blocks = facts.periods // h - 1
-    if blocks < 4:
-        return [
-            f"judged on {blocks} outcomes of {periods(h, unit)} one after another: too few to choose a model by them"
-        ]
-    return []
+    found = []
+    with_a_year = max((facts.periods - h - year) // h + 1, 0)
+    blocks = min(with_a_year or (facts.periods - h - 1) // h, settings.evaluation_cutoffs)
+    if blocks < BLOCKS_TO_CHOOSE:
+        why = (
+            f"evaluation_cutoffs is {settings.evaluation_cutoffs}"
+            if settings.evaluation_cutoffs < BLOCKS_TO_CHOOSE
+            else f"{year + BLOCKS_TO_CHOOSE * h} whole {unit}s are needed, there are {facts.periods}"
+        )
+        outcomes = f"{blocks} outcome{'s' if blocks > 1 else ''} of {periods(h, unit)}"
+        found.append(
+            f"judged on {outcomes} one after another, so no model is chosen by them and the fixed average stands: {why}"
+        )
+    known = year + year // 2 + 1
+    if facts.periods < known:
+        found.append(f"no season is known yet: {known} whole {unit}s are needed, there are {facts.periods}")
+    return found
 
 
 def _value(facts: Facts, settings: Settings) -> list[str]:

@@ -3,8 +3,7 @@ from pathlib import Path
 import pytest
 
 from crm_pipeline.errors import UsageError
-from crm_pipeline.modeling.promotion import BLOCKS_TO_CHOOSE
-from crm_pipeline.settings import load_settings, markdown
+from crm_pipeline.settings import BLOCKS_TO_CHOOSE, load_settings, markdown
 
 
 def test_defaults_follow_the_grain(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -93,10 +94,26 @@ def test_what_blocks_a_task_is_said() -> None:
     ready = {t.name: t for t in tasks(replace(facts, periods=5, bought=9), Settings())}
     assert ready["churn"].possible
     assert "trained but not judged" in ready["churn"].blocks[0]
-    few = {t.name: t for t in tasks(replace(facts, periods=9, bought=9), Settings())}
-    assert few["churn"].blocks == [
-        "judged on 2 outcomes of 3 months one after another: too few to choose a model by them"
-    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "periods", "said"),
+    [
+        ({}, 9, ["judged on 1 outcome of 3 months one after another", "no season is known yet: 19 whole months"]),
+        ({}, 16, ["judged on 1 outcome of 3 months", "no season is known yet"]),
+        ({}, 21, ["judged on 3 outcomes of 3 months one after another, so no model is chosen by them"]),
+        ({}, 24, []),
+        ({"evaluation_cutoffs": 2}, 60, ["judged on 2 outcomes of 3 months one after another"]),
+        ({"grain": "week"}, 103, ["judged on 3 outcomes of 13 weeks one after another"]),
+        ({"grain": "week"}, 104, []),
+    ],
+)
+def test_what_this_history_allows_is_said(settings: dict[str, Any], periods: int, said: list[str]) -> None:
+    facts = Facts({"orders": ("order_id",)}, periods=periods, bought=9)
+    blocks = next(t for t in tasks(facts, Settings(**settings)) if t.name == "churn").blocks
+    assert len(blocks) == len(said), blocks
+    assert all(found.startswith(text) for found, text in zip(blocks, said, strict=True)), blocks
+    assert not said or "fixed average stands" in blocks[0]
 
 
 def test_comebacks_are_counted_over_all_cutoffs() -> None:

@@ -16,6 +16,7 @@ from crm_pipeline.defs.io import Deferred, LakeIOManager, Result
 from crm_pipeline.defs.project import Project
 from crm_pipeline.modeling.estimators import entry
 from crm_pipeline.modeling.tasks import SEASONS_BACK
+from crm_pipeline.settings import BLOCKS_TO_CHOOSE
 from crm_pipeline.tracking import Tracked, Tracker
 
 LEARNING = (
@@ -273,7 +274,7 @@ def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDe
     h, names = settings.horizon, settings.estimators(task)
     back = tuple(-i * h for i in range(settings.evaluation_cutoffs))
     whole_from = project.calendar.shift(project.source.known_from("orders"), settings.year - 1)
-    used = {"horizon": h, "whole_from": whole_from}
+    used = {"horizon": h, "whole_from": whole_from, "blocks": BLOCKS_TO_CHOOSE}
     code = code_version(["crm_pipeline.modeling.promotion", "crm_pipeline.modeling.tasks"], used, ())
 
     @dg.asset(
