@@ -150,8 +150,7 @@ def tables(work: Path) -> str:
         lines.append(f"| {rule} | " + " | ".join(f"{m:.1%}" for m in [*own, np.mean(own)]) + " |")
     lines += [
         "",
-        f"The made companies, the fixed averages at six cut-offs ({CUTOFFS[0][:7]} to {CUTOFFS[-1][:7]}, quarterly): "
-        "medians of |total - 1|, means of the rest.",
+        f"The made companies, the fixed averages at six quarterly cut-offs ({CUTOFFS[0][:7]} to {CUTOFFS[-1][:7]}), means unless named:",
         "",
         "| company | total off by (median) | worst | WAPE | WAPE of last spend | Brier | Brier of a constant |",
         "|---|---|---|---|---|---|---|",
