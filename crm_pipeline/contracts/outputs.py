@@ -170,6 +170,14 @@ TRACK_RECORD = _columns(
     ("outcome", "float64", "what happened"),
 )
 
+QUALITY = _columns(
+    ("source_table", "text", "table the rows belong to"),
+    ("source_file", "text", "file they come from"),
+    ("fate", "text", "read: all of them; clean: those kept; refused: those not"),
+    ("reasons", "text", "why they were refused, every reason"),
+    ("rows", "int64", "how many", "rows"),
+)
+
 REPORT = _columns(
     ("as_of", "date32", "the report speaks of what was known before this day"),
     ("path", "text", "the page, relative to the home"),
@@ -185,7 +193,7 @@ def output_columns(asset: str) -> tuple[Output, ...]:
         return CUSTOMERS if name == "customers" else SCORES.get(name, ())
     if layer == "evaluation":
         return PREDICTIONS if name.endswith("_predictions") else EVALUATION
-    return {"levels": LEVEL, "track_record": TRACK_RECORD, "reports": REPORT}.get(layer, ())
+    return {"levels": LEVEL, "quality": QUALITY, "track_record": TRACK_RECORD, "reports": REPORT}.get(layer, ())
 
 
 def conform(frame: Any, columns: Iterable[Output]) -> Any:

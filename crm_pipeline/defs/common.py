@@ -32,7 +32,7 @@ DIGESTS = Path(__file__).parent / "__pycache__" / f"digests-{sys.implementation.
 """Digests of source files, kept as Python keeps its bytecode: parsing them all would cost a third of a second a process."""
 
 LAYERS = {
-    "raw": "1_raw", "clean": "2_clean", "rejects": "2_clean", "activity": "3_activity", "lifetime": "3_activity",
+    "raw": "1_raw", "clean": "2_clean", "rejects": "2_clean", "quality": "2_clean", "activity": "3_activity", "lifetime": "3_activity",
     "features": "4_features", "outcomes": "4_features", "training": "5_models", "levels": "5_models",
     "models": "5_models", "evaluation": "6_evaluation", "scores": "7_scores", "track_record": "8_reports",
     "reports": "8_reports",

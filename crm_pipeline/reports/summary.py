@@ -6,6 +6,7 @@ Data frames in, data frames out; formatting is for whoever prints them.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -171,3 +172,36 @@ def _best_first(table: pd.DataFrame, task: str, metrics: list[str]) -> pd.DataFr
     primary = primary if primary in metrics else metrics[0]
     ascending = primary in MEASURES and MEASURES[primary].better == "low"
     return table.sort_values([primary, "model"], ascending=[ascending, True], na_position="last", ignore_index=True)
+
+
+def row_quality(counts: pd.DataFrame, tables: Sequence[str]) -> pd.DataFrame:
+    """Return what was read, kept and refused of each table: table, rows, clean, refused, conserved.
+
+    Parameters
+    ----------
+    counts : DataFrame
+        ``quality/rows`` of all periods so far.
+    tables : sequence of str
+        The source's tables, in the order in which to show them.
+    """
+    by_file = counts.pivot_table(
+        index=["source_table", "source_file"], columns="fate", values="rows", aggfunc="sum", fill_value=0
+    ).reindex(columns=["read", "clean", "refused"], fill_value=0)
+    whole = (by_file["read"] == by_file["clean"] + by_file["refused"]).groupby("source_table").all()
+    sums = by_file.groupby("source_table").sum().reindex(list(tables), fill_value=0).astype("int64")
+    return pd.DataFrame(
+        {
+            "table": list(tables),
+            "rows": sums["read"].to_numpy(),
+            "clean": sums["clean"].to_numpy(),
+            "refused": sums["refused"].to_numpy(),
+            "conserved": whole.reindex(list(tables), fill_value=True).to_numpy(bool),
+        }
+    )
+
+
+def refusals(counts: pd.DataFrame) -> pd.DataFrame:
+    """Return why rows were refused: table, reason, rows; from ``quality/rows`` of all periods so far."""
+    refused = counts[counts["fate"] == "refused"]
+    summed = refused.groupby(["source_table", "reasons"], as_index=False)["rows"].sum()
+    return summed.rename(columns={"source_table": "table", "reasons": "reason"})[["table", "reason", "rows"]]

@@ -21,17 +21,12 @@ def report_asset(project: Project) -> dg.AssetsDefinition:
     """Return the asset that writes one HTML page per period."""
     settings = project.settings
     h, tasks = settings.horizon, settings.tasks
-    dated = [name for name in project.source.tables if name not in UNDATED]
     back = tuple(-i * h for i in range(settings.evaluation_cutoffs))
     so_far = tuple(range(-project.calendar.distance(project.source.first, project.source.last), 1))
     ins = {
         "scores": reads("scores/customers"),
         "features": reads("features/customers", (-h, -1, 0), optional=True),
-        **{
-            f"{layer}_{name}": reads(f"{layer}/{name}", so_far)
-            for name in dated
-            for layer in ("raw", "clean", "rejects")
-        },
+        "counts": reads("quality/rows", so_far),
     }
     for task in tasks:
         ins |= {
@@ -96,18 +91,17 @@ def _read(name: str, table: ibis.Table) -> Any:
 
 
 def _wanted(name: str) -> bool:
-    return not name.startswith(("raw_", "clean_", "rejects_")) and name not in ("lapsed", "since")
+    return name not in ("lapsed", "since")
 
 
 def _data(project: Project, period: str, frames: dict[str, Any], tables: dict[str, ibis.Table | None]) -> Any:
     import pandas as pd
 
     from crm_pipeline.reports.data import ReportData
-    from crm_pipeline.reports.summary import theme_shares
+    from crm_pipeline.reports.summary import refusals, row_quality, theme_shares
 
     settings, source, calendar = project.settings, project.source, project.calendar
     tasks = settings.tasks
-    quality, refusals = _quality(tables, [n for n in source.tables if n not in UNDATED])
     features = frames["features"]
     as_of = calendar.end_date(period)
     now = features["as_of"].map(str) == str(as_of) if len(features) else pd.Series(dtype=bool)
@@ -127,8 +121,8 @@ def _data(project: Project, period: str, frames: dict[str, Any], tables: dict[st
         horizon=settings.horizon,
         eligibility=settings.eligibility,
         track_record={t: frames[f"record_{t}"] for t in tasks},
-        quality=quality,
-        refusals=refusals,
+        quality=row_quality(frames["counts"], [n for n in source.tables if n not in UNDATED]),
+        refusals=refusals(frames["counts"]),
         absent_tables=tuple(name for name in CANONICAL if name not in source.tables),
         evaluation={t: frames[f"evaluation_{t}"] for t in tasks},
         predictions={t: frames[f"predictions_{t}"] for t in tasks},
@@ -141,25 +135,6 @@ def _data(project: Project, period: str, frames: dict[str, Any], tables: dict[st
         reasons={t: theme_shares(frames[f"scored_{t}"]) for t in tasks},
         comebacks=_comebacks(tables, calendar.shift(period, -2 * settings.horizon), settings.horizon),
     )
-
-
-def _quality(tables: dict[str, ibis.Table | None], names: list[str]) -> tuple[Any, Any]:
-    """Count the rows up to the period's end per table, and the refused ones by reason."""
-    import pandas as pd
-
-    counts, reasons = [], []
-    for name in names:
-        raw, clean, refused = (tables[f"{layer}_{name}"] for layer in ("raw", "clean", "rejects"))
-        if raw is None or clean is None or refused is None:
-            continue
-        # a marker row of the source sync points at a row and is none itself
-        rows, kept = int(raw.filter(raw.event != "repeated").count().execute()), int(clean.count().execute())
-        why = refused.group_by(reason=refused.reasons).aggregate(rows=refused.count()).execute()
-        lost = int(why["rows"].sum()) if len(why) else 0
-        counts.append({"table": name, "rows": rows, "clean": kept, "refused": lost, "conserved": rows == kept + lost})
-        reasons.append(why.assign(table=name))
-    refusals = pd.concat(reasons, ignore_index=True) if reasons else pd.DataFrame()
-    return pd.DataFrame(counts), refusals
 
 
 def _comebacks(tables: dict[str, ibis.Table | None], cutoff: str, horizon: int) -> Any:

@@ -1,4 +1,4 @@
-"""Assets of the layers raw, clean and rejects: one step per canonical table. Mapping and rules live in sources and transforms."""
+"""Assets of the layers raw, clean and rejects, one step per canonical table, and their counts. Rules live in transforms."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.defs.common import LIBRARIES, code_version, described, partitions_of, reads
 from crm_pipeline.defs.io import Adopted, LakeIOManager
 from crm_pipeline.defs.project import Project
-from crm_pipeline.transforms import cleaning
+from crm_pipeline.transforms import cleaning, quality
 
 UNDATED = ("products",)
 """Tables without an event time: one partition for all periods."""
@@ -26,7 +26,7 @@ def table_assets(project: Project, io: LakeIOManager) -> list[dg.AssetsDefinitio
     assets = [_table(project, io, name) for name in project.source.tables]
     if "orders" not in project.source.tables and "order_lines" in project.source.tables:
         assets.append(_derived_orders(project))
-    return assets
+    return [*assets, _counts(project)]
 
 
 def _table(project: Project, io: LakeIOManager, name: str) -> dg.AssetsDefinition:
@@ -84,3 +84,20 @@ def _derived_orders(project: Project) -> dg.AssetsDefinition:
         return cleaning.derive_orders(lines)
 
     return derived_orders
+
+
+def _counts(project: Project) -> dg.AssetsDefinition:
+    names = [name for name in project.source.tables if name not in UNDATED]
+    layers = ("raw", "clean", "rejects")
+    code = code_version(["crm_pipeline.transforms.quality"], {}, LIBRARIES)
+
+    @dg.asset(
+        **described(project, "quality/rows", code),
+        ins={f"{layer}_{name}": reads(f"{layer}/{name}") for name in names for layer in layers},
+        partitions_def=partitions_of(project),
+    )
+    def row_counts(**tables: ibis.Table) -> ibis.Table:
+        """How many rows of each source file were read, kept and refused, and for what reasons; the report adds them up."""
+        return quality.count_rows({n: tuple(tables[f"{layer}_{n}"] for layer in layers) for n in names})
+
+    return row_counts
