@@ -94,8 +94,8 @@ class LakeIOManager(dg.IOManager):
             manifests += found
             pins[f"{asset}@{partition}"] = found[0].content_hash if found else "absent"
             if dep.published:
-                first = lake.history(asset, partition)[:1]
-                pins[f"{asset}@{partition}#published"] = first[0].content_hash if first else "absent"
+                first = lake.first_edition(asset, partition, self.project.calendar.grain)
+                pins[f"{asset}@{partition}#published"] = first.content_hash if first else "absent"
         return lake.read(manifests) if manifests else None
 
     def pinned(self, context: dg.AssetExecutionContext) -> dict[str, str]:
@@ -171,6 +171,7 @@ class LakeIOManager(dg.IOManager):
             code_version=node.code_version,
             run_id=context.run_id,
             stats={"seconds": round(time.perf_counter() - started, 3)},
+            grain=self.project.calendar.grain,
             locked=True,
         )
         return manifest, False, extra

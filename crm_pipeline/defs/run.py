@@ -167,9 +167,9 @@ def first_hashes(built: Built, index: dict[tuple[str, str], Manifest]) -> dict[t
     found = {}
     for key in index:
         if key[0] in read:
-            history = built.project.lake.history(*key)
-            if history:
-                found[key] = history[0].content_hash
+            first = built.project.lake.first_edition(*key, built.project.calendar.grain)
+            if first is not None:
+                found[key] = first.content_hash
     return found
 
 

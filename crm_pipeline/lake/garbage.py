@@ -18,9 +18,9 @@ def collect_garbage(lake: Lake, keep_days: int, keep_files: Iterable[str] = (), 
     """Remove dead staging directories, generations superseded for more than ``keep_days``, and orphaned files.
 
     ``keep_files`` are lake-relative paths that are kept though no manifest names them; ``keep_first`` are the assets
-    whose first published generation is still read (`Graph.read_as_published`), so it stays however old it is. Returns
-    the number of files and directories removed. A partition's files are looked at under its lock, so a run that is
-    publishing at the same time loses nothing.
+    whose first published generation (of each grain) is still read (`Graph.read_as_published`), so it stays however old
+    it is. Returns the number of files and directories removed. A partition's files are looked at under its lock, so a
+    run that is publishing at the same time loses nothing.
     """
     removed = _dead_staging(lake)
     kept, first = set(keep_files), set(keep_first)
@@ -43,8 +43,9 @@ def _partition(lake: Lake, asset: str, partition: str, oldest: datetime, kept: s
     if current is not None:
         named |= {lake.single_file(current), *(f.path for f in current.files)}
     removed = 0
+    firsts = {m.grain: m.generation for m in reversed(generations)} if keep_first else {}
     for old, following in itertools.zip_longest(generations, generations[1:]):
-        first = keep_first and old is generations[0]
+        first = firsts.get(old.grain) == old.generation
         superseded = not first and following is not None and datetime.fromisoformat(following.published_at) < oldest
         # a process killed between recording a generation and publishing it: nobody ever read it
         unpublished = current is not None and old.generation > current.generation

@@ -38,6 +38,9 @@ class Manifest:
         UTC, ISO 8601: when this generation was first published.
     stats : dict
         Whatever the maker wants to keep (seconds, counts per source file).
+    grain : str
+        Of the period that the key stands for: a first that is a Monday is a month and a week. Empty where nobody reads
+        the partition as it was published.
     """
 
     asset: str
@@ -52,6 +55,7 @@ class Manifest:
     run_id: str
     published_at: str
     stats: dict[str, Any] = field(default_factory=dict)
+    grain: str = ""
 
     def to_json(self) -> str:
         """Return the manifest as JSON text."""

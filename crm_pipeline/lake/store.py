@@ -93,6 +93,20 @@ class Lake:
         files = sorted(folder.glob("*.json")) if folder.is_dir() else []
         return [Manifest.from_json(f.read_text(encoding="utf-8")) for f in files]
 
+    def editions(self, asset: str, partition: str, grain: str) -> list[Manifest]:
+        """Return the kept generations of a period of a grain, the first published first.
+
+        A home that changed its grain may hold a month and a week under one key; each has its own first.
+        """
+        return [m for m in self.history(asset, partition) if m.grain in ("", grain)]
+
+    def first_edition(self, asset: str, partition: str, grain: str) -> Manifest | None:
+        """Return what was first published of a period of a grain, None where that is not kept."""
+        kept = self.history(asset, partition)
+        first = next((m for m in kept if m.grain in ("", grain)), None)
+        # the first of every grain is kept together, so what comes after another grain's is the first of its own
+        return first if first is not None and (first.generation == 1 or first is not kept[0]) else None
+
     def snapshot(self, asset: str, partitions: Sequence[str], *, optional: bool = False) -> list[Manifest]:
         """Resolve partitions once, to explicit files and hashes.
 
@@ -179,12 +193,14 @@ class Lake:
         run_id: str = "",
         schema: dict[str, str] | None = None,
         stats: dict[str, Any] | None = None,
+        grain: str = "",
         locked: bool = False,
     ) -> Manifest:
         """Make files the partition's content, atomically; readers see the old or the new, never both.
 
         Equal content keeps the files and generation it has and only renews the pins, unless a column that must be
         right though it is no content (`engine.TOLD`) differs: then the new files are read, with the same content hash.
+        ``grain`` is the length of the period, of which `first_edition` finds the first.
         ``locked`` says that the caller holds the partition's lock already. ``schema`` is needed when there are no files.
         """
         with contextlib.nullcontext() if locked else self.lock(asset, partition):
@@ -211,6 +227,7 @@ class Lake:
                     run_id=old.run_id if old is not None and same else run_id,
                     published_at=old.published_at if old is not None and same else datetime.now(UTC).isoformat(),
                     stats=stats or {},
+                    grain=grain,
                 )
                 self._record(manifest)
                 self._link(manifest)

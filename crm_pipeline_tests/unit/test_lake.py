@@ -362,6 +362,38 @@ def test_rule_4_the_first_published_scores_stay_as_long_as_they_are_read(tmp_pat
     assert kept == {"scores/churn": sorted({1, *recent}), "clean/orders": recent}
 
 
+def test_a_month_and_a_week_of_one_key_each_have_their_own_first_edition(lake):
+    """2024-01-01 is a Monday: a home that changed its grain, and back, holds both."""
+    asset, monday = "scores/churn", "2024-01-01"
+
+    def say(value, grain):
+        rows = lake.stage(pd.DataFrame({"p": [value]}))
+        lake.publish(asset, monday, [rows], inputs={}, code_version="v", grain=grain)
+
+    def first(grain):
+        found = lake.first_edition(asset, monday, grain)
+        return lake.read([found]).p.execute()[0] if found else None
+
+    say(0.1, "month")
+    assert (first("month"), first("week")) == (0.1, None)
+    for value, grain in ((0.7, "week"), (0.8, "week"), (0.2, "month"), (0.3, "month")):
+        lake.remove(asset, monday)
+        say(value, grain)
+    assert (first("month"), first("week")) == (0.1, 0.7)
+    assert [m.generation for m in lake.editions(asset, monday, "week")] == [2, 3]
+    collect_garbage(lake, keep_days=-1, keep_first={asset})
+    assert [m.generation for m in lake.history(asset, monday)] == [1, 2, 5]
+    assert (first("month"), first("week")) == (0.1, 0.7)
+
+
+def test_what_is_kept_of_an_edition_whose_first_was_lost_is_not_taken_for_the_first(lake):
+    publish(lake, [1])
+    publish(lake, [2])
+    (lake.root / ".history" / ASSET / PERIOD / "000001.json").unlink()
+    assert lake.first_edition(ASSET, PERIOD, "month") is None
+    assert [m.generation for m in lake.editions(ASSET, PERIOD, "month")] == [2]
+
+
 def test_a_power_cut_leaves_no_manifest_without_its_file(lake, monkeypatch):
     done, sync, replace = [], os.fsync, os.replace
 

@@ -216,10 +216,11 @@ def _editions(project: Project, asset: str, period: str) -> Mapping[tuple[str, s
     """Return the first published generation of a partition, and the current one where its content differs."""
     if period < project.source.first:
         return {}
-    generations = project.lake.history(asset, period)
+    grain = project.calendar.grain
+    first, editions = project.lake.first_edition(asset, period, grain), project.lake.editions(asset, period, grain)
     found = {}
-    if generations and generations[0].generation == 1:
-        found["published", generations[0].published_at] = project.lake.read(generations[:1]).execute()
-    if generations and (not found or generations[-1].content_hash != generations[0].content_hash):
-        found["restated", generations[-1].published_at] = project.lake.read(generations[-1:]).execute()
+    if first is not None:
+        found["published", first.published_at] = project.lake.read([first]).execute()
+    if editions and (first is None or editions[-1].content_hash != first.content_hash):
+        found["restated", editions[-1].published_at] = project.lake.read(editions[-1:]).execute()
     return found
