@@ -90,12 +90,15 @@ def run(
     ] = False,
 ) -> None:
     """Score the last N periods: build exactly what they need, in order; skip what is fresh."""
-    from crm_pipeline.console import Progress, show_results, show_summary
+    from crm_pipeline.console import Progress, show_notes, show_results, show_summary
     from crm_pipeline.defs.run import execute, prepare
 
-    with Progress() as progress:
+    progress = Progress()
+    with progress:
         progress.say("reading the source")
         prepared = prepare(source, home, files, through, periods, progress.listen, force)
+    show_notes(prepared)
+    with progress:
         progress.expect(len(prepared.plan))
         summary = execute(prepared)
     show_summary(summary)
@@ -112,10 +115,11 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of {asset, partition, reason}.")] = False,
 ) -> None:
     """What is stale and why."""
-    from crm_pipeline.console import show_json, show_plan
+    from crm_pipeline.console import show_json, show_notes, show_plan
     from crm_pipeline.defs.run import prepare
 
     prepared = prepare(source, home, files, through, periods)
+    show_notes(prepared, aside=as_json)
     if as_json:
         show_json([item._asdict() for item in prepared.plan])
     else:

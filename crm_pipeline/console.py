@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
+from rich.text import Text
 
 from crm_pipeline.periods import Calendar
 
@@ -101,9 +102,20 @@ def show_plan(prepared: Prepared) -> None:
     out.print("Carry it out with `crm-pipeline run`; `--json` lists every partition.")
 
 
+def show_notes(prepared: Prepared, *, aside: bool = False) -> None:
+    """Say what a person should know of the source before anything is built of it; ``aside`` on standard error."""
+    where = Console(stderr=True, width=out.width, highlight=False) if aside else out
+    notes = list(prepared.sync.warnings)
+    if prepared.sync.refused:
+        notes.append(
+            f"{prepared.sync.refused:,} source rows have no usable time; they are kept in rejects/<table>/undated."
+        )
+    for note in notes:
+        where.print(Text.assemble(("note ", "yellow"), note))
+
+
 def show_summary(summary: Summary) -> None:
-    """Say what a run did, in one or two lines."""
-    refused = summary.prepared.sync.refused
+    """Say what a run did, in one line."""
     if summary.built or summary.reused:
         out.print(
             f"[bold]{summary.built:,}[/] partitions built, {summary.reused:,} reused, in {summary.seconds:.0f} s"
@@ -111,12 +123,6 @@ def show_summary(summary: Summary) -> None:
         )
     else:
         out.print(f"Nothing to do: everything through {summary.prepared.through} is fresh ({summary.seconds:.1f} s).")
-    for warning in summary.prepared.sync.warnings:
-        out.print(f"[yellow]note[/] {warning}")
-    if refused:
-        out.print(
-            f"[yellow]note[/] {refused:,} source rows have no usable time; they are kept in rejects/<table>/undated."
-        )
 
 
 def show_results(summary: Summary) -> None:

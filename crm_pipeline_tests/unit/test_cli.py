@@ -1,5 +1,6 @@
 """The command's arguments: wrong use is one sentence and exit code 2, a failure 1; nothing heavy is imported for it."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -125,6 +126,46 @@ def test_source_and_home_come_from_the_environment(
     assert "home-of-mine" in capsys.readouterr().err
     assert call("check") == 2
     assert "source-of-mine" in capsys.readouterr().err
+
+
+TYPO = (
+    "order_id,customer_id,ordered_at\n"
+    + "".join(f"o{d},1,2020-03-{d:02d}\n" for d in range(1, 29))
+    + "x,1,1980-01-05\n"
+)
+"""Forty years of months to build, for one order."""
+
+
+def shop_with_a_typo(tmp_path: Path) -> tuple[str, ...]:
+    (tmp_path / "source.yaml").write_text("name: shop\ncurrency: EUR\ntables:\n  orders: {files: orders.csv}\n")
+    (tmp_path / "orders.csv").write_text(TYPO)
+    return "--source", str(tmp_path), "--home", str(tmp_path / "home"), "--through", "2020-03"
+
+
+def test_run_says_what_is_odd_about_the_source_before_it_builds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from crm_pipeline.defs import run
+
+    def stopped(prepared: run.Prepared) -> run.Summary:
+        assert len(prepared.plan) > 480, "the lone order makes the run long"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "execute", stopped)
+    assert call("run", *shop_with_a_typo(tmp_path)) == 130
+    said = " ".join(capsys.readouterr().out.split())
+    assert "1 row of orders, dated 1980-01-05, lies 14,666 days before the others" in said
+    assert "begins: 2020-03-01" in said
+
+
+def test_plan_says_it_too_and_keeps_its_json_clean(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    arguments = shop_with_a_typo(tmp_path)
+    assert call("plan", *arguments, "--json") == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)
+    assert "1980-01-05" in said.err
+    assert call("plan", *arguments) == 0
+    assert "1980-01-05" in capsys.readouterr().out
 
 
 def test_the_command_starts_without_heavy_packages() -> None:
