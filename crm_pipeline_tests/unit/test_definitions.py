@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,27 @@ def specs(built: Built) -> Iterator[dg.AssetSpec]:
 
 def schema(spec: dg.AssetSpec) -> dg.TableSchema:
     return spec.metadata.get("dagster/column_schema", dg.TableSchema([]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "other"),
+    [
+        ({"currency": "USD"}, {"clean/orders", "scores/churn", "reports/period"}),
+        ({"synthetic": True}, {"reports/period"}),
+        ({"timezone": "Asia/Tokyo"}, {"activity/orders", "features/customers", "scores/customers", "reports/period"}),
+        ({"tables": {n: c for n, c in ALL_TABLES.items() if n != "cases"}}, {"scores/customers", "reports/period"}),
+    ],
+)
+def test_rule_5_what_a_step_takes_from_the_source_record_stands_in_its_version(
+    tmp_path: Path, changes: dict[str, Any], other: set[str]
+) -> None:
+    """Else a used home keeps what was made of the old record: open_cases 0 where the table of cases is gone."""
+    known = SourceState("test", "UTC", "EUR", ALL_TABLES, "2025-01-01", "2026-06-01", "2026-06-01", closed=True)
+    before, after = (
+        build_defs(Project(tmp_path, load_settings(tmp_path), state)).graph.nodes
+        for state in (known, replace(known, **changes))
+    )
+    assert other <= {name for name in after if after[name].code_version != before[name].code_version}
 
 
 def test_rule_11_every_asset_tells_what_it_is(built: Built) -> None:

@@ -40,7 +40,10 @@ def report_asset(project: Project) -> dg.AssetsDefinition:
     if "churn" in tasks:
         ins["lapsed"] = reads("outcomes/churn", (-h,), optional=True)
         ins["since"] = reads("activity/orders", tuple(range(1 - h, 1)))
-    code = code_version(["crm_pipeline.reports"], {}, (*LIBRARIES, "matplotlib", "jinja2"))
+    source = project.source
+    used = {"currency": source.currency, "synthetic": source.synthetic, "timezone": source.timezone,
+            "tables": sorted(source.tables), "eligibility": settings.eligibility}  # fmt: skip
+    code = code_version(["crm_pipeline.reports"], used, (*LIBRARIES, "matplotlib", "jinja2"))
 
     @dg.asset(
         **described(project, "reports/period", code, kinds=("html",)),

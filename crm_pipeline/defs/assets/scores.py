@@ -120,7 +120,7 @@ def _customers(project: Project) -> dg.AssetsDefinition:
     names = activity_tables(source.tables)
     year = tuple(range(1 - settings.year, 1))
     used = {"eligibility": settings.eligibility, "horizon": settings.horizon, "money_unit": settings.money_unit,
-            "timezone": source.timezone}  # fmt: skip
+            "timezone": source.timezone, "has_cases": "cases" in source.tables}  # fmt: skip
     code = code_version(["crm_pipeline.transforms.scores"], used, ("duckdb", "ibis-framework"))
     ins: dict[str, dg.AssetIn] = {
         "lifetime": reads("lifetime/customers"),
