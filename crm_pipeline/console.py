@@ -107,8 +107,10 @@ def show_notes(prepared: Prepared, *, aside: bool = False) -> None:
     where = Console(stderr=True, width=out.width, highlight=False) if aside else out
     notes = list(prepared.sync.warnings)
     if prepared.sync.refused:
+        undated = ((name, count) for name, count in prepared.sync.undated.items() if count)
+        tables = ", ".join(f"{count:,} of {name} (rejects/{name}/undated)" for name, count in undated)
         notes.append(
-            f"{prepared.sync.refused:,} source rows have no usable time; they are kept in rejects/<table>/undated."
+            f"Rows without a usable time: {tables}. They are kept, with file, line and reason; `crm-pipeline check` shows examples."
         )
     for note in notes:
         where.print(Text.assemble(("note ", "yellow"), note))

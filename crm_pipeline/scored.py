@@ -75,11 +75,11 @@ def open_scores(home: Path, as_of: str | None = None) -> Scores:
         .sort_values(["_order", "customer_id"], ascending=[False, True])
         .drop(columns="_order")
     )
-    return Scores(source, period, calendar.label(period), _with_consent(lake, frame).reset_index(drop=True))
+    return Scores(source, period, calendar.label(period), with_consent(lake, frame).reset_index(drop=True))
 
 
-def _with_consent(lake: Lake, frame: pd.DataFrame) -> pd.DataFrame:
-    """Overlay the consent as the source last gave it: whoever refuses marketing is not contactable."""
+def with_consent(lake: Lake, frame: pd.DataFrame) -> pd.DataFrame:
+    """Overlay the consent as the source last gave it: whoever refuses marketing is not contactable. Consent is read when acting."""
     if lake.manifest(CONSENT, "current") is None:
         return frame
     now = lake.table(CONSENT, ["current"])

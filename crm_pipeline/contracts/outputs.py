@@ -124,8 +124,13 @@ CUSTOMERS = _columns(
     ("expected_orders", "float64", "expected orders in the horizon", "orders"),
     ("expected_spend", "float64", "expected spend in the horizon (a mean)", "major currency units"),
     ("median_spend", "float64", "median spend in the horizon", "major currency units"),
-    ("expected_spend_low", "float64", "lower end of the 80 % interval", "major currency units"),
-    ("expected_spend_high", "float64", "upper end of the 80 % interval", "major currency units"),
+    ("expected_spend_low", "float64", "one in ten such customers spends less", "major currency units"),
+    (
+        "expected_spend_high",
+        "float64",
+        "one in ten such customers spends more; it can lie below the mean",
+        "major currency units",
+    ),
     ("next_category", "text", "category the customer bought most in the last year"),
     (
         "customer_value",
@@ -144,7 +149,11 @@ CUSTOMERS = _columns(
     ("segment", "text", "null until the segments task exists"),
     ("sentiment", "float64", "null until the text task exists"),
     ("open_cases", "int64", "cases opened and not closed", "cases"),
-    ("contactable", "bool", "no dated opt-out is known"),
+    (
+        "contactable",
+        "bool",
+        "false: a dated opt-out, or (command and report) no consent; null: nothing known against it",
+    ),
     ("not_contactable_reason", "text", "why not"),
     ("preferred_channel", "text", "channel of the last order"),
     ("in_control_group", "bool", "drawn into a control arm in the last year"),

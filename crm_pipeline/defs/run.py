@@ -18,6 +18,8 @@ from crm_pipeline.defs.project import Project, open_lake
 from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.lake import ALL, Manifest, Stale, collect_garbage, publish_views, sign_of_life
 from crm_pipeline.settings import load_settings
+from crm_pipeline.sources.publishing import superfluous, withdraw
+from crm_pipeline.sources.state import CARRIED, read_state, write_state
 from crm_pipeline.tracking import Tracker
 
 Listener = Callable[[str, str, str, int], None]
@@ -96,7 +98,8 @@ def _prepare(
     last = through_period(project, through)
     calendar = project.calendar
     targets = [p for p in calendar.range(calendar.shift(last, 1 - periods), last) if p >= project.source.first]
-    index = lake.index()
+    gone = superfluous(lake.published(), read_state(lake.home, CARRIED), report.state, calendar)
+    index = {key: manifest for key, manifest in lake.index().items() if key not in gone}
     wanted = _targets(built, targets, index)
     needed = built.graph.needed(wanted) if force else set()
     again = {k: "asked for by --force" for k in needed if k[1] in targets and not built.graph.nodes[k[0]].source}
@@ -192,6 +195,9 @@ def _execute(prepared: Prepared) -> Summary:
     instance = open_instance(lake.home)
     close_killed_runs(instance, lake.home)
     Tracker(lake.home).close_orphans()
+    project = prepared.project
+    withdraw(lake, read_state(lake.home, CARRIED), project.source, project.calendar)
+    write_state(lake.home, project.source, CARRIED)
     lake.repair_links()
     keep_days = prepared.project.settings.keep_generations_days
     collect_garbage(lake, keep_days, prepared.sync.files, built.graph.read_as_published())

@@ -62,7 +62,7 @@ _MODELS = {
     "random_forest": "Random forest",
     "gradient_boosting": "Gradient boosting",
     "purchase_process": "Purchase process",
-    "average": "Average in log-odds",
+    "average": "Average of three",
     "linear": "Linear regression",
     "decision_tree": "Decision tree",
     "two_part": "Two-part",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
+from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.core import TableContract
 from crm_pipeline.engine import Staged
 from crm_pipeline.lake import ALL, DataFile, Lake
@@ -56,38 +57,53 @@ def publish_table(
         lake.remove(f"snapshot/{contract.name}", "current")
 
 
-def withdraw_tables(lake: Lake, absent: Iterable[str]) -> None:
-    """Withdraw the partitions of tables that the source no longer has, and what was made of them period by period.
+def withdraw(lake: Lake, carried: SourceState | None, state: SourceState, calendar: Calendar) -> None:
+    """Withdraw what a fresh home of this source would not have (`superfluous`); its generations stay.
 
-    Orders stay: they are derived from their lines.
+    A run does so as it begins; to ask for a plan leaves all that was published.
     """
-    gone = set(absent)
-    made = [f"{layer}/{name}" for name in gone - {"orders"} for layer in ("clean", "activity", "rejects")]
-    made += ["rejects/orders"] if "orders" in gone else []
-    made += ["activity/categories"] if gone & {"products", "order_lines"} else []
-    for asset in made:
-        for partition in lake.partitions(asset):
-            lake.remove(asset, partition)
-    for name in gone:
-        for asset in (f"raw/{name}", f"snapshot/{name}"):
-            for partition in lake.partitions(asset):
-                lake.remove(asset, partition)
+    for asset, partition in sorted(superfluous(lake.published(), carried, state, calendar)):
+        lake.remove(asset, partition)
 
 
-def withdraw_periods(lake: Lake, before: SourceState | None, state: SourceState, calendar: Calendar) -> None:
-    """Withdraw what was made of raw tables for periods that a fresh home would not have.
+def superfluous(
+    published: Iterable[tuple[str, str]], carried: SourceState | None, state: SourceState, calendar: Calendar
+) -> set[tuple[str, str]]:
+    """Return the published partitions that a fresh home of this source would not have.
 
-    These are periods outside the span, all of another grain, and, where the complete data end earlier than before, what
-    lies after their end. The generations stay, so that scores as published can still be judged.
+    These are of tables that the source no longer has, and of what was made of them period by period (orders stay: they are
+    derived from their lines); of periods outside the span; all of another grain; and, where the complete data end earlier
+    than when a run last began, what lies after their end.
+
+    Parameters
+    ----------
+    published : iterable of (asset, partition)
+    carried : SourceState or None
+        The source as it was when a run last began.
+    state : SourceState
+        The source now.
     """
-    regrained = before is not None and before.grain not in ("", state.grain)
-    shrunk = before is not None and not regrained and (state.complete_until or "") < (before.complete_until or "")
-    for asset, partition in lake.published():
+    regrained = carried is not None and carried.grain not in ("", state.grain)
+    shrunk = carried is not None and not regrained and (state.complete_until or "") < (carried.complete_until or "")
+    absent = _made_of(set(CANONICAL) - set(state.tables))
+    found = set()
+    for asset, partition in published:
+        if asset in absent:
+            found.add((asset, partition))
         if asset.split("/")[0] in OWN_LAYERS or not partition[:1].isdigit():
             continue
         inside = calendar.holds(partition) and state.first <= partition <= state.last
         if regrained or not inside or (shrunk and partition > (state.complete_until or "")):
-            lake.remove(asset, partition)
+            found.add((asset, partition))
+    return found
+
+
+def _made_of(gone: set[str]) -> set[str]:
+    """Return the assets of tables, and what is made of them alone."""
+    made = {f"{layer}/{name}" for name in gone - {"orders"} for layer in ("clean", "activity", "rejects")}
+    made |= {"rejects/orders"} if "orders" in gone else set()
+    made |= {"activity/categories"} if gone & {"products", "order_lines"} else set()
+    return made | {f"{layer}/{name}" for name in gone for layer in ("raw", "snapshot")}
 
 
 def _place(contract: TableContract, bucket: str, first: str) -> tuple[str, str]:

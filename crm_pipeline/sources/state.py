@@ -68,9 +68,13 @@ class SourceState:
         return span.known_from if span else self.first
 
 
-def read_state(home: Path) -> SourceState | None:
-    """Return the recorded state of a home, None before the first sync."""
-    path = _path(home)
+CARRIED = "carried.json"
+"""The state of the source as it was when a run last began, beside the one of the last sync."""
+
+
+def read_state(home: Path, name: str = "source.json") -> SourceState | None:
+    """Return the recorded state of a home, None before the first sync; or that under another name."""
+    path = _path(home, name)
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         data["tables"] = {name: tuple(columns) for name, columns in data["tables"].items()}
@@ -82,14 +86,14 @@ def read_state(home: Path) -> SourceState | None:
         raise CrmError(f"{path} is damaged ({error}): remove it, the next run makes it anew.") from error
 
 
-def write_state(home: Path, state: SourceState) -> None:
+def write_state(home: Path, state: SourceState, name: str = "source.json") -> None:
     """Record the state of a home, atomically."""
-    path = _path(home)
+    path = _path(home, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}")
     temporary.write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
     os.replace(temporary, path)
 
 
-def _path(home: Path) -> Path:
-    return Path(home) / "lake" / "source.json"
+def _path(home: Path, name: str) -> Path:
+    return Path(home) / "lake" / name

@@ -21,11 +21,11 @@ from crm_pipeline.sources import extras, findings, lines, mapping, reading, spli
 from crm_pipeline.sources import records as record_reader
 from crm_pipeline.sources.files import Progress, Reader
 from crm_pipeline.sources.index import Index, Record, TableIndex, load_index, save_index
-from crm_pipeline.sources.publishing import publish_table, withdraw_periods, withdraw_tables
+from crm_pipeline.sources.publishing import publish_table
 from crm_pipeline.sources.span import Covered, covered
 from crm_pipeline.sources.spec import REQUIRED_TABLES, Entry, Source
 from crm_pipeline.sources.split import EPOCH, Terms
-from crm_pipeline.sources.state import SourceState, read_state, write_state
+from crm_pipeline.sources.state import SourceState, write_state
 from crm_pipeline.sources.vanished import vanished
 
 CODE: tuple[ModuleType, ...] = (canonical, core, findings, mapping, reading, record_reader, split)
@@ -281,8 +281,6 @@ class _Sync:
             report.conservation[name] = {r.name: (r.rows, r.rows - r.undated, r.undated) for r in listed}
         for name, table in self.new.tables.items():
             publish_table(self.lake, CANONICAL[name], table, self.calendar, first, last)
-        withdraw_tables(self.lake, set(CANONICAL) - set(self.new.tables))
-        withdraw_periods(self.lake, read_state(self.lake.home), state, self.calendar)
         save_index(self.lake, self.new)
         write_state(self.lake.home, state)
         report.files = [f.path for f in self.new.files()]

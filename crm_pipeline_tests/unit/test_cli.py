@@ -173,3 +173,16 @@ def test_the_command_starts_without_heavy_packages() -> None:
     code = f"import sys, crm_pipeline.cli; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_rows_without_a_usable_time_are_told_by_table(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    source = tmp_path / "shop"
+    source.mkdir()
+    (source / "source.yaml").write_text("name: shop\ntables:\n  orders:\n    files: orders.csv\n")
+    rows = [f"o{i},c{i % 7},2024-{i % 6 + 1:02d}-{i % 27 + 1:02d},10" for i in range(60)]
+    (source / "orders.csv").write_text(
+        "order_id,customer_id,ordered_at,amount\n" + "\n".join([*rows, "x,c1,2042-01-01,1"])
+    )
+    assert call("plan", "--source", str(source), "--home", str(tmp_path / "home")) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Rows without a usable time: 1 of orders (rejects/orders/undated)." in said

@@ -62,10 +62,12 @@ def _write(project: Project, period: str, tables: dict[str, ibis.Table | None]) 
 
     from crm_pipeline.reports import plots
     from crm_pipeline.reports.report import render_report
+    from crm_pipeline.scored import with_consent
 
     frames = {
         name: pd.DataFrame() if table is None else _read(name, table) for name, table in tables.items() if _wanted(name)
     }
+    frames["scores"] = with_consent(project.lake, frames["scores"])
     data = _data(project, period, frames, tables)
     folder = project.home / "reports"
     folder.mkdir(parents=True, exist_ok=True)
