@@ -18,6 +18,7 @@ OPEN = {"complete_through": "", "closed": False}
 """Of a source whose orders alone say how far it goes."""
 
 MONTHS = ("2024-01", "2024-02", "2024-03", "2024-04")
+WEEKS = {"grain": "week", "windows": [1, 4], "eligibility": 8}
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ def typed(source: Path, month: str, wrong: str) -> Callable[[], object]:
     return lambda: path.write_text(right)
 
 
-@pytest.mark.parametrize("wrong", ["2025-03", "2023-03"])
+@pytest.mark.parametrize("wrong", ["2025-03", "2023-06"])
 def test_a_year_typed_wrong_and_mended(right: Path, shop: Path, tmp_path: Path, wrong: str) -> None:
     home = world.new_home(tmp_path / "home", world.TINY)
     mend = typed(shop, "2024-03", wrong)
@@ -103,6 +104,25 @@ def test_the_last_file_withdrawn(shop: Path, used: Path, tmp_path: Path) -> None
     same(used, fresh_home(shop, tmp_path / "fresh"))
 
 
+def test_the_grain_switched_and_back(right: Path, shop: Path, used: Path, tmp_path: Path) -> None:
+    months = (used / "crm.yaml").read_text()
+    (used / "crm.yaml").write_text(yaml.safe_dump({**world.TINY, **WEEKS}))
+    run(shop, used)
+    same(used, fresh_home(shop, tmp_path / "fresh", **WEEKS))
+    (used / "crm.yaml").write_text(months)
+    run(shop, used)
+    same(used, right / "home")
+
+
+def test_the_time_zone_switched_and_back(right: Path, shop: Path, used: Path, tmp_path: Path) -> None:
+    edit(shop, timezone="Pacific/Auckland")
+    run(shop, used)
+    same(used, fresh_home(shop, tmp_path / "fresh"))
+    edit(shop, timezone="Europe/Berlin")
+    run(shop, used)
+    same(used, right / "home")
+
+
 def test_the_month_of_an_open_source_that_is_not_over_then_the_one_that_is(tmp_path: Path) -> None:
     source, home = tmp_path / "source", world.new_home(tmp_path / "home", world.TINY)
     current = date.today().replace(day=1)
@@ -117,3 +137,24 @@ def test_the_month_of_an_open_source_that_is_not_over_then_the_one_that_is(tmp_p
     differing = world.differing(world.hashes(home), world.hashes(fresh_home(source, tmp_path / "fresh")))
     left = [key for key in differing if not key[0].startswith(world.PUBLISHED)]
     assert {period for _, period in left} <= {str(current)}, "what is over is as in a fresh home"
+
+
+def test_a_silence_at_the_end_is_said_and_scores_nobody(right: Path, shop: Path, used: Path) -> None:
+    """Whether `complete_through` says that the data are complete to the end of the silence, or nothing does."""
+    edit(shop, complete_through="2025-01-01 00:00:00")
+    assert "says complete_through 2025-01-01 00:00:00, but orders end on 2024-04-" in run(shop, used)
+    same(used, right / "home")
+    edit(shop, complete_through="")
+    assert "complete_through" not in run(shop, used)
+    same(used, right / "home")
+
+
+def test_a_pause_in_the_middle_is_no_silence_at_the_end(shop: Path, tmp_path: Path) -> None:
+    """Closed for eight months, then open again: scored to the end, and nothing is odd."""
+    home = world.new_home(tmp_path / "home", world.TINY)
+    for month, later in (("2024-03", "2024-11"), ("2024-04", "2024-12")):
+        path = shop / "orders" / f"{month}.csv"
+        path.write_text(path.read_text().replace(",2024-03-31", ",2024-03-30").replace(f",{month}-", f",{later}-"))
+    edit(shop, complete_through="2025-01-01 00:00:00")
+    assert "note" not in run(shop, home)
+    assert world.lake_of(home).partitions("scores/customers")[-1] == "2024-12-01"
