@@ -116,7 +116,7 @@ def company(source: Path, work: Path) -> pd.DataFrame:
         run.tables(period)
         run.features(period)
         run.purchases(period)
-        for task in run.settings.tasks:
+        for task in run.tasks:
             run.outcomes(task, period)
             if period in CUTOFFS:
                 run.learn(task, period)

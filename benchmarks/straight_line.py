@@ -23,11 +23,13 @@ from benchmarks.meter import Meter
 from benchmarks.straight_source import Folder, World, raw_rows, read_source
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.features import activity_tables, catalogue, history
-from crm_pipeline.contracts.outputs import CARD, SCORES, conform
-from crm_pipeline.modeling.tasks import SEASONS_BACK, TASKS
+from crm_pipeline.contracts.outputs import CARD, conform, score_columns
+from crm_pipeline.modeling.estimators import chosen as estimators_of
+from crm_pipeline.modeling.tasks import SEASONS_BACK, chosen
+from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.periods import Calendar
 from crm_pipeline.settings import Settings, load_settings
-from crm_pipeline.transforms import activity, cleaning, features, lifetime, outcomes, scores, training
+from crm_pipeline.transforms import activity, cleaning, features, lifetime, scores, training
 
 EPOCH = date(1970, 1, 1)
 UNDATED_TABLES = ("products",)
@@ -44,6 +46,7 @@ class Script:
         meter.mark("raw/")
         self.calendar = Calendar(self.settings.grain, self.world.timezone)
         self.names = activity_tables(self.world.tables)
+        self.tasks = chosen(self.settings)
         self.models: dict[tuple[str, str], dict[str, Any]] = {}
         self.training: dict[tuple[str, str], pd.DataFrame] = {}
 
@@ -99,13 +102,13 @@ class Script:
             self.tables(period)
             if period in scored:
                 self.features(period)
-            for task in self.settings.tasks if period in told else ():
+            for task in self.tasks if period in told else ():
                 self.outcomes(task, period)
             self.purchases(period)
-            for task in self.settings.tasks if period in self.trained else ():
+            for task in self.tasks if period in self.trained else ():
                 self.learn(task, period)
-        evaluated = {task: [self.judge(task, p) for p in self.judged] for task in self.settings.tasks}
-        champions = {task: self.score(task, evaluated[task]) for task in self.settings.tasks}
+        evaluated = {task: [self.judge(task, p) for p in self.judged] for task in self.tasks}
+        champions = {task: self.score(task, evaluated[task]) for task in self.tasks}
         self.customers(champions)
         self.report(evaluated, champions)
 
@@ -185,7 +188,7 @@ class Script:
         nobody = ibis.memtable([], schema={"customer_id": "string"})
         since = self.read("activity/orders", *self.back(period, range(h)))
         eligible = self.read("features/customers", *then) if then else nobody
-        made = getattr(outcomes, task)(eligible, since, self.calendar.shift(period, -h))
+        made = the_task(task).outcome(eligible, since, self.calendar.shift(period, -h))
         self.write(f"outcomes/{task}", period, made)
 
     def purchases(self, period: str) -> None:
@@ -218,7 +221,7 @@ class Script:
         self.write(f"training/{task}", period, made)
         rows = self.training[task, period] = self.read(f"training/{task}", period).execute()
         fitted: dict[str, Any] = {}
-        for name in s.estimators(task):
+        for name in estimators_of(s, task):
             fitted[name] = fit(
                 task, name, rows, horizon=s.horizon, seed=s.seed, threads=s.threads,
                 money_unit=float(s.money_unit), members=fitted,
@@ -248,14 +251,13 @@ class Script:
         happened = (
             self.read(f"outcomes/{task}", period).execute().set_index("customer_id").reindex(known["customer_id"])
         )
-        value = happened["churned"] if task == "churn" else happened["spend"] * unit
         said = pd.DataFrame({"customer_id": known["customer_id"], "cutoff": date.fromisoformat(cutoff)})
-        said["outcome"] = value.to_numpy("float64")
+        said["outcome"] = the_task(task).actual(happened, unit)
         level = self.level(task, cutoff)
         for name, model in self.models[task, cutoff].items():
             if not isinstance(model, Abstained):
                 found = predict(task, model, known, level=level, money_unit=unit)
-                said[name] = found["probability" if task == "churn" else "value"].to_numpy("float64")
+                said[name] = found[the_task(task).answer].to_numpy("float64")
         rules = baseline_predictions(task, self.training[task, cutoff], known, horizon=s.horizon, money_unit=unit)
         said = pd.concat([said, rules.astype("float64")], axis=1)
         metrics = evaluate(task, said, cutoff, seed=s.seed)
@@ -295,7 +297,7 @@ class Script:
             task=task,
             as_of=self.calendar.end_date(last),
             horizon_end=self.calendar.end_date(self.calendar.shift(last, s.horizon)),
-            label_definition=TASKS[task].definition(s.horizon, s.grain),
+            label_definition=the_task(task).definition(s.horizon, s.grain),
             model=champion,
             model_version="",
             run_id="",
@@ -308,7 +310,7 @@ class Script:
         known = self.read("features/customers", last).execute().sort_values("customer_id", ignore_index=True)
         themes = {f.name: f.theme for f in catalogue(self.world.tables, s)}
         frame = score(self.models[task, last][champion], known, release, self.level(task, last), themes)
-        self.write(f"scores/{task}", last, conform(frame, SCORES[task]))
+        self.write(f"scores/{task}", last, conform(frame, score_columns(the_task(task).answers)))
         return decision
 
     def customers(self, champions: Mapping[str, pd.DataFrame]) -> None:
@@ -318,7 +320,7 @@ class Script:
         frame = scores.Frame(
             as_of=self.calendar.end_date(last),
             horizon_end=self.calendar.end_date(self.calendar.shift(last, s.horizon)),
-            label_definition=TASKS["churn"].definition(s.horizon, s.grain),
+            label_definition=the_task("churn").definition(s.horizon, s.grain),
             eligibility=f"{s.eligibility} {s.grain}s",
             unit=float(s.money_unit),
             has_cases="cases" in world.tables,
@@ -327,7 +329,7 @@ class Script:
             scored_at=datetime.now(UTC).replace(tzinfo=None, microsecond=0),
             release=",".join(f"{task}:{d.iloc[0]['champion']}" for task, d in champions.items()),
         )
-        scored = {t: self.read(f"scores/{t}", last) for t in s.tasks}
+        scored = {t: self.read(f"scores/{t}", last) for t in self.tasks}
         made = scores.customers(
             self.read("lifetime/customers", last),
             self.read("activity/orders", *year),

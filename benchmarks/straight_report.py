@@ -19,7 +19,7 @@ UNDATED_TABLES = ("products",)
 def report_data(script: Any, evaluated: Mapping[str, list[Any]], champions: Mapping[str, pd.DataFrame]) -> ReportData:
     """Return the report's data of a `benchmarks.straight_line.Script` that has scored its last period."""
     s, world, calendar = script.settings, script.world, script.calendar
-    last, h, tasks = world.last, s.horizon, s.tasks
+    last, h, tasks = world.last, s.horizon, script.tasks
     quality, refusals = _quality(script)
     before = calendar.shift(last, -h)
     return ReportData(

@@ -15,6 +15,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.periods import Calendar
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def show_results(summary: Summary) -> None:
         )
     if len(first):
         out.print(table)
-    for task in project.settings.tasks:
+    for task in project.tasks:
         _show_models(summary, task, model_vs_baselines, made)
     report = project.home / "reports" / f"{project.calendar.label(summary.prepared.through)}.html"
     out.print(f"Report      {report}")
@@ -160,9 +161,6 @@ def show_results(summary: Summary) -> None:
     out.print(
         f"UI          crm-pipeline ui --home {project.home}: Dagster at http://127.0.0.1:3000, MLflow at http://127.0.0.1:5000"
     )
-
-
-SHOWN = {"churn": ("auc", "brier", "log_loss", "lift_at_10"), "demand": ("spearman", "wape", "bias", "deviance")}
 
 
 def _show_models(summary: Summary, task: str, compare: Any, made: str) -> None:
@@ -185,7 +183,7 @@ def _models_table(frame: pd.DataFrame, task: str, champion: str | None, calendar
     )
     table = Table(title=title, title_justify="left")
     table.add_column("model")
-    shown = [m for m in SHOWN[task] if m in frame]
+    shown = [m for m in the_task(task).shown if m in frame]
     for metric in shown:
         table.add_column(metric.replace("_", " "), justify="right")
     for row in frame.to_dict("records"):

@@ -13,6 +13,7 @@ from crm_pipeline.contracts.outputs import CUSTOMERS
 from crm_pipeline.engine import Engine
 from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.lake import Lake
+from crm_pipeline.modeling.tasks import tasks
 from crm_pipeline.periods import Calendar
 from crm_pipeline.settings import load_settings
 from crm_pipeline.sources.state import SourceState, read_state
@@ -152,7 +153,7 @@ def explain_customer(home: Path, customer: str, as_of: str | None = None) -> Sto
         near = ", ".join(scores.frame.customer_id.head(3))
         raise UsageError(f"No customer '{customer}' in the scores of {scores.label}; ids look like {near}.")
     factors = {}
-    for task in ("churn", "demand"):
+    for task in tasks():
         if lake.manifest(f"scores/{task}", scores.period):
             table = lake.table(f"scores/{task}", [scores.period])
             text = table.filter(table.customer_id == customer).factors.execute()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from crm_pipeline.errors import UsageError
@@ -16,6 +18,7 @@ WINDOWS = {"month": (1, 3, 6, 12), "week": (4, 13, 26, 52)}
 HORIZON = {"month": 3, "week": 13}
 YEAR = {"month": 12, "week": 52}
 STRIDE = {"month": 1, "week": 4}
+SHORT = "_estimators"
 BLOCKS_TO_CHOOSE = 4
 """Non-overlapping outcomes that it takes to choose a model (rule 8); with fewer the fixed model is judged. A rule, no setting."""
 
@@ -55,9 +58,14 @@ class Settings(BaseSettings):
         1, ge=1, le=64, description="Runs that may go at once; each gets its share of the memory."
     )
     threads: int = Field(2, ge=1, le=256, description="Threads of the engine and of the learners.")
-    churn_estimators: tuple[str, ...] = Field((), description="Estimators of churn that are trained; empty: all.")
-    demand_estimators: tuple[str, ...] = Field((), description="Estimators of demand that are trained; empty: all.")
-    tasks: tuple[str, ...] = Field(("churn", "demand"), description="Tasks that are on.")
+    estimators: dict[str, tuple[str, ...]] = Field(
+        {},
+        description=(
+            "Task → the estimators of it that are trained; a task left out has all. "
+            "`churn_estimators: [logistic]` is short for `estimators: {churn: [logistic]}`."
+        ),
+    )
+    tasks: tuple[str, ...] = Field((), description="Tasks that are on; empty: all.")
     training_cutoffs: int = Field(10, ge=1, le=120, description="How many past cut-offs a model trains on.")
     training_stride: int = Field(
         0,
@@ -93,26 +101,6 @@ class Settings(BaseSettings):
         """Environment before file: the file is passed as init values by `load_settings`."""
         return env_settings, init_settings
 
-    @field_validator("tasks")
-    @classmethod
-    def _known_tasks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return _known("tasks", value, ("churn", "demand"))
-
-    @field_validator("churn_estimators", "demand_estimators")
-    @classmethod
-    def _known_estimators(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        from crm_pipeline.modeling.estimators import members, names
-
-        field = str(info.field_name)
-        task = field.split("_")[0]
-        for name in _known(field, value, tuple(names(task))):
-            missing = [member for member in members(task, name) if member not in value]
-            if missing:
-                raise ValueError(
-                    f"{name} is made of {', '.join(missing)} too: add {'it' if len(missing) == 1 else 'them'}, or leave {name} out"
-                )
-        return value
-
     @model_validator(mode="before")
     @classmethod
     def _grain_defaults(cls, data: dict[str, Any]) -> dict[str, Any]:
@@ -124,24 +112,27 @@ class Settings(BaseSettings):
             data["training_stride"] = data.get("training_stride") or STRIDE[grain]
         return data
 
-    def estimators(self, task: str) -> list[str]:
-        """Return the estimators of a task that are on, members before those made of them."""
-        from crm_pipeline.modeling.estimators import names
-
-        chosen = {"churn": self.churn_estimators, "demand": self.demand_estimators}[task]
-        return [name for name in names(task) if not chosen or name in chosen]
+    @model_validator(mode="before")
+    @classmethod
+    def _short_names(cls, data: dict[str, Any]) -> dict[str, Any]:
+        """Read ``<task>_estimators`` as an entry of ``estimators``; the environment's win."""
+        short = {name: value for name, value in data.items() if name.endswith(SHORT)}
+        short |= {
+            k[4:].lower(): json.loads(v)
+            for k, v in os.environ.items()
+            if k.startswith("CRM_") and k.endswith(SHORT.upper())
+        }
+        if not short:
+            return data
+        rest = {name: value for name, value in data.items() if name not in short}
+        return rest | {
+            "estimators": {**rest.get("estimators", {}), **{k.removesuffix(SHORT): v for k, v in short.items()}}
+        }
 
     @property
     def year(self) -> int:
         """Periods in a year."""
         return YEAR[self.grain]
-
-
-def _known(field: str, value: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
-    strange = [v for v in value if v not in known]
-    if strange:
-        raise ValueError(f"{field} names '{strange[0]}', known are {', '.join(known)}")
-    return value
 
 
 def load_settings(home: Path) -> Settings:
@@ -191,6 +182,6 @@ def markdown() -> str:
         "|---|---|---|",
     ]
     for name, field in Settings.model_fields.items():
-        default = field.default if field.default not in ((), 0) else "see meaning"
+        default = field.default if field.default not in ((), 0, {}) else "see meaning"
         lines.append(f"| `{name}` | {default} | {field.description} |")
     return "\n".join(lines) + "\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from crm_pipeline.contracts.features import Shape, catalogue
 from crm_pipeline.contracts.outputs import Output
@@ -169,15 +169,6 @@ PURCHASE_PROCESS = (
 
 _CUTOFF = Output("cutoff", "date32", "first day of the period at whose end the customer was looked at")
 _AS_OF = Output("as_of", "date32", "everything known before this day was used")
-LABELS = {
-    "churn": _columns(("churned", "int8", "1: no order in the horizon after, 0: an order")),
-    "demand": _columns(
-        ("spend", "int64", "spend in the horizon after", MONEY), ("orders", "int64", "orders in it", "orders")
-    ),
-}
-"""Label columns of a task, in ``outcomes/<task>`` and ``training/<task>``."""
-
-
 PURCHASES = (
     _CUTOFF,
     *_columns(
@@ -191,17 +182,23 @@ PURCHASES = (
 )
 
 
+def outcome_columns(labels: Iterable[Output]) -> tuple[Output, ...]:
+    """Return the columns of ``outcomes/<task>``, whose labels these are."""
+    return (_WHO, _CUTOFF, *labels)
+
+
+def training_columns(labels: Iterable[Output], tables: Collection[str], shape: Shape) -> tuple[Output, ...]:
+    """Return the columns of ``training/<task>``, whose labels these are."""
+    return (_WHO, _CUTOFF, _AS_OF, *labels, *_features(tables, shape))
+
+
 def derived_columns(asset: str, tables: Collection[str], shape: Shape) -> tuple[Output, ...]:
-    """Return the columns of an asset between the clean tables and the models, empty for others."""
+    """Return the columns of an asset between the clean tables and the models; empty for others, and for what belongs to a task."""
     layer, _, name = asset.partition("/")
     if layer == "activity":
         return ACTIVITY.get(name, ())
     if asset == "outcomes/purchases":
         return PURCHASES
-    if layer == "outcomes":
-        return (_WHO, _CUTOFF, *LABELS[name])
-    if layer == "training":
-        return (_WHO, _CUTOFF, _AS_OF, *LABELS[name], *_features(tables, shape))
     return {
         "lifetime/customers": LIFETIME,
         "features/purchase_process": PURCHASE_PROCESS,

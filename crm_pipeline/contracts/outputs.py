@@ -92,16 +92,12 @@ _EXPLAINED = _columns(
     ("features_hash", "text", "hash of the customer's features"),
     ("run_id", "text", "Dagster run that scored"),
 )
-SCORES = {
-    "churn": (*_SCORED, Output("probability", "float64", "probability of no order in the horizon"), *_EXPLAINED),
-    "demand": (
-        *_SCORED,
-        Output("value", "float64", "expected spend in the horizon (a mean)", "major currency units"),
-        Output("median", "float64", "median spend in the horizon", "major currency units"),
-        Output("expected_orders", "float64", "expected orders in the horizon", "orders"),
-        *_EXPLAINED,
-    ),
-}
+
+
+def score_columns(answers: Iterable[Output]) -> tuple[Output, ...]:
+    """Return the columns of ``scores/<task>``: who and when, the task's own answers, and what explains them."""
+    return (*_SCORED, *answers, *_EXPLAINED)
+
 
 CUSTOMERS = _columns(
     ("customer_id", "text", "the customer"),
@@ -194,12 +190,12 @@ REPORT = _columns(
 
 
 def output_columns(asset: str) -> tuple[Output, ...]:
-    """Return the columns of an asset that the modelling layers make, empty for others."""
+    """Return the columns of an asset that the modelling layers make; empty for others, and for what belongs to a task."""
     layer, _, name = asset.partition("/")
     if layer == "models":
         return CHAMPION if name.endswith("/champion") else CARD
     if layer == "scores":
-        return CUSTOMERS if name == "customers" else SCORES.get(name, ())
+        return CUSTOMERS if name == "customers" else ()
     if layer == "evaluation":
         return PREDICTIONS if name.endswith("_predictions") else EVALUATION
     return {"levels": LEVEL, "quality": QUALITY, "track_record": TRACK_RECORD, "reports": REPORT}.get(layer, ())

@@ -118,27 +118,36 @@ def column_schema(project: Project, asset: str) -> dict[str, Any]:
     from crm_pipeline.contracts.tables import columns_of
 
     tables, settings = project.source.tables, project.settings
-    columns = (*columns_of(asset, tables), *derived_columns(asset, tables, settings), *_model_columns(project, asset))
+    columns = (*columns_of(asset, tables), *derived_columns(asset, tables, settings), *_task_columns(project, asset))
     if not columns:
         return {}
     table = [dg.TableColumn(c.name, c.type, description=_with_unit(c)) for c in columns]
     return {"dagster/column_schema": dg.TableSchema(table)}
 
 
-def _model_columns(project: Project, asset: str) -> list[Any]:
-    """Return the columns that follow from which estimators and baselines are on."""
-    from crm_pipeline.contracts.outputs import Output
-    from crm_pipeline.modeling.tasks import TASKS
+def _task_columns(project: Project, asset: str) -> Iterable[Any]:
+    """Return the columns of an asset that belong to a task: its labels and answers, its estimators and baselines."""
+    from crm_pipeline.contracts.derived import outcome_columns, training_columns
+    from crm_pipeline.contracts.outputs import Output, score_columns
+    from crm_pipeline.modeling.estimators import chosen
+    from crm_pipeline.modeling.tasks import tasks
 
     layer, _, name = asset.partition("/")
-    task = TASKS.get(name.removesuffix("_predictions"))
-    if task is None or not (layer == "track_record" or name.endswith("_predictions")):
-        return []
-    unit = "probability" if task.kind == "binary" else "major currency units"
-    models = project.settings.estimators(task.name) if layer == "evaluation" else []
+    task = tasks().get(name.removesuffix("_predictions"))
+    if task is None:
+        return ()
+    if layer == "outcomes":
+        return outcome_columns(task.labels)
+    if layer == "training":
+        return training_columns(task.labels, project.source.tables, project.settings)
+    if layer == "scores":
+        return score_columns(task.answers)
+    if not (layer == "track_record" or name.endswith("_predictions")):
+        return ()
+    models = chosen(project.settings, task.name) if layer == "evaluation" else []
     return [
-        *(Output(m, "float64", f"what the model {m} foretold", unit) for m in models),
-        *(Output(f"baseline_{b}", "float64", f"what the baseline {b} foretold", unit) for b in task.baselines),
+        *(Output(m, "float64", f"what the model {m} foretold", task.unit) for m in models),
+        *(Output(f"baseline_{b}", "float64", f"what the baseline {b} foretold", task.unit) for b in task.baselines),
     ]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from crm_pipeline.engine import Engine
 from crm_pipeline.lake import Lake
+from crm_pipeline.modeling.tasks import chosen
 from crm_pipeline.periods import Calendar
 from crm_pipeline.settings import Settings, load_settings
 from crm_pipeline.sources.state import SourceState, read_state
@@ -34,6 +35,11 @@ class Project:
     def calendar(self) -> Calendar:
         """The periods of this home, in the business's time zone."""
         return Calendar(self.settings.grain, self.source.timezone)
+
+    @cached_property
+    def tasks(self) -> list[str]:
+        """The tasks that are on, in the order in which they are shown."""
+        return chosen(self.settings)
 
     @cached_property
     def lake(self) -> Lake:

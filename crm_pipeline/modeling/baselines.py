@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crm_pipeline.modeling.calibration import expit, logit, offset
-from crm_pipeline.modeling.tasks import TASKS
+from crm_pipeline.modeling.tasks import task
 
 PREFIX = "baseline_"
 RFM = {"recency_days": -1, "order_days_all": 1, "spend_all": 1}
@@ -17,13 +17,14 @@ RFM = {"recency_days": -1, "order_days_all": 1, "spend_all": 1}
 
 
 def baseline_predictions(
-    task: str, training: pd.DataFrame, features: pd.DataFrame, *, horizon: int, money_unit: float = 0.0001
+    name: str, training: pd.DataFrame, features: pd.DataFrame, *, horizon: int, money_unit: float = 0.0001
 ) -> pd.DataFrame:
-    """Return what the baselines say of ``features``: one column ``baseline_<name>`` each, with its index.
+    """Return what the baselines of a task say of ``features``: one column ``baseline_<name>`` each, with its index.
 
     Parameters
     ----------
-    task : str
+    name : str
+        The task.
     training : DataFrame
         The table the models judged beside them were trained on; may be empty.
     features : DataFrame
@@ -32,26 +33,20 @@ def baseline_predictions(
         Periods ahead; the last ``horizon`` periods' spend is a baseline of demand.
     money_unit : float
         Major units in one money unit; amounts are returned in major units.
-
-    Returns
-    -------
-    DataFrame
-        churn: probabilities by ``recency`` (logistic on the log of the days since the last order), ``rfm`` (logistic on
-        the sum of three quintile scores), ``purchase_process`` (as fitted), ``last_season`` (rates of those who did and
-        did not order in last year's season, moved to last year's overall rate where it is known).
-        demand: ``zero``, ``last_spend``, ``last_season`` (the customer's own spend then), ``purchase_process`` (expected
-        purchase days × what the customer spends on one, shrunk). One that cannot be computed is left out.
     """
-    if TASKS[task].kind == "binary":
-        found = _churn(training, features)
-    else:
-        found = _demand(features, horizon, money_unit)
-    return pd.DataFrame({PREFIX + name: values for name, values in found.items()}, index=features.index)
+    found = task(name).rules(training, features, horizon=horizon, money_unit=money_unit)
+    return pd.DataFrame({PREFIX + rule: values for rule, values in found.items()}, index=features.index)
 
 
-def _churn(training: pd.DataFrame, features: pd.DataFrame) -> dict[str, np.ndarray]:
+def lapse_rules(training: pd.DataFrame, features: pd.DataFrame, label: str) -> dict[str, np.ndarray]:
+    """Return the probabilities of lapse by rule.
+
+    ``recency`` (logistic on the log of the days since the last order), ``rfm`` (logistic on the sum of three quintile
+    scores), ``purchase_process`` (as fitted), ``last_season`` (rates of those who did and did not order in last year's
+    season, moved to last year's overall rate where it is known).
+    """
     found: dict[str, np.ndarray] = {}
-    labels = training["churned"].to_numpy("float64") if len(training) else np.zeros(0)
+    labels = training[label].to_numpy("float64") if len(training) else np.zeros(0)
     if 0 < labels.sum() < len(labels):
         recency = [np.log1p(t["recency_days"].to_numpy("float64")) for t in (training, features)]
         found["recency"] = _one_variable_logistic(recency[0], labels, recency[1])
@@ -120,7 +115,12 @@ def _year_ago(training: pd.DataFrame, features: pd.DataFrame) -> np.ndarray:
     return days.between(363, 367).to_numpy()
 
 
-def _demand(features: pd.DataFrame, horizon: int, money_unit: float) -> dict[str, np.ndarray]:
+def spend_rules(features: pd.DataFrame, horizon: int, money_unit: float) -> dict[str, np.ndarray]:
+    """Return the spend by rule, in major units.
+
+    ``zero``, ``last_spend`` (of the last horizon), ``last_season`` (the customer's own spend then), ``purchase_process``
+    (expected purchase days × what the customer spends on one, shrunk).
+    """
     found = {"zero": np.zeros(len(features))}
     for name, column in (("last_spend", f"spend_{horizon}"), ("last_season", "spend_season_ly")):
         if column in features.columns and features[column].notna().any():

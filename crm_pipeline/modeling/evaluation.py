@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from crm_pipeline.modeling.baselines import PREFIX
-from crm_pipeline.modeling.metrics import amount_metrics, calibration_floor, calibration_slope, churn_metrics
-from crm_pipeline.modeling.tasks import TASKS
+from crm_pipeline.modeling.tasks import Task
+from crm_pipeline.modeling.tasks import task as the_task
 
 COLUMNS = ["task", "model", "kind", "cutoff", "metric", "value", "low", "high", "n"]
 REPLICATES = 200
@@ -40,19 +40,20 @@ def evaluate(
         `COLUMNS`: value on all rows, and its 95 % interval over customers (within this period): value ± 1.96 bootstrap
         standard errors from 200 resamplings (Poisson weights) of at most 10,000 customers, scaled to all; ``lift``
         and ``gain`` at 1, 5, 10 and 20 %. ``calibration_error_floor`` is what noise alone gives; it has no interval.
-        Empty when there are no rows, or (churn) only one outcome.
+        Empty where the outcomes cannot be judged (none, or of a yes-or-no task only one kind).
     """
     models = [c for c in predictions.columns if c not in ("customer_id", "cutoff", "as_of", "outcome")]
     rows = predictions[predictions["outcome"].notna()]
     outcome = rows["outcome"].to_numpy("float64")
-    if not len(rows) or (TASKS[task].kind == "binary" and not 0 < outcome.mean() < 1):
+    one = the_task(task)
+    if not one.judgeable(outcome):
         return pd.DataFrame(columns=COLUMNS)
     when = rows["cutoff"].iloc[0] if cutoff is None else cutoff
     generator = np.random.default_rng(seed)
     picked = np.sort(generator.permutation(len(rows))[:SAMPLE])
     weights = generator.poisson(1.0, (REPLICATES, len(picked))).astype("float32")
     parts = [
-        _judge(task, model, outcome, rows[model].to_numpy("float64"), picked, weights, threshold) for model in models
+        _judge(one, model, outcome, rows[model].to_numpy("float64"), picked, weights, threshold) for model in models
     ]
     table = pd.concat(parts, ignore_index=True)
     table["task"], table["cutoff"], table["n"] = task, pd.Timestamp(when).date(), len(rows)
@@ -60,7 +61,7 @@ def evaluate(
 
 
 def _judge(
-    task: str,
+    task: Task,
     model: str,
     outcome: np.ndarray,
     said: np.ndarray,
@@ -68,23 +69,14 @@ def _judge(
     weights: np.ndarray,
     threshold: float,
 ) -> pd.DataFrame:
-    binary = TASKS[task].kind == "binary"
-
-    def measure(y: np.ndarray, s: np.ndarray, w: np.ndarray) -> dict[str, np.ndarray]:
-        return churn_metrics(y, s, w, threshold) if binary else amount_metrics(y, s, w)
-
-    points = measure(outcome, said, np.ones((1, len(outcome))))
-    spread = measure(outcome[picked].astype("float32"), said[picked].astype("float32"), weights)
+    points = task.measure(outcome, said, np.ones((1, len(outcome))), threshold)
+    spread = task.measure(outcome[picked].astype("float32"), said[picked].astype("float32"), weights, threshold)
     scale = 1.959964 * np.sqrt(len(picked) / len(outcome))
     found = []
     for name, value in points.items():
         reach = scale * float(np.nanstd(spread[name])) if np.isfinite(spread[name]).any() else np.nan
         found.append((name, float(value[0]), float(value[0]) - reach, float(value[0]) + reach))
-    if binary:
-        slope, error = calibration_slope(outcome, said)
-        found.append(("calibration_slope", slope, slope - 1.959964 * error, slope + 1.959964 * error))
-        floor = calibration_floor(said)
-        found.append(("calibration_error_floor", floor, np.nan, np.nan))
+    found += task.further(outcome, said)
     table = pd.DataFrame(found, columns=["metric", "value", "low", "high"])
     baseline = model.startswith(PREFIX)
     table.insert(0, "kind", "baseline" if baseline else "estimator")

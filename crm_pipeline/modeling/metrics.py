@@ -10,7 +10,7 @@ DEVIANCE_POWER = 1.5
 TOP = (0.01, 0.05, 0.1, 0.2)
 
 
-def churn_metrics(y: np.ndarray, p: np.ndarray, weights: np.ndarray, threshold: float) -> dict[str, np.ndarray]:
+def probability_metrics(y: np.ndarray, p: np.ndarray, weights: np.ndarray, threshold: float) -> dict[str, np.ndarray]:
     """Return metric → one value per weighting, for outcomes ``y`` (n,), probabilities ``p`` (n,), ``weights`` (b × n)."""
     total, positive = weights.sum(axis=1), weights @ y
     held = np.clip(p, 1e-6, 1 - 1e-6)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from crm_pipeline.errors import CrmError
 from crm_pipeline.modeling.calibration import FAMILIES
-from crm_pipeline.modeling.tasks import KEYS, LABELS, NEVER_FEATURES
+from crm_pipeline.modeling.tasks import KEYS, NEVER_FEATURES, label_names
 
 MISSING_LIMIT = 0.2
 """A feature absent in more than this share of the training cut-offs is left out."""
@@ -33,7 +33,7 @@ def learnable(X: pd.DataFrame) -> list[str]:
 
 def candidate_features(table: pd.DataFrame) -> list[str]:
     """Return the numeric columns of ``table`` that are neither key, label nor personal attribute, in order."""
-    taboo = {*KEYS, *LABELS, *NEVER_FEATURES}
+    taboo = {*KEYS, *label_names(), *NEVER_FEATURES}
     return [c for c in table.columns if c not in taboo and pd.api.types.is_numeric_dtype(table[c])]
 
 

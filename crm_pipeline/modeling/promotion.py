@@ -11,7 +11,7 @@ import pandas as pd
 
 from crm_pipeline.modeling.baselines import PREFIX
 from crm_pipeline.modeling.estimators import entry
-from crm_pipeline.modeling.tasks import TASKS
+from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.periods import Calendar, Grain
 from crm_pipeline.settings import BLOCKS_TO_CHOOSE
 
@@ -70,13 +70,15 @@ def decide(
     fitted = cards[cards["status"] == "fitted"] if len(cards) else cards
     candidates = sorted(fitted["estimator"]) if len(fitted) else []
     evaluation = _with_a_year(evaluation, whole_from)
-    losses = _by_cutoff(evaluation, TASKS[task].loss, horizon, grain)
-    limits = {m: _by_cutoff(evaluation, m, horizon, grain) for m in (*TASKS[task].not_behind, *TASKS[task].within)}
+    losses = _by_cutoff(evaluation, the_task(task).loss, horizon, grain)
+    limits = {
+        m: _by_cutoff(evaluation, m, horizon, grain) for m in (*the_task(task).not_behind, *the_task(task).within)
+    }
     verdict = _verdict(task, losses, candidates, limits)
-    fixed = TASKS[task].fixed
+    fixed = the_task(task).fixed
     blocks = int(losses[fixed].notna().sum()) if fixed in losses else len(losses)
     row: dict[str, Any] = {"task": task, **verdict._asdict(), "blocks": blocks}
-    row["evidence"] = json.dumps(_evidence(TASKS[task].loss, losses), sort_keys=True)
+    row["evidence"] = json.dumps(_evidence(the_task(task).loss, losses), sort_keys=True)
     for name in ("model_version", "model_uri"):
         own = fitted.loc[fitted["estimator"] == verdict.champion, name] if name in fitted else fitted.iloc[:0]
         row[name] = own.iloc[0] if len(own) else None
@@ -92,7 +94,7 @@ def _verdict(
     judged = [c for c in candidates if c in losses.columns and losses[c].notna().all()]
     if len(losses) >= BLOCKS_TO_CHOOSE and judged:
         return _chosen(task, losses, judged, limits)
-    of = TASKS[task]
+    of = the_task(task)
     fixed = next((name for name in (of.fixed, *of.instead) if name in candidates), candidates[0])
     instead = "" if fixed == of.fixed else f" ('{of.fixed}' was not fitted)"
     if fixed not in losses.columns or losses[fixed].isna().all():
@@ -178,11 +180,11 @@ def _broken(task: str, model: str, limits: Mapping[str, pd.DataFrame], cutoffs: 
         table = limits[metric]
         return float(table[name].reindex(cutoffs).mean()) if name in table else float("nan")
 
-    for metric, baseline in TASKS[task].not_behind.items():
+    for metric, baseline in the_task(task).not_behind.items():
         own, other = mean(metric, model), mean(metric, PREFIX + baseline)
         if own > other:
             return f"is behind '{baseline}' in {metric.upper()} ({own:.2f} against {other:.2f} in the mean)"
-    for metric, limit in TASKS[task].within.items():
+    for metric, limit in the_task(task).within.items():
         own = mean(metric, model)
         if abs(own) > limit:
             return f"is off by {own:+.0%} in total ({metric}, in the mean of its cut-offs; {limit:.0%} is allowed)"

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from crm_pipeline.modeling.explain import BASE, LEVEL
 from crm_pipeline.modeling.phrases import PHRASES, Facts, Text, otherwise
-from crm_pipeline.modeling.tasks import TASKS
+from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.periods import Grain
 
 Strings: TypeAlias = "pa.Array | pa.ChunkedArray"
@@ -86,8 +86,8 @@ def factors_json(themes: pd.DataFrame) -> pd.Series:
 
 
 def _sentences(task: str, theme: str, facts: Facts, raises: np.ndarray) -> np.ndarray:
-    what = "risk" if TASKS[task].kind == "binary" else "amount"
-    worse = raises if what == "risk" else ~raises
+    of = the_task(task)
+    worse = raises if of.raises_is_worse else ~raises
     phrase = PHRASES.get(theme, otherwise)(facts, worse)
-    effect = pc.if_else(pa.array(raises), f" (raises the {what})", f" (lowers the {what})")
+    effect = pc.if_else(pa.array(raises), f" (raises the {of.effect})", f" (lowers the {of.effect})")
     return pc.binary_join_element_wise(phrase, effect, "").to_numpy(zero_copy_only=False)

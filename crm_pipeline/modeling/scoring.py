@@ -15,7 +15,7 @@ from crm_pipeline.modeling.explain import contributions, theme_contributions
 from crm_pipeline.modeling.level import Level
 from crm_pipeline.modeling.prediction import predict
 from crm_pipeline.modeling.reasons import factors_json, top_reasons
-from crm_pipeline.modeling.tasks import TASKS
+from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.periods import Grain
 
 
@@ -40,7 +40,7 @@ class Release:
 def score(
     model: Any, features: pd.DataFrame, release: Release, level: Level | None, themes: Mapping[str, str]
 ) -> pd.DataFrame:
-    """Return one score row per row of ``features`` (all eligible customers of the period), after `contracts.outputs.SCORES`.
+    """Return one score row per row of ``features`` (all eligible customers of the period), after `contracts.outputs.score_columns`.
 
     ``themes`` maps feature to theme. The rows are in the order of ``features``.
     """
@@ -64,8 +64,7 @@ def score(
         ],
         axis=1,
     )
-    main = "probability" if TASKS[release.task].kind == "binary" else "value"
-    frame["percentile"] = frame[main].rank(pct=True, method="average") * 100
+    frame["percentile"] = frame[the_task(release.task).answer].rank(pct=True, method="average") * 100
     frame["factors"] = factors_json(by_theme)
     frame["features_hash"] = row_hashes(features)
     return frame

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from crm_pipeline.modeling.baselines import PREFIX
-from crm_pipeline.modeling.tasks import TASKS
+from crm_pipeline.modeling.tasks import task as the_task
 
 
 def as_published(
@@ -38,18 +38,15 @@ def as_published(
         customer_id, cutoff, edition, published_at, model, predicted, outcome, baseline_*; one row per scored customer,
         edition. Customers without an outcome (not eligible by today's data) keep a null one.
     """
-    binary = TASKS[task].kind == "binary"
-    happened = outcomes.set_index("customer_id")
-    value = happened["churned"].astype("float64") if binary else happened["spend"].astype("float64") * money_unit
+    of = the_task(task)
+    value = pd.Series(of.actual(outcomes, money_unit), index=outcomes["customer_id"])
     baselines = rules.set_index("customer_id")[[c for c in rules if c.startswith(PREFIX)]]
     parts = []
     for (edition, published_at), scores in editions.items():
         if not len(outcomes):
             continue
         part = scores.loc[scores["status"] == "scored", ["customer_id", "model"]].reset_index(drop=True)
-        part["predicted"] = scores.loc[scores["status"] == "scored", "probability" if binary else "value"].to_numpy(
-            "float64"
-        )
+        part["predicted"] = scores.loc[scores["status"] == "scored", of.answer].to_numpy("float64")
         part["cutoff"] = outcomes["cutoff"].iloc[0]
         part["edition"], part["published_at"] = edition, published_at
         part["outcome"] = value.reindex(part["customer_id"]).to_numpy("float64")

@@ -11,17 +11,14 @@ import pandas as pd
 
 from crm_pipeline.modeling.estimators import Context, Entry, entry
 from crm_pipeline.modeling.preprocessing import comparable_cutoffs, in_learning_order, usable_features
-from crm_pipeline.modeling.tasks import TASKS, Task
+from crm_pipeline.modeling.tasks import Task
+from crm_pipeline.modeling.tasks import task as the_task
 
 Model: TypeAlias = Any
 """A fitted `crm_pipeline.modeling.learners.base.Learner`: scikit-learn's API, ``raw``, ``attributions``, ``facts_``."""
 
-DECILES = 10
 PARALLEL_ROWS = 50_000
 """Below so many training rows a learner is faster on one thread than on several."""
-
-INTERVAL = (0.1, 0.5, 0.9)
-"""Quantiles of actual over predicted that give the low, median and high amount: an 80 % interval."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ def fit(
     Parameters
     ----------
     task, estimator : str
-        As in `TASKS` and `estimators.names`.
+        As in `tasks.tasks` and `estimators.names`.
     training : DataFrame
         One row per customer and cut-off: ``customer_id, cutoff``, the task's labels (``spend`` in money units),
         features. Other columns are ignored when they are not numeric.
@@ -70,7 +67,7 @@ def fit(
     UsageError
         If the task has no such estimator.
     """
-    one, of = entry(task, estimator), TASKS[task]
+    one, of = entry(task, estimator), the_task(task)
     rows = in_learning_order(training[training["cutoff"].isin(comparable_cutoffs(training, horizon))])
     threads = threads if len(rows) >= PARALLEL_ROWS else 1
     short = _too_little(of, one, rows)
@@ -87,7 +84,7 @@ def fit(
     model = one.build(Context(columns, seed, threads, money_unit, made))
     if isinstance(model, str):
         return Abstained(f"{estimator} was not fitted: {model}.")
-    labels = _labels(of, rows, money_unit)
+    labels = of.actual(rows, money_unit)
     model.fit(rows[columns], labels)
     model.facts_ = {"estimator": estimator, "horizon": horizon, "left_out": left_out, **_facts(of, model, rows, labels)}
     return model
@@ -142,74 +139,23 @@ def _members(one: Entry, rows: pd.DataFrame, given: Mapping[str, Model | Abstain
     return made
 
 
-def _labels(task: Task, rows: pd.DataFrame, money_unit: float) -> np.ndarray:
-    if task.kind == "binary":
-        return rows[task.label].to_numpy("int64")
-    return np.maximum(rows[task.label].to_numpy("float64"), 0) * money_unit
-
-
-def _events(task: Task, rows: pd.DataFrame) -> int:
-    """Return the rows of the rarer label (churn), or of those who bought (demand)."""
-    positive = int((rows[task.label] > 0).sum())
-    return min(positive, len(rows) - positive) if task.kind == "binary" else positive
-
-
 def _too_little(task: Task, one: Entry, rows: pd.DataFrame) -> str:
-    missing = [label for label in task.labels if label not in rows.columns]
+    missing = [column.name for column in task.labels if column.name not in rows.columns]
     if missing:
         return f"The training table has no column '{missing[0]}'."
     if len(rows) < one.rows:
         return f"{len(rows):,} training rows, at least {one.rows:,} are needed: more customers or more periods."
-    events = _events(task, rows)
-    if events < one.events:
-        what = "rows of the rarer outcome" if task.kind == "binary" else "rows with an order"
-        return f"{events:,} {what}, at least {one.events:,} are needed: more customers or more periods."
-    return ""
+    events = task.events(rows)
+    return task.too_few(events, one.events) if events < one.events else ""
 
 
 def _facts(task: Task, model: Model, rows: pd.DataFrame, labels: np.ndarray) -> dict[str, Any]:
     """Return what the model remembers of its training: how much there was, and the level around it."""
-    own = _churn_facts if task.kind == "binary" else _amount_facts
     return {
         "task": task.name,
         "rows": len(rows),
         "customers": int(rows["customer_id"].nunique()),
         "cutoffs": sorted({str(pd.Timestamp(c).date()) for c in rows["cutoff"].unique()}),
-        "events": _events(task, rows),
-        **own(model, rows, labels),
-    }
-
-
-def _churn_facts(model: Model, rows: pd.DataFrame, labels: np.ndarray) -> dict[str, Any]:
-    """Return the base rate, and how far the level of single cut-offs lay from the model (log-odds)."""
-    if not len(rows):
-        return {"rate": float("nan"), "level_spread": float("nan")}
-    from crm_pipeline.modeling.calibration import offset
-
-    raw = model.raw(rows)
-    groups = rows.groupby("cutoff", sort=True).indices.values()
-    offsets = np.array([offset(raw[at], labels[at].mean()) for at in groups])
-    spread = float(np.sqrt(np.mean(offsets**2))) if len(offsets) > 1 else float("nan")
-    return {"rate": float(labels.mean()), "level_spread": spread}
-
-
-def _amount_facts(model: Model, rows: pd.DataFrame, labels: np.ndarray) -> dict[str, Any]:
-    """Return quantiles of actual over predicted by predicted decile, and actual over expected orders."""
-    from crm_pipeline.modeling.calibration import expected_purchases
-
-    predicted = model.predict(rows)
-    edges = np.quantile(predicted, np.linspace(0, 1, DECILES + 1)[1:-1])
-    group = np.searchsorted(edges, predicted, side="right")
-    ratio = labels / np.maximum(predicted, 1e-9)
-    table = [
-        np.quantile(ratio[group == g], INTERVAL) if (group == g).any() else (0.0, 0.0, 1.0) for g in range(DECILES)
-    ]
-    expected, orders = expected_purchases(rows), rows["orders"].to_numpy("float64")
-    total = np.nansum(expected)
-    return {
-        "mean": float(labels.mean()),
-        "decile_edges": edges,
-        "ratio_quantiles": np.array(table),
-        "orders_factor": float(orders.sum() / total) if total > 0 else float("nan"),
-        "orders_per_amount": float(orders.sum() / labels.sum()) if labels.sum() > 0 else 0.0,
+        "events": task.events(rows),
+        **task.facts(model, rows, labels),
     }

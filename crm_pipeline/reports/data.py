@@ -8,6 +8,7 @@ from datetime import date
 
 import pandas as pd
 
+from crm_pipeline.modeling.tasks import tasks
 from crm_pipeline.periods import Grain
 
 
@@ -101,11 +102,11 @@ class ReportData:
 
     @property
     def tasks(self) -> list[str]:
-        """The tasks that anything is known of, churn and demand first."""
+        """The tasks that anything is known of, in the order in which tasks are shown."""
         named = set(self.champions["task"]) if "task" in self.champions else set()
         found = named | set(self.evaluation) | set(self.predictions) | set(self.track_record) | set(self.reasons)
-        order = {"churn": 0, "demand": 1}
-        return sorted(found, key=lambda task: (order.get(task, 9), task))
+        order = {name: rank for rank, name in enumerate(tasks())}
+        return sorted(found, key=lambda task: (order.get(task, len(order)), task))
 
     def champion(self, task: str) -> str | None:
         """Name of the task's champion, or None where there is none."""

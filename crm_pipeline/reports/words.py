@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from crm_pipeline.modeling.tasks import tasks
 from crm_pipeline.periods import Calendar, Grain
 
 BASELINE = "baseline_"
-AMOUNT_TASKS = frozenset({"demand", "value"})
 DASH = "–"
 
 
@@ -79,7 +79,8 @@ _BASELINES = {
 
 def is_amount(task: str) -> bool:
     """Whether the task predicts an amount rather than a probability."""
-    return task in AMOUNT_TASKS
+    known = tasks().get(task)
+    return known is not None and known.kind == "amount"
 
 
 def metric_key(metric: str) -> str:

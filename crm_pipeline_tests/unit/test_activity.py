@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crm_pipeline.modeling.tasks import task
 from crm_pipeline.periods import Calendar
 from crm_pipeline.settings import Settings
-from crm_pipeline.transforms import activity, features, lifetime, outcomes
+from crm_pipeline.transforms import activity, features, lifetime
 from crm_pipeline.transforms.columns import local_day
 from crm_pipeline_tests.unit.features_world import Order, Shape, World, connection, fetch
 
@@ -60,7 +61,7 @@ def test_the_engine_makes_the_types_that_ibis_promises():
     merged = lifetime.customers(None, con.table("activity_once"), None, {}, P)
     con.raw_sql(f"create or replace table lifetime_once as {con.compile(merged)}")
     again = lifetime.customers(con.table("lifetime_once"), con.table("activity_once"), None, {}, P)
-    sums = outcomes.demand(con.table("lifetime_once"), con.table("activity_once"), P)
+    sums = task("demand").outcome(con.table("lifetime_once"), con.table("activity_once"), P)
     kinds = ("messages", "cases", "calls", "contacts")
     others = {name: getattr(activity, name)(con.table("orders_once"), P) for name in kinds}
     known = features.customers(

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from crm_pipeline.modeling.baselines import RFM, _rfm, baseline_predictions
-from crm_pipeline.modeling.metrics import churn_metrics
+from crm_pipeline.modeling.metrics import probability_metrics
 
 TEN = pd.DataFrame({
     "customer_id": [f"c{i}" for i in range(10)],
@@ -52,7 +52,7 @@ def test_rfm_ranks_as_the_usual_rfm_does():
     table = table.assign(recency_days=known - last, order_days_all=bought.astype(float), churned=churned)
     learn, judge = table.iloc[::2], table.iloc[1::2].reset_index(drop=True)
     said = baseline_predictions("churn", learn, judge, horizon=3)["baseline_rfm"].to_numpy()
-    found = churn_metrics(judge["churned"].to_numpy(), said, np.ones((1, len(judge))), 0.5)
+    found = probability_metrics(judge["churned"].to_numpy(), said, np.ones((1, len(judge))), 0.5)
     assert found["auc"][0] > 0.7
 
 

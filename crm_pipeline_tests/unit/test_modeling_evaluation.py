@@ -6,7 +6,7 @@ from sklearn import metrics  # noqa: TID253 (the reference)
 
 from crm_pipeline.modeling.baselines import baseline_predictions
 from crm_pipeline.modeling.evaluation import COLUMNS, evaluate
-from crm_pipeline.modeling.metrics import amount_metrics, churn_metrics
+from crm_pipeline.modeling.metrics import amount_metrics, probability_metrics
 from crm_pipeline_tests.unit.modeling_world import training_table
 
 
@@ -133,7 +133,7 @@ def test_equal_predictions_are_judged_alike_whatever_the_order_of_rows():
     for order in (y, y[::-1]):
         assert amount_metrics(order, np.zeros(1_000), one)["gini"][0] == pytest.approx(0.0, abs=1e-12)
         lapsed = (order > 1).astype(float)
-        error = churn_metrics(lapsed, np.full(1_000, 0.5), one, 0.5)["calibration_error"][0]
+        error = probability_metrics(lapsed, np.full(1_000, 0.5), one, 0.5)["calibration_error"][0]
         assert error == pytest.approx(abs(lapsed.mean() - 0.5))
 
 

@@ -8,12 +8,12 @@ from crm_pipeline.modeling.explain import agreement, contributions, theme_contri
 from crm_pipeline.modeling.level import Level
 from crm_pipeline.modeling.prediction import predict
 from crm_pipeline.modeling.preprocessing import comparable_cutoffs, usable_features
-from crm_pipeline.modeling.tasks import TASKS
+from crm_pipeline.modeling.tasks import tasks
 from crm_pipeline.modeling.training import Abstained, describe, fit, trusted_types
 from crm_pipeline_tests.unit.modeling_world import THEMES, training_table
 
 OPTIONS = {"horizon": 3, "seed": 1, "threads": 1}
-EVERY = [(task, name) for task in TASKS for name in names(task)]
+EVERY = [(task, name) for task in tasks() for name in names(task)]
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def training() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def models(training):
     found = {}
-    for task in TASKS:
+    for task in tasks():
         own = {}
         for name in names(task):
             own[name] = fit(task, name, training, members=own, **OPTIONS)
@@ -161,7 +161,7 @@ def test_the_purchase_process_needs_no_training_rows(training):
 
 
 def test_scoring_nobody_gives_empty_tables(models, training):
-    for task in TASKS:
+    for task in tasks():
         assert predict(task, models[task]["average"], training.head(0)).empty
         assert contributions(task, models[task]["average"], training.head(0)).empty
 
@@ -188,7 +188,7 @@ def a_level() -> Level:
 
 
 def test_rule_9_the_level_moves_all_scores_by_one_number(models, training):
-    for task in TASKS:
+    for task in tasks():
         plain, moved = (predict(task, models[task]["average"], training, level=x).iloc[:, 0] for x in (None, a_level()))
         gap = np.log(moved / (1 - moved)) - np.log(plain / (1 - plain)) if task == "churn" else np.log(moved / plain)
         assert gap.std() < 1e-6

@@ -6,8 +6,9 @@ import ibis
 import pandas as pd
 import pytest
 
+from crm_pipeline.modeling.tasks import task, tasks
 from crm_pipeline.periods import Calendar
-from crm_pipeline.transforms import outcomes, training
+from crm_pipeline.transforms import training
 from crm_pipeline_tests.unit.features_world import fetch
 
 CUTOFF = "2019-03-01"
@@ -24,11 +25,11 @@ MONTHS = Calendar("month")
 
 
 def test_churn_and_demand_of_the_eligible():
-    churn = fetch(outcomes.churn(THEN, SINCE, CUTOFF)).set_index("customer_id").sort_index()
+    churn = fetch(task("churn").outcome(THEN, SINCE, CUTOFF)).set_index("customer_id").sort_index()
     assert churn.churned.to_dict() == {"a": 0, "b": 1, "c": 1}
     assert churn.churned.dtype == "int8"
     assert set(pd.to_datetime(churn.cutoff)) == {pd.Timestamp(CUTOFF)}
-    demand = fetch(outcomes.demand(THEN, SINCE, CUTOFF)).set_index("customer_id").sort_index()
+    demand = fetch(task("demand").outcome(THEN, SINCE, CUTOFF)).set_index("customer_id").sort_index()
     assert demand.spend.to_dict() == {"a": 150, "b": 0, "c": 0}
     assert demand.orders.to_dict() == {"a": 3, "b": 0, "c": 0}
 
@@ -69,9 +70,9 @@ def test_over_the_cap_whole_customers_are_drawn_and_the_draw_is_stable():
     assert set(matrix(known, labels, cap=101, seed=2).customer_id) != set(made.customer_id)
 
 
-@pytest.mark.parametrize("task", ["churn", "demand"])
-def test_nobody_eligible_gives_no_rows(task):
-    assert fetch(getattr(outcomes, task)(THEN.filter(False), SINCE, CUTOFF)).empty
+@pytest.mark.parametrize("name", tasks())
+def test_nobody_eligible_gives_no_rows(name):
+    assert fetch(tasks()[name].outcome(THEN.filter(False), SINCE, CUTOFF)).empty
 
 
 def test_weeks_join_on_the_monday_after():

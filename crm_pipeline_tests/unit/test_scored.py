@@ -10,10 +10,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from crm_pipeline.contracts.outputs import CUSTOMERS, SCORES, conform
+from crm_pipeline.contracts.outputs import CUSTOMERS, conform, score_columns
 from crm_pipeline.engine import Engine
 from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.lake import Lake
+from crm_pipeline.modeling.tasks import task
 from crm_pipeline.scored import explain_customer, open_scores, safe_for_spreadsheets, write_scores
 from crm_pipeline.sources.state import SourceState, write_state
 
@@ -44,7 +45,7 @@ def home(tmp_path: Path) -> Path:
     for period, risk in ((JANUARY, 0.2), (FEBRUARY, 0.4)):
         publish(lake, "scores/customers", period, scored(period, risk))
     factors = pd.DataFrame([{"customer_id": "007", "factors": json.dumps({"recency": 0.5})}])
-    publish(lake, "scores/churn", FEBRUARY, conform(factors, SCORES["churn"]))
+    publish(lake, "scores/churn", FEBRUARY, conform(factors, score_columns(task("churn").answers)))
     return tmp_path
 
 

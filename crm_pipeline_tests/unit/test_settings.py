@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from crm_pipeline.errors import UsageError
+from crm_pipeline.modeling import estimators, tasks
 from crm_pipeline.settings import BLOCKS_TO_CHOOSE, load_settings, markdown
 
 
@@ -22,7 +23,23 @@ def test_the_environment_wins_over_the_file(tmp_path, monkeypatch):
 
 def test_estimators_can_be_switched_off(tmp_path):
     (tmp_path / "crm.yaml").write_text("churn_estimators: [logistic, purchase_process]\n")
-    assert load_settings(tmp_path).estimators("churn") == ["purchase_process", "logistic"]
+    assert estimators.chosen(load_settings(tmp_path), "churn") == ["purchase_process", "logistic"]
+    (tmp_path / "crm.yaml").write_text("estimators:\n  churn: [logistic]\n")
+    assert estimators.chosen(load_settings(tmp_path), "churn") == ["logistic"]
+    assert len(estimators.chosen(load_settings(tmp_path), "demand")) > 1
+
+
+def test_the_environment_wins_over_the_file_for_estimators_too(tmp_path, monkeypatch):
+    (tmp_path / "crm.yaml").write_text("churn_estimators: [random_forest]\n")
+    monkeypatch.setenv("CRM_CHURN_ESTIMATORS", '["logistic"]')
+    assert estimators.chosen(load_settings(tmp_path), "churn") == ["logistic"]
+
+
+def everything_chosen(home: Path) -> None:
+    """What a run looks at before it plans."""
+    settings = load_settings(home)
+    for task in tasks.chosen(settings):
+        estimators.chosen(settings, task)
 
 
 @pytest.mark.parametrize(
@@ -31,8 +48,9 @@ def test_estimators_can_be_switched_off(tmp_path):
         ("horizn: 3\n", "'horizn' is no setting; known are"),
         ("horizon: -1\n", "horizon"),
         ("grain: day\n", "grain"),
-        ("tasks: [churn, uplift]\n", "tasks names 'uplift', known are churn, demand"),
-        ("churn_estimators: [magic]\n", "names 'magic'"),
+        ("tasks: [churn, uplift]\n", "name the task 'uplift'; known are churn, demand"),
+        ("churn_estimators: [magic]\n", "'churn_estimators' names 'magic', known are"),
+        ("chrn_estimators: [logistic]\n", "name the task 'chrn'"),
         (
             "demand_estimators: [linear, average]\n",
             "average is made of gradient_boosting, two_part too: add them, or leave",
@@ -49,7 +67,7 @@ def test_estimators_can_be_switched_off(tmp_path):
 def test_a_wrong_setting_is_one_sentence(tmp_path, text, words):
     (tmp_path / "crm.yaml").write_text(text)
     with pytest.raises(UsageError) as caught:
-        load_settings(tmp_path)
+        everything_chosen(tmp_path)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -11,15 +11,17 @@ from crm_pipeline.contracts.features import activity_tables, history
 from crm_pipeline.defs.common import LIBRARIES, code_version, described, horizon_words, partitions_of, reads
 from crm_pipeline.defs.io import Deferred
 from crm_pipeline.defs.project import Project
-from crm_pipeline.transforms import activity, features, lifetime, outcomes, training
+from crm_pipeline.modeling.tasks import task as the_task
+from crm_pipeline.transforms import activity, features, lifetime, training
 
 EPOCH = date(1970, 1, 1)
+TASK_MODULES = ("crm_pipeline.modeling.tasks", "crm_pipeline.transforms.outcomes", "crm_pipeline.transforms.columns")
 
 
 def feature_assets(project: Project) -> list[dg.AssetsDefinition]:
     """Return the assets from activity to the training tables."""
     names = activity_tables(project.source.tables)
-    tasks = project.settings.tasks
+    tasks = project.tasks
     return [
         *(_activity(project, name) for name in names),
         _lifetime(project, names),
@@ -162,17 +164,13 @@ def _features(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
 
 def _outcomes(project: Project, task: str) -> dg.AssetsDefinition:
     h = project.settings.horizon
-    code = code_version(
-        ["crm_pipeline.transforms.outcomes", "crm_pipeline.transforms.columns"], {"horizon": h}, LIBRARIES
-    )
-    told = {
-        "churn": f"What happened to those who could be scored {horizon_words(project)} ago: did they order nothing since?",
-        "demand": f"What those who could be scored {horizon_words(project)} ago bought since: spend and orders.",
-    }
+    code = code_version([type(the_task(task)).__module__, *TASK_MODULES], {"horizon": h}, LIBRARIES)
+    one = the_task(task)
+    told = one.outcome_told.format(ago=f"{horizon_words(project)} ago")
 
     @dg.asset(
         **described(project, f"outcomes/{task}", code, needs_complete=True),
-        description=told[task] + " Empty while the period is not complete.",
+        description=told + " Empty while the period is not complete.",
         ins={"then": reads("features/customers", (-h,)), "since": reads("activity/orders", tuple(range(1 - h, 1)))},
         partitions_def=partitions_of(project),
     )
@@ -180,7 +178,7 @@ def _outcomes(project: Project, task: str) -> dg.AssetsDefinition:
         cutoff = project.calendar.shift(context.partition_key, -h)
         complete = project.source.complete_until is not None and context.partition_key <= project.source.complete_until
         nobody = ibis.memtable([], schema={"customer_id": "string"})
-        happened = getattr(outcomes, task)(nobody if then is None else then, since, cutoff)
+        happened = one.outcome(nobody if then is None else then, since, cutoff)
         return happened if complete else happened.limit(0)
 
     return happened

@@ -14,8 +14,9 @@ from crm_pipeline.contracts.outputs import CARD, CHAMPION, EVALUATION, LEVEL, PR
 from crm_pipeline.defs.common import code_version, described, horizon_words, partitions_of, reads
 from crm_pipeline.defs.io import Deferred, LakeIOManager, Result
 from crm_pipeline.defs.project import Project
-from crm_pipeline.modeling.estimators import entry
+from crm_pipeline.modeling.estimators import chosen, entry
 from crm_pipeline.modeling.tasks import SEASONS_BACK
+from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.settings import BLOCKS_TO_CHOOSE
 from crm_pipeline.tracking import Tracked, Tracker
 
@@ -171,7 +172,7 @@ def level_asset(project: Project, task: str) -> dg.AssetsDefinition:
 def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefinition:
     """Return the step that judges the models of h periods ago on what happened since."""
     settings = project.settings
-    h, names, ago = settings.horizon, settings.estimators(task), f"{horizon_words(project)} ago"
+    h, names, ago = settings.horizon, chosen(settings, task), f"{horizon_words(project)} ago"
     used = {"horizon": h, "seed": settings.seed, "money_unit": settings.money_unit}
     modules = [
         f"crm_pipeline.modeling.{m}"
@@ -236,18 +237,18 @@ def _judge(
         return Result(conform(keys, PREDICTIONS)), Result(conform(pd.DataFrame(), EVALUATION))
     features = tables["features"].execute().sort_values("customer_id", ignore_index=True)
     happened = outcomes.set_index("customer_id").reindex(features["customer_id"])
-    value = happened["churned"] if task == "churn" else happened["spend"] * unit
-    said = keys.reindex(features.index).assign(customer_id=features["customer_id"], outcome=value.to_numpy("float64"))
+    of = the_task(task)
+    said = keys.reindex(features.index).assign(customer_id=features["customer_id"], outcome=of.actual(happened, unit))
     said["cutoff"] = date.fromisoformat(cutoff)
     level = level_from_json(tables["level"].execute()["level"].iloc[0])
     runs: dict[str, str] = {}
-    for name in settings.estimators(task):
+    for name in chosen(settings, task):
         card = tables[f"model_{name}"].execute()
         model = load_card_model(tracker, card)
         if model is not None:
             runs[name] = card["run_id"].iloc[0]
             found = predict(task, model, features, level=level, money_unit=unit)
-            said[name] = found["probability" if task == "churn" else "value"].to_numpy("float64")
+            said[name] = found[of.answer].to_numpy("float64")
     training = tables["training"].execute()
     rules = baseline_predictions(task, training, features, horizon=settings.horizon, money_unit=unit)
     said = pd.concat([said, rules.astype("float64")], axis=1)
@@ -271,7 +272,7 @@ def _log_evaluations(
 def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefinition:
     """Return the asset that decides which model of the period scores."""
     settings = project.settings
-    h, names = settings.horizon, settings.estimators(task)
+    h, names = settings.horizon, chosen(settings, task)
     back = tuple(-i * h for i in range(settings.evaluation_cutoffs))
     whole_from = project.calendar.shift(project.source.known_from("orders"), settings.year - 1)
     used = {"horizon": h, "whole_from": whole_from, "blocks": BLOCKS_TO_CHOOSE}
@@ -310,16 +311,12 @@ def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDe
 
 def task_figures(task: str, said: Any, synthetic: bool = False) -> dict[str, Any]:
     """Return the plots of a task's predictions, the fixed model first, by name."""
-    from crm_pipeline.modeling.tasks import TASKS
     from crm_pipeline.reports import plots
 
-    fixed = TASKS[task].fixed if TASKS[task].fixed in said else None
-    if task == "demand":
-        return {"demand_deciles": plots.demand_deciles(said, fixed, synthetic=synthetic)}
-    return {
-        "roc": plots.roc(said, fixed, synthetic=synthetic),
-        "calibration": plots.calibration(said, fixed, synthetic=synthetic),
-    }
+    of = the_task(task)
+    fixed = of.fixed if of.fixed in said else None
+    drawn = {"probability": ("roc", "calibration"), "amount": ("demand_deciles",)}.get(of.kind, ())
+    return {name: getattr(plots, name)(said, fixed, synthetic=synthetic) for name in drawn}
 
 
 def evaluation_plots(figures: Mapping[str, Any]) -> dict[str, Any]:
@@ -332,8 +329,8 @@ def evaluation_plots(figures: Mapping[str, Any]) -> dict[str, Any]:
 def model_assets(project: Project, io: LakeIOManager, tracker: Tracker) -> list[dg.AssetsDefinition]:
     """Return the assets of every task: one per estimator, level, evaluation and champion."""
     found = []
-    for task in project.settings.tasks:
-        found += [estimator_asset(project, io, tracker, task, name) for name in project.settings.estimators(task)]
+    for task in project.tasks:
+        found += [estimator_asset(project, io, tracker, task, name) for name in chosen(project.settings, task)]
         found += [
             level_asset(project, task),
             evaluation_asset(project, tracker, task),

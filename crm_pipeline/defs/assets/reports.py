@@ -15,12 +15,13 @@ from crm_pipeline.defs.assets.tables import UNDATED
 from crm_pipeline.defs.common import LIBRARIES, code_version, described, partitions_of, reads
 from crm_pipeline.defs.io import Deferred, Result
 from crm_pipeline.defs.project import Project
+from crm_pipeline.modeling.estimators import chosen
 
 
 def report_asset(project: Project) -> dg.AssetsDefinition:
     """Return the asset that writes one HTML page per period."""
     settings = project.settings
-    h, tasks = settings.horizon, settings.tasks
+    h, tasks = settings.horizon, project.tasks
     back = tuple(-i * h for i in range(settings.evaluation_cutoffs))
     so_far = tuple(range(-project.calendar.distance(project.source.first, project.source.last), 1))
     ins = {
@@ -35,7 +36,7 @@ def report_asset(project: Project) -> dg.AssetsDefinition:
             f"champion_{task}": reads(f"models/{task}/champion"),
             f"scored_{task}": reads(f"scores/{task}"),
             f"record_{task}": reads(f"track_record/{task}", so_far, optional=True),
-            **{f"card_{task}_{n}": reads(f"models/{task}/{n}") for n in settings.estimators(task)},
+            **{f"card_{task}_{n}": reads(f"models/{task}/{n}") for n in chosen(settings, task)},
         }
     if "churn" in tasks:
         ins["lapsed"] = reads("outcomes/churn", (-h,), optional=True)
@@ -81,7 +82,7 @@ def _write(project: Project, period: str, tables: dict[str, ibis.Table | None]) 
         "report": dg.MetadataValue.url(f"{base}/{target.name}"),
         "report_file": dg.MetadataValue.path(str(target)),
     }
-    for task in project.settings.tasks:
+    for task in project.tasks:
         if len(data.evaluation[task]):
             figure = plots.model_comparison(
                 data.evaluation[task], champion=data.champion(task), synthetic=data.synthetic
@@ -106,13 +107,13 @@ def _data(project: Project, period: str, frames: dict[str, Any], tables: dict[st
     from crm_pipeline.reports.summary import refusals, row_quality, theme_shares
 
     settings, source, calendar = project.settings, project.source, project.calendar
-    tasks = settings.tasks
+    tasks = project.tasks
     features = frames["features"]
     as_of = calendar.end_date(period)
     now = features["as_of"].map(str) == str(as_of) if len(features) else pd.Series(dtype=bool)
     earlier = features[~now] if len(features) else features
     newest = max(earlier["as_of"].map(str)) if len(earlier) else None
-    cards = [frames[f"card_{t}_{n}"] for t in tasks for n in settings.estimators(t)]
+    cards = [frames[f"card_{t}_{n}"] for t in tasks for n in chosen(settings, t)]
     return ReportData(
         source=source.name,
         period=period,

@@ -9,19 +9,19 @@ import dagster as dg
 import ibis
 
 from crm_pipeline.contracts.features import activity_tables, catalogue
-from crm_pipeline.contracts.outputs import SCORES, TRACK_RECORD, conform
+from crm_pipeline.contracts.outputs import TRACK_RECORD, conform, score_columns
 from crm_pipeline.defs.assets.models import LIBRARIES
 from crm_pipeline.defs.common import code_version, described, horizon_words, partitions_of, reads
 from crm_pipeline.defs.io import Deferred, Result
 from crm_pipeline.defs.project import Project
-from crm_pipeline.modeling.tasks import TASKS
+from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.tracking import Tracker
 from crm_pipeline.transforms import scores
 
 
 def score_assets(project: Project, tracker: Tracker) -> list[dg.AssetsDefinition]:
     """Return the assets from the scores to the report."""
-    tasks = project.settings.tasks
+    tasks = project.tasks
     return [
         *(_scores(project, tracker, task) for task in tasks),
         _customers(project),
@@ -47,14 +47,10 @@ def _scores(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefinitio
         {"currency": project.source.currency, "horizon": settings.horizon, "money_unit": settings.money_unit},
         LIBRARIES,
     )
-    what = {
-        "churn": "how likely each active customer is to lapse",
-        "demand": "what each active customer will spend and order",
-    }
 
     @dg.asset(
         **described(project, f"scores/{task}", code, kinds=("xgboost", "scikitlearn")),
-        description=f"The champion's word on {what[task]}, with reasons in words and the factors behind them.",
+        description=f"The champion's word on {the_task(task).score_told}, with reasons in words and the factors behind them.",
         ins={
             "champion": reads(f"models/{task}/champion"),
             "features": reads("features/customers"),
@@ -90,7 +86,7 @@ def _score(
         task=task,
         as_of=calendar.end_date(period),
         horizon_end=calendar.end_date(calendar.shift(period, settings.horizon)),
-        label_definition=TASKS[task].definition(settings.horizon, settings.grain),
+        label_definition=the_task(task).definition(settings.horizon, settings.grain),
         model=_text(row["champion"]),
         model_version=_text(row["model_version"]),
         run_id=run_id,
@@ -107,7 +103,10 @@ def _score(
         frame = abstain(features, release, row["reason"])
     else:
         frame = score(model, features, release, level_from_json(level["level"].iloc[0]), themes)
-    return Result(conform(frame, SCORES[task]), {"champion": release.model, "model_version": release.model_version})
+    return Result(
+        conform(frame, score_columns(the_task(task).answers)),
+        {"champion": release.model, "model_version": release.model_version},
+    )
 
 
 def _text(value: object) -> str:
@@ -125,8 +124,8 @@ def _customers(project: Project) -> dg.AssetsDefinition:
     ins: dict[str, dg.AssetIn] = {
         "lifetime": reads("lifetime/customers"),
         "orders": reads("activity/orders", year),
-        **{f"scores_{task}": reads(f"scores/{task}") for task in settings.tasks},
-        **{f"champion_{task}": reads(f"models/{task}/champion") for task in settings.tasks},
+        **{f"scores_{task}": reads(f"scores/{task}") for task in project.tasks},
+        **{f"champion_{task}": reads(f"models/{task}/champion") for task in project.tasks},
         **{name: reads(f"activity/{name}", year) for name in ("categories", "contacts") if name in names},
         "previous": reads("scores/customers", (-1,), optional=True),
     }
@@ -143,14 +142,14 @@ def _customers(project: Project) -> dg.AssetsDefinition:
 
         def compute() -> Any:
             period, calendar = context.partition_key, project.calendar
-            champions = [tables[f"champion_{task}"].execute().iloc[0] for task in settings.tasks]
+            champions = [tables[f"champion_{task}"].execute().iloc[0] for task in project.tasks]
             frame = scores.Frame(
                 calendar=calendar,
                 first=source.first,
                 period=period,
                 as_of=calendar.end_date(period),
                 horizon_end=calendar.end_date(calendar.shift(period, settings.horizon)),
-                label_definition=TASKS["churn"].definition(settings.horizon, settings.grain),
+                label_definition=the_task("churn").definition(settings.horizon, settings.grain),
                 eligibility=f"{settings.eligibility} {settings.grain}s",
                 unit=float(settings.money_unit),
                 has_cases="cases" in source.tables,

@@ -11,8 +11,9 @@ from importlib import import_module
 
 from crm_pipeline.errors import UsageError
 from crm_pipeline.modeling.estimators.entry import Context, Entry
+from crm_pipeline.settings import Settings
 
-__all__ = ["Context", "Entry", "entry", "members", "names"]
+__all__ = ["Context", "Entry", "chosen", "entry", "names", "register"]
 
 
 @cache
@@ -32,9 +33,30 @@ def names(task: str) -> list[str]:
     return [e.name for e in sorted(own, key=lambda e: (bool(e.members), e.complexity, e.name))]
 
 
-def members(task: str, name: str) -> tuple[str, ...]:
-    """Return the estimators of which one is made; empty for most."""
-    return entry(task, name).members
+def register(one: Entry) -> None:
+    """Add an estimator that lives outside this package, for this process."""
+    _entries()[one.task, one.name] = one
+
+
+def chosen(settings: Settings, task: str) -> list[str]:
+    """Return the estimators of a task that the settings have on, members before those made of them.
+
+    Raises
+    ------
+    UsageError
+        If the settings name one that the task has not, or one whose members they leave out.
+    """
+    wanted = settings.estimators.get(task, ())
+    for name in wanted:
+        if name not in names(task):
+            raise UsageError(f"Setting '{task}_estimators' names '{name}', known are {', '.join(names(task))}.")
+        missing = [member for member in entry(task, name).members if member not in wanted]
+        if missing:
+            raise UsageError(
+                f"Setting '{task}_estimators': {name} is made of {', '.join(missing)} too: "
+                f"add {'it' if len(missing) == 1 else 'them'}, or leave {name} out."
+            )
+    return [name for name in names(task) if not wanted or name in wanted]
 
 
 def entry(task: str, name: str) -> Entry:

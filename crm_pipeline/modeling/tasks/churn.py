@@ -1,0 +1,47 @@
+"""Churn: will a customer who ordered in the last year order nothing in the horizon? The task, whole; what learns it is elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ibis
+
+from crm_pipeline.contracts.outputs import Output
+from crm_pipeline.modeling.tasks.probability import ProbabilityTask
+from crm_pipeline.transforms.outcomes import bought_since
+
+
+class Churn(ProbabilityTask):
+    """No order in the next h periods."""
+
+    name = "churn"
+    rank = 0
+    question = "No order with a positive amount in the {h} after as_of, by a customer who ordered in the year before."
+    outcome_told = "What happened to those who could be scored {ago}: did they order nothing since?"
+    score_told = "how likely each active customer is to lapse"
+    labels = (Output("churned", "int8", "1: no order in the horizon after, 0: an order"),)
+    answers = (Output("probability", "float64", "probability of no order in the horizon"),)
+    fixed = "average"
+    instead = ("purchase_process",)
+    baselines = ("recency", "rfm", "purchase_process", "last_season")
+
+    def outcome(self, features_then: Any, orders_since: Any, cutoff: str) -> Any:
+        """Tell who lapsed: ``churned`` is 1 without an order."""
+        joined = bought_since(features_then, orders_since)
+        lapsed = (joined.orders.fill_null(0) == 0).cast("int8")
+        return joined.select("customer_id", cutoff=ibis.date(cutoff), churned=lapsed)
+
+    def shift(self, model: Any, raw: Any, level: Any, money_unit: float) -> float:
+        """Return the shift of the log-odds that follows from the season's log-intensity of ordering."""
+        from crm_pipeline.modeling.level import log_odds_shift
+
+        return log_odds_shift(level, model.facts_)
+
+    def rules(self, training: Any, features: Any, *, horizon: int, money_unit: float) -> Any:
+        """Return ``recency``, ``rfm``, ``purchase_process`` and ``last_season`` as probabilities."""
+        from crm_pipeline.modeling.baselines import lapse_rules
+
+        return lapse_rules(training, features, self.label)
+
+
+TASK = Churn()

@@ -1,0 +1,51 @@
+"""Demand: how much will a customer who ordered in the last year buy in the horizon? The task, whole; what learns it is elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import ibis
+
+from crm_pipeline.contracts.outputs import Output
+from crm_pipeline.modeling.tasks.amount import MAJOR, AmountTask
+from crm_pipeline.transforms.outcomes import bought_since
+
+
+class Demand(AmountTask):
+    """Spend and orders of the next h periods."""
+
+    name = "demand"
+    rank = 1
+    question = "Gross value of the orders in the {h} after as_of, among customers with an order in the year before."
+    outcome_told = "What those who could be scored {ago} bought since: spend and orders."
+    score_told = "what each active customer will spend and order"
+    labels = (
+        Output("spend", "int64", "spend in the horizon after", "money units"),
+        Output("orders", "int64", "orders in it", "orders"),
+    )
+    answers = (
+        Output("value", "float64", "expected spend in the horizon (a mean)", MAJOR),
+        Output("median", "float64", "median spend in the horizon", MAJOR),
+        Output("expected_orders", "float64", "expected orders in the horizon", "orders"),
+    )
+    fixed = "average"
+    instead = ("two_part", "purchase_process")
+    baselines = ("zero", "last_spend", "last_season", "purchase_process")
+    not_behind: ClassVar[Mapping[str, str]] = {"wape": "last_spend"}
+    within: ClassVar[Mapping[str, float]] = {"bias": 0.25}
+
+    def outcome(self, features_then: Any, orders_since: Any, cutoff: str) -> Any:
+        """Tell the spend (money units, placed orders, returns not deducted) and the orders; both 0 without an order."""
+        joined = bought_since(features_then, orders_since)
+        sums = {name: joined[name].fill_null(0).cast("int64") for name in ("spend", "orders")}
+        return joined.select("customer_id", cutoff=ibis.date(cutoff), **sums)
+
+    def rules(self, training: Any, features: Any, *, horizon: int, money_unit: float) -> Any:
+        """Return ``zero``, ``last_spend``, ``last_season`` and ``purchase_process`` in major units."""
+        from crm_pipeline.modeling.baselines import spend_rules
+
+        return spend_rules(features, horizon, money_unit)
+
+
+TASK = Demand()
