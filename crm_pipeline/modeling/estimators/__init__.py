@@ -13,7 +13,7 @@ from crm_pipeline.errors import UsageError
 from crm_pipeline.modeling.estimators.entry import Context, Entry
 from crm_pipeline.settings import Settings
 
-__all__ = ["Context", "Entry", "chosen", "entry", "names", "register"]
+__all__ = ["Context", "Entry", "chosen", "entry", "names", "register", "unregister"]
 
 
 @cache
@@ -36,6 +36,11 @@ def names(task: str) -> list[str]:
 def register(one: Entry) -> None:
     """Add an estimator that lives outside this package, for this process."""
     _entries()[one.task, one.name] = one
+
+
+def unregister(task: str, name: str) -> None:
+    """Take a registered estimator out again."""
+    del _entries()[task, name]
 
 
 def chosen(settings: Settings, task: str) -> list[str]:

@@ -15,7 +15,7 @@ from crm_pipeline.errors import UsageError
 from crm_pipeline.modeling.tasks.base import KEYS, NEVER_FEATURES, SEASONS_BACK, Task
 from crm_pipeline.settings import Settings
 
-__all__ = ["KEYS", "NEVER_FEATURES", "SEASONS_BACK", "Task", "chosen", "label_names", "register", "task", "tasks"]
+__all__ = ["KEYS", "NEVER_FEATURES", "SEASONS_BACK", "Task", "chosen", "label_names", "register", "task", "tasks", "unregister"]
 
 SHARED = ("base", "probability", "amount")
 
@@ -33,6 +33,11 @@ def _registry() -> dict[str, Task]:
 def register(one: Task) -> None:
     """Add a task that lives outside this package, for this process."""
     _registry()[one.name] = one
+
+
+def unregister(name: str) -> None:
+    """Take a registered task out again."""
+    del _registry()[name]
 
 
 def tasks() -> Mapping[str, Task]:
