@@ -15,7 +15,18 @@ from crm_pipeline.errors import UsageError
 from crm_pipeline.modeling.tasks.base import KEYS, NEVER_FEATURES, SEASONS_BACK, Task
 from crm_pipeline.settings import Settings
 
-__all__ = ["KEYS", "NEVER_FEATURES", "SEASONS_BACK", "Task", "chosen", "label_names", "register", "task", "tasks", "unregister"]
+__all__ = [
+    "KEYS",
+    "NEVER_FEATURES",
+    "SEASONS_BACK",
+    "Task",
+    "chosen",
+    "label_names",
+    "register",
+    "task",
+    "tasks",
+    "unregister",
+]
 
 SHARED = ("base", "probability", "amount")
 
