@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
-
-class Output(NamedTuple):
-    """A column that the pipeline makes; ``type`` is an Arrow type name, ``text`` for strings."""
-
-    name: str
-    type: str
-    description: str
-    unit: str = ""
+from crm_pipeline.contracts.column import Output
 
 
 def _columns(*rows: tuple[str, ...]) -> tuple[Output, ...]:

@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-import ast
-import atexit
-import functools
-import hashlib
-import importlib.util
-import json
-import os
-import sys
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -25,12 +14,6 @@ from crm_pipeline.defs.project import Project
 from crm_pipeline.lake import Dep, Graph, Node
 
 OWNERS = ["team:crm-data"]
-LIBRARIES = ("duckdb", "ibis-framework")
-"""What a table asset's content depends on beside its own code."""
-
-DIGESTS = Path(__file__).parent / "__pycache__" / f"digests-{sys.implementation.cache_tag}.json"
-"""Digests of source files, kept as Python keeps its bytecode: parsing them all would cost a third of a second a process."""
-
 LAYERS = {
     "raw": "1_raw", "clean": "2_clean", "rejects": "2_clean", "quality": "2_clean", "activity": "3_activity", "lifetime": "3_activity",
     "features": "4_features", "outcomes": "4_features", "training": "5_models", "levels": "5_models",
@@ -153,78 +136,6 @@ def _task_columns(project: Project, asset: str) -> Iterable[Any]:
 
 def _with_unit(column: Any) -> str:
     return f"{column.description} [{column.unit}]" if column.unit else column.description
-
-
-@functools.cache
-def _module_digest(module: str) -> str:
-    """Hash a module's code, or all of a package's, without comments and docstrings and without importing it."""
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        raise ValueError(f"no module {module}")
-    path = Path(spec.origin)
-    files = sorted(path.parent.rglob("*.py")) if spec.submodule_search_locations else [path]
-    return hashlib.blake2b("".join(_file_digest(f) for f in files).encode(), digest_size=12).hexdigest()
-
-
-@functools.cache
-def _file_digest(path: Path) -> str:
-    """Hash one file's code; taken from `DIGESTS` while the file's size and time are those it was made of."""
-    stat = path.stat()
-    stamp = f"{stat.st_size}:{stat.st_mtime_ns}"
-    known = _known_digests()
-    if known.get(str(path), ("", ""))[0] != stamp:
-        known[str(path)] = (stamp, hashlib.blake2b(_bare(path).encode(), digest_size=12).hexdigest())
-    return known[str(path)][1]
-
-
-@functools.cache
-def _known_digests() -> dict[str, tuple[str, str]]:
-    """Return the digests of earlier processes; what this one adds is written at its end, where it may write."""
-    found: dict[str, tuple[str, str]] = {}
-    with suppress(OSError, ValueError):
-        found = {path: tuple(entry) for path, entry in json.loads(DIGESTS.read_text(encoding="utf-8")).items()}
-    atexit.register(_keep_digests, dict(found))
-    return found
-
-
-def _keep_digests(before: dict[str, tuple[str, str]]) -> None:
-    found = _known_digests()
-    if found == before:
-        return
-    temporary = DIGESTS.with_suffix(f".{os.getpid()}")
-    with suppress(OSError):
-        temporary.parent.mkdir(exist_ok=True)
-        temporary.write_text(json.dumps(found), encoding="utf-8")
-        os.replace(temporary, DIGESTS)
-
-
-def _bare(path: Path) -> str:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if (
-            isinstance(body, list)
-            and body
-            and isinstance(body[0], ast.Expr)
-            and isinstance(body[0].value, ast.Constant)
-        ):
-            body[0].value.value = ""
-    return ast.dump(tree)
-
-
-def code_version(
-    modules: Iterable[str], settings: Mapping[str, Any] | None = None, libraries: Iterable[str] = ()
-) -> str:
-    """Return the version of a step's code: its modules' source, the settings it uses, the libraries that matter."""
-    parts = [_module_digest(m) for m in sorted(set(modules))]
-    parts += [f"{name}={value!r}" for name, value in sorted((settings or {}).items())]
-    parts += [f"{name}=={_library_version(name)}" for name in sorted(libraries)]
-    return hashlib.blake2b("\n".join(parts).encode(), digest_size=8).hexdigest()
-
-
-@functools.cache
-def _library_version(name: str) -> str:
-    return version(name)
 
 
 def graph_of(assets: Iterable[dg.AssetsDefinition], project: Project) -> Graph:

@@ -21,8 +21,9 @@ not applied, and the sentence says so. `benchmarks.levels` compares the rule wit
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -77,6 +78,16 @@ class Level:
             return 0.0
         shift = self.weight * (self.season - float(np.log(known[1] / known[0])))
         return float(np.clip(shift, -LARGEST_SHIFT, LARGEST_SHIFT))
+
+
+def level_to_json(level: Level) -> str:
+    """Return a level as JSON text."""
+    return json.dumps(asdict(level))
+
+
+def level_from_json(text: str) -> Level:
+    """Read what `level_to_json` wrote."""
+    return Level(**json.loads(text))
 
 
 class _History:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -91,13 +90,3 @@ def row_hashes(features: pd.DataFrame) -> pd.Series:
     """Return a hash of each customer's features as 16 hexadecimal digits; the same for equal values."""
     numbers = pd.util.hash_pandas_object(features, index=False).to_numpy()
     return pd.Series(np.char.mod("%016x", numbers.astype(np.uint64)), index=features.index)
-
-
-def level_to_json(level: Level) -> str:
-    """Return a level as JSON text."""
-    return json.dumps(asdict(level))
-
-
-def level_from_json(text: str) -> Level:
-    """Read what `level_to_json` wrote."""
-    return Level(**json.loads(text))

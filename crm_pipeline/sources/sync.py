@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from types import ModuleType
 
-from crm_pipeline.contracts import canonical, core
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.core import TableContract
 from crm_pipeline.engine import storage_error
@@ -17,8 +14,7 @@ from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.lake import Lake
 from crm_pipeline.periods import Calendar
 from crm_pipeline.settings import Settings
-from crm_pipeline.sources import extras, findings, lines, mapping, reading, split
-from crm_pipeline.sources import records as record_reader
+from crm_pipeline.sources import extras, findings, lines, reading
 from crm_pipeline.sources.files import Progress, Reader
 from crm_pipeline.sources.index import Index, Record, TableIndex, load_index, save_index
 from crm_pipeline.sources.publishing import publish_table
@@ -27,9 +23,10 @@ from crm_pipeline.sources.spec import REQUIRED_TABLES, Entry, Source
 from crm_pipeline.sources.split import EPOCH, Terms
 from crm_pipeline.sources.state import SourceState, write_state
 from crm_pipeline.sources.vanished import vanished
+from crm_pipeline.versions import modules_version
 
-CODE: tuple[ModuleType, ...] = (canonical, core, findings, mapping, reading, record_reader, split)
-"""The modules whose change makes every file be read again."""
+READING = tuple(f"crm_pipeline.{name}" for name in ("sources.files", "sources.findings", "contracts.canonical"))
+"""What reads a file into raw rows: a change of it, or of what it imports, makes every file be read again."""
 
 
 @dataclass
@@ -245,7 +242,7 @@ class _Sync:
     def _key(self, name: str, number: int, entry: Entry, times: str) -> str:
         model, settings = self.source.model, self.settings
         parts = [
-            _code_digest(),
+            modules_version(READING),
             name,
             number,
             entry.model_dump_json(exclude={"files"}),
@@ -335,10 +332,6 @@ class _Sync:
             spans=found.tables,
             grain=self.settings.grain,
         )
-
-
-def _code_digest() -> str:
-    return _hash(*(inspect.getsource(module) for module in CODE))
 
 
 def _hash(*parts: object) -> str:

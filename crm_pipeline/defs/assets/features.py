@@ -8,14 +8,14 @@ import dagster as dg
 import ibis
 
 from crm_pipeline.contracts.features import activity_tables, history
-from crm_pipeline.defs.common import LIBRARIES, code_version, described, horizon_words, partitions_of, reads
+from crm_pipeline.defs.common import described, horizon_words, partitions_of, reads
 from crm_pipeline.defs.io import Deferred
 from crm_pipeline.defs.project import Project
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.transforms import activity, features, lifetime, training
+from crm_pipeline.versions import code_version
 
 EPOCH = date(1970, 1, 1)
-TASK_MODULES = ("crm_pipeline.modeling.tasks", "crm_pipeline.transforms.outcomes", "crm_pipeline.transforms.columns")
 
 
 def feature_assets(project: Project) -> list[dg.AssetsDefinition]:
@@ -34,11 +34,7 @@ def feature_assets(project: Project) -> list[dg.AssetsDefinition]:
 
 
 def _activity(project: Project, name: str) -> dg.AssetsDefinition:
-    code = code_version(
-        ["crm_pipeline.transforms.activity", "crm_pipeline.transforms.columns"],
-        {"timezone": project.source.timezone},
-        LIBRARIES,
-    )
+    code = code_version(_activity, {"timezone": project.source.timezone})
     ins = {"events": reads("clean/order_lines" if name == "categories" else f"clean/{name}")}
     if name == "categories":
         ins["products"] = reads("clean/products", whole=True)
@@ -74,7 +70,7 @@ def _lifetime(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
     ins = {"previous": reads("lifetime/customers", (-1,)), **{n: reads(f"activity/{n}") for n in merged}}
     if "customers" in project.source.tables:
         ins["customers"] = reads("clean/customers")
-    code = code_version(["crm_pipeline.transforms.lifetime", "crm_pipeline.transforms.columns"], {}, LIBRARIES)
+    code = code_version(_lifetime, {})
 
     @dg.asset(
         **described(project, "lifetime/customers", code),
@@ -93,7 +89,7 @@ def _lifetime(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
 def _purchase_process(project: Project) -> dg.AssetsDefinition:
     settings = project.settings
     used = {"horizon": settings.horizon, "sample": settings.process_sample, "seed": settings.seed}
-    code = code_version(["crm_pipeline.modeling.purchase_process"], used, (*LIBRARIES, "scipy", "numpy"))
+    code = code_version(_purchase_process, used)
 
     @dg.asset(
         **described(project, "features/purchase_process", code, kinds=("numpy",)),
@@ -129,11 +125,7 @@ def _features(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
     begins = {n: project.source.known_from("order_lines" if n == "categories" else n) for n in names}
     used = {"windows": settings.windows, "horizon": settings.horizon, "eligibility": settings.eligibility,
             "timezone": project.source.timezone, "begins": sorted(begins.items())}  # fmt: skip
-    code = code_version(
-        ["crm_pipeline.transforms.features", "crm_pipeline.contracts.features", "crm_pipeline.transforms.columns"],
-        used,
-        LIBRARIES,
-    )
+    code = code_version(_features, used)
 
     @dg.asset(
         **described(project, "features/customers", code),
@@ -164,7 +156,7 @@ def _features(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
 
 def _outcomes(project: Project, task: str) -> dg.AssetsDefinition:
     h = project.settings.horizon
-    code = code_version([type(the_task(task)).__module__, *TASK_MODULES], {"horizon": h}, LIBRARIES)
+    code = code_version(_outcomes, {"horizon": h}, also=[type(the_task(task)).__module__])
     one = the_task(task)
     told = one.outcome_told.format(ago=f"{horizon_words(project)} ago")
 
@@ -187,8 +179,7 @@ def _outcomes(project: Project, task: str) -> dg.AssetsDefinition:
 def _purchases(project: Project) -> dg.AssetsDefinition:
     settings, calendar, h = project.settings, project.calendar, project.settings.horizon
     used = {"horizon": h, "eligibility": settings.eligibility, "sample": settings.process_sample, "seed": settings.seed}
-    modules = ["crm_pipeline.modeling.purchases", "crm_pipeline.modeling.purchase_process"]
-    code = code_version(modules, used, (*LIBRARIES, "scipy", "numpy"))
+    code = code_version(_purchases, used)
 
     @dg.asset(
         **described(project, "outcomes/purchases", code, kinds=("numpy",), needs_complete=True),
@@ -228,9 +219,7 @@ def _purchases(project: Project) -> dg.AssetsDefinition:
 def _training(project: Project, task: str) -> dg.AssetsDefinition:
     settings = project.settings
     back = [i * settings.training_stride for i in range(settings.training_cutoffs)]
-    code = code_version(
-        ["crm_pipeline.transforms.training"], {"rows": settings.training_rows, "seed": settings.seed}, LIBRARIES
-    )
+    code = code_version(_training, {"rows": settings.training_rows, "seed": settings.seed})
 
     @dg.asset(
         **described(project, f"training/{task}", code),

@@ -11,7 +11,7 @@ import dagster as dg
 import ibis
 
 from crm_pipeline.contracts.outputs import CARD, CHAMPION, EVALUATION, LEVEL, PREDICTIONS, conform
-from crm_pipeline.defs.common import code_version, described, horizon_words, partitions_of, reads
+from crm_pipeline.defs.common import described, horizon_words, partitions_of, reads
 from crm_pipeline.defs.io import Deferred, LakeIOManager, Result
 from crm_pipeline.defs.project import Project
 from crm_pipeline.modeling.estimators import chosen, entry
@@ -19,12 +19,7 @@ from crm_pipeline.modeling.tasks import SEASONS_BACK
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.settings import BLOCKS_TO_CHOOSE
 from crm_pipeline.tracking import Tracked, Tracker
-
-LEARNING = (
-    "crm_pipeline.modeling.training", "crm_pipeline.modeling.preprocessing", "crm_pipeline.modeling.calibration",
-    "crm_pipeline.modeling.tasks", "crm_pipeline.modeling.learners",
-)  # fmt: skip
-LIBRARIES = ("scikit-learn", "xgboost", "numpy", "scipy")
+from crm_pipeline.versions import code_version
 
 
 def estimator_asset(project: Project, io: LakeIOManager, tracker: Tracker, task: str, name: str) -> dg.AssetsDefinition:
@@ -36,7 +31,7 @@ def estimator_asset(project: Project, io: LakeIOManager, tracker: Tracker, task:
         "threads": settings.threads,
         "money_unit": settings.money_unit,
     }
-    code = code_version([*LEARNING, of.build.__module__], used, LIBRARIES)
+    code = code_version(estimator_asset, used, also=[of.build.__module__, type(the_task(task)).__module__])
     asset = f"models/{task}/{name}"
 
     @dg.asset(
@@ -132,8 +127,7 @@ def level_asset(project: Project, task: str) -> dg.AssetsDefinition:
     settings = project.settings
     back, first = tuple(range(-(SEASONS_BACK + 1) * settings.year, 1)), project.source.known_from("orders")
     used = {"horizon": settings.horizon, "year": settings.year, "first": first}
-    modules = [f"crm_pipeline.modeling.{m}" for m in ("level", "purchases", "calibration", "tasks")]
-    code = code_version(modules, used, ("numpy", "pandas"))
+    code = code_version(level_asset, used)
 
     @dg.asset(
         **described(project, f"levels/{task}", code, kinds=("pandas",)),
@@ -148,9 +142,8 @@ def level_asset(project: Project, task: str) -> dg.AssetsDefinition:
         def compute() -> Any:
             import pandas as pd
 
-            from crm_pipeline.modeling.level import season_level
+            from crm_pipeline.modeling.level import level_to_json, season_level
             from crm_pipeline.modeling.purchases import EXPECTED_FROM, expected_of
-            from crm_pipeline.modeling.scoring import level_to_json
 
             level = season_level(
                 purchases.execute(),
@@ -174,11 +167,7 @@ def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.Assets
     settings = project.settings
     h, names, ago = settings.horizon, chosen(settings, task), f"{horizon_words(project)} ago"
     used = {"horizon": h, "seed": settings.seed, "money_unit": settings.money_unit}
-    modules = [
-        f"crm_pipeline.modeling.{m}"
-        for m in ("evaluation", "metrics", "baselines", "prediction", "level", "calibration")
-    ]
-    code = code_version(modules, used, LIBRARIES)
+    code = code_version(evaluation_asset, used, also=[type(the_task(task)).__module__])
     told = {
         f"evaluation/{task}_predictions": f"What each model and baseline of {ago} said of each customer, beside what happened.",
         f"evaluation/{task}": f"How well the {task} models of {ago} foretold the time since, beside the baselines.",
@@ -219,8 +208,8 @@ def _judge(
 
     from crm_pipeline.modeling.baselines import baseline_predictions
     from crm_pipeline.modeling.evaluation import evaluate
+    from crm_pipeline.modeling.level import level_from_json
     from crm_pipeline.modeling.prediction import predict
-    from crm_pipeline.modeling.scoring import level_from_json
     from crm_pipeline.reports import plots
 
     settings = project.settings
@@ -276,7 +265,7 @@ def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDe
     back = tuple(-i * h for i in range(settings.evaluation_cutoffs))
     whole_from = project.calendar.shift(project.source.known_from("orders"), settings.year - 1)
     used = {"horizon": h, "whole_from": whole_from, "blocks": BLOCKS_TO_CHOOSE}
-    code = code_version(["crm_pipeline.modeling.promotion", "crm_pipeline.modeling.tasks"], used, ())
+    code = code_version(champion_asset, used, also=[type(the_task(task)).__module__])
 
     @dg.asset(
         **described(project, f"models/{task}/champion", code, kinds=("mlflow",)),

@@ -12,10 +12,13 @@ from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.features import catalogue
 from crm_pipeline.contracts.outputs import REPORT, conform
 from crm_pipeline.defs.assets.tables import UNDATED
-from crm_pipeline.defs.common import LIBRARIES, code_version, described, partitions_of, reads
+from crm_pipeline.defs.common import described, partitions_of, reads
 from crm_pipeline.defs.io import Deferred, Result
 from crm_pipeline.defs.project import Project
 from crm_pipeline.modeling.estimators import chosen
+from crm_pipeline.versions import code_version
+
+TEMPLATES = Path(__file__).parents[2] / "reports" / "templates"
 
 
 def report_asset(project: Project) -> dg.AssetsDefinition:
@@ -44,7 +47,7 @@ def report_asset(project: Project) -> dg.AssetsDefinition:
     source = project.source
     used = {"currency": source.currency, "synthetic": source.synthetic, "timezone": source.timezone,
             "tables": sorted(source.tables), "eligibility": settings.eligibility}  # fmt: skip
-    code = code_version(["crm_pipeline.reports"], used, (*LIBRARIES, "matplotlib", "jinja2"))
+    code = code_version(report_asset, used, files=sorted(TEMPLATES.iterdir()))
 
     @dg.asset(
         **described(project, "reports/period", code, kinds=("html",)),

@@ -10,13 +10,13 @@ import ibis
 
 from crm_pipeline.contracts.features import activity_tables, catalogue
 from crm_pipeline.contracts.outputs import TRACK_RECORD, conform, score_columns
-from crm_pipeline.defs.assets.models import LIBRARIES
-from crm_pipeline.defs.common import code_version, described, horizon_words, partitions_of, reads
+from crm_pipeline.defs.common import described, horizon_words, partitions_of, reads
 from crm_pipeline.defs.io import Deferred, Result
 from crm_pipeline.defs.project import Project
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.tracking import Tracker
 from crm_pipeline.transforms import scores
+from crm_pipeline.versions import code_version
 
 
 def score_assets(project: Project, tracker: Tracker) -> list[dg.AssetsDefinition]:
@@ -31,22 +31,8 @@ def score_assets(project: Project, tracker: Tracker) -> list[dg.AssetsDefinition
 
 def _scores(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefinition:
     settings = project.settings
-    modules = [
-        "scoring",
-        "prediction",
-        "explain",
-        "reasons",
-        "phrases",
-        "level",
-        "calibration",
-        "preprocessing",
-        "tasks",
-    ]
-    code = code_version(
-        [f"crm_pipeline.modeling.{m}" for m in modules],
-        {"currency": project.source.currency, "horizon": settings.horizon, "money_unit": settings.money_unit},
-        LIBRARIES,
-    )
+    used = {"currency": project.source.currency, "horizon": settings.horizon, "money_unit": settings.money_unit}
+    code = code_version(_scores, used, also=[type(the_task(task)).__module__])
 
     @dg.asset(
         **described(project, f"scores/{task}", code, kinds=("xgboost", "scikitlearn")),
@@ -77,7 +63,8 @@ def _score(
     run_id: str,
     tables: tuple[ibis.Table, ibis.Table, ibis.Table],
 ) -> Result:
-    from crm_pipeline.modeling.scoring import Release, abstain, level_from_json, score
+    from crm_pipeline.modeling.level import level_from_json
+    from crm_pipeline.modeling.scoring import Release, abstain, score
 
     champion, features, level = (table.execute() for table in tables)
     settings, calendar = project.settings, project.calendar
@@ -120,7 +107,7 @@ def _customers(project: Project) -> dg.AssetsDefinition:
     year = tuple(range(1 - settings.year, 1))
     used = {"eligibility": settings.eligibility, "horizon": settings.horizon, "money_unit": settings.money_unit,
             "timezone": source.timezone, "has_cases": "cases" in source.tables}  # fmt: skip
-    code = code_version(["crm_pipeline.transforms.scores"], used, ("duckdb", "ibis-framework"))
+    code = code_version(_customers, used)
     ins: dict[str, dg.AssetIn] = {
         "lifetime": reads("lifetime/customers"),
         "orders": reads("activity/orders", year),
@@ -178,9 +165,8 @@ def _customers(project: Project) -> dg.AssetsDefinition:
 
 def _track_record(project: Project, task: str) -> dg.AssetsDefinition:
     h = project.settings.horizon
-    code = code_version(
-        ["crm_pipeline.modeling.track_record"], {"horizon": h, "money_unit": project.settings.money_unit}, ()
-    )
+    used = {"horizon": h, "money_unit": project.settings.money_unit}
+    code = code_version(_track_record, used, also=[type(the_task(task)).__module__])
     asset = f"scores/{task}"
 
     @dg.asset(

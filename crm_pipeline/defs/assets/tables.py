@@ -6,10 +6,11 @@ import dagster as dg
 import ibis
 
 from crm_pipeline.contracts.canonical import CANONICAL
-from crm_pipeline.defs.common import LIBRARIES, code_version, described, partitions_of, reads
+from crm_pipeline.defs.common import described, partitions_of, reads
 from crm_pipeline.defs.io import Adopted, LakeIOManager
 from crm_pipeline.defs.project import Project
 from crm_pipeline.transforms import cleaning, quality
+from crm_pipeline.versions import code_version
 
 UNDATED = ("products",)
 """Tables without an event time: one partition for all periods."""
@@ -34,11 +35,13 @@ def _table(project: Project, io: LakeIOManager, name: str) -> dg.AssetsDefinitio
     lines_of_orders = name == "order_lines" and "orders" in source.tables
     amount_of_lines = name == "orders" and "amount" not in source.tables[name] and "order_lines" in source.tables
     also = ["raw/order_lines"] if amount_of_lines else []
-    code = code_version(
-        ["crm_pipeline.transforms.cleaning", "crm_pipeline.contracts.canonical", "crm_pipeline.contracts.core"],
-        {"currency": source.currency, "money_unit": settings.money_unit, "columns": source.tables[name], "also": also},
-        LIBRARIES,
-    )
+    used = {
+        "currency": source.currency,
+        "money_unit": settings.money_unit,
+        "columns": source.tables[name],
+        "also": also,
+    }
+    code = code_version(_table, used)
     keys = {layer: dg.AssetKey([layer, name]) for layer in ("raw", "clean", "rejects")}
     upstream = {dg.AssetKey(["clean", "orders"])} if lines_of_orders else set()
 
@@ -72,7 +75,7 @@ def _table(project: Project, io: LakeIOManager, name: str) -> dg.AssetsDefinitio
 
 
 def _derived_orders(project: Project) -> dg.AssetsDefinition:
-    code = code_version(["crm_pipeline.transforms.cleaning"], {}, LIBRARIES)
+    code = code_version(_derived_orders, {})
 
     @dg.asset(
         **described(project, "clean/orders", code),
@@ -89,7 +92,7 @@ def _derived_orders(project: Project) -> dg.AssetsDefinition:
 def _counts(project: Project) -> dg.AssetsDefinition:
     names = [name for name in project.source.tables if name not in UNDATED]
     layers = ("raw", "clean", "rejects")
-    code = code_version(["crm_pipeline.transforms.quality"], {}, LIBRARIES)
+    code = code_version(_counts, {})
 
     @dg.asset(
         **described(project, "quality/rows", code),

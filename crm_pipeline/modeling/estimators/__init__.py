@@ -8,10 +8,13 @@ from __future__ import annotations
 import pkgutil
 from functools import cache
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from crm_pipeline.errors import UsageError
 from crm_pipeline.modeling.estimators.entry import Context, Entry
-from crm_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from crm_pipeline.settings import Settings
 
 __all__ = ["Context", "Entry", "chosen", "entry", "names", "register", "unregister"]
 

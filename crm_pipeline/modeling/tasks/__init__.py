@@ -10,10 +10,13 @@ import pkgutil
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from crm_pipeline.errors import UsageError
 from crm_pipeline.modeling.tasks.base import KEYS, NEVER_FEATURES, SEASONS_BACK, Task
-from crm_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from crm_pipeline.settings import Settings
 
 __all__ = [
     "KEYS",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from crm_pipeline.contracts.outputs import Output
+from crm_pipeline.contracts.column import Output
 from crm_pipeline.modeling.tasks.base import Task
 
 MAJOR = "major currency units"

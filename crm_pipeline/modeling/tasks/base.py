@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from crm_pipeline.contracts.outputs import Output
+from crm_pipeline.contracts.column import Output
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,7 +6,7 @@ from typing import Any
 
 import ibis
 
-from crm_pipeline.contracts.outputs import Output
+from crm_pipeline.contracts.column import Output
 from crm_pipeline.modeling.tasks.probability import ProbabilityTask
 from crm_pipeline.transforms.outcomes import bought_since
 

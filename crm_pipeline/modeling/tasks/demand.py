@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import ibis
 
-from crm_pipeline.contracts.outputs import Output
+from crm_pipeline.contracts.column import Output
 from crm_pipeline.modeling.tasks.amount import MAJOR, AmountTask
 from crm_pipeline.transforms.outcomes import bought_since
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from crm_pipeline.contracts.outputs import Output
+from crm_pipeline.contracts.column import Output
 from crm_pipeline.modeling.tasks.base import Task
 
 NORMAL_80 = 1.2815515655446004
