@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: setup demo test browser unit ui bench check clean lock
+.PHONY: setup demo test browser unit ui bench check quick clean lock
 
 setup: $(STAMP)
 
@@ -39,11 +39,13 @@ ui: setup
 bench: setup
 	$(BIN)/python -m benchmarks
 
-check: setup
+quick: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check: quick
+	$(BIN)/mypy
 	$(BIN)/python -c "import crm_pipeline.definitions as d; d.defs()"
 
 clean:
