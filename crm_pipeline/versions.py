@@ -119,6 +119,7 @@ def _is_module(name: str) -> bool:
     return False
 
 
+@functools.cache
 def _installed(name: str) -> str:
     with suppress(PackageNotFoundError):
         return version(DISTRIBUTIONS.get(name, name))
@@ -134,14 +135,23 @@ def _code(name: str) -> Code:
     path = _ours(name)
     if path is None:
         raise ValueError(f"no module {name}")
+
+    def look() -> tuple[str, set[str]]:
+        tree = _bare(path)
+        return ast.dump(tree), _imports(tree)
+
+    return _kept(str(path), path, look)
+
+
+def _kept(key: str, path: Path, look: Callable[[], tuple[str, set[str]]]) -> Code:
+    """Return what ``look`` says of a file (code, imports); from `CACHE` while the file's size and time are the same."""
     stat = path.stat()
     stamp = f"{stat.st_size}:{stat.st_mtime_ns}"
-    known = _cache()
-    entry = known.get(str(path))
+    entry = _cache().get(key)
     if entry is None or entry[0] != stamp:
-        tree = _bare(path)
-        digest = hashlib.blake2b(ast.dump(tree).encode(), digest_size=12).hexdigest()
-        entry = known[str(path)] = [stamp, digest, sorted(_imports(tree))]
+        text, imports = look()
+        digest = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+        entry = _cache()[key] = [stamp, digest, sorted(imports)]
     return Code(entry[1], tuple(entry[2]))
 
 
@@ -194,9 +204,17 @@ def _bare(path: Path) -> ast.Module:
 # -- one function --------------------------------------------------------------------------------------
 
 
-def _of_function(step: Callable[..., Any]) -> tuple[str, set[str]]:
+@functools.cache
+def _of_function(step: Callable[..., Any]) -> Code:
     """Return the code of a function with what it uses of its module, and the modules that these import."""
-    tree = _parsed(step.__module__)
+    spec = importlib.util.find_spec(step.__module__)
+    if spec is None or spec.origin is None:
+        raise ValueError(f"no module {step.__module__}")
+    path = Path(spec.origin)
+    return _kept(f"{path}::{step.__name__}", path, lambda: _used_by(_parsed(path), step.__name__))
+
+
+def _used_by(tree: ast.Module, function: str) -> tuple[str, set[str]]:
     defined: dict[str, ast.stmt] = {}
     bound: dict[str, str] = {}
     for node in tree.body:
@@ -208,7 +226,7 @@ def _of_function(step: Callable[..., Any]) -> tuple[str, set[str]]:
         else:
             bound |= _bindings(node)
     seen: set[str] = set()
-    waiting, used = [step.__name__], set()
+    waiting, used = [function], set()
     while waiting:
         name = waiting.pop()
         if name in seen or name not in defined:
@@ -218,16 +236,12 @@ def _of_function(step: Callable[..., Any]) -> tuple[str, set[str]]:
         names = {n.id for n in ast.walk(defined[name]) if isinstance(n, ast.Name)}
         used |= {bound[n] for n in names if n in bound}
         waiting += names
-    code = "\n".join(ast.dump(defined[name]) for name in sorted(seen))
-    return hashlib.blake2b(code.encode(), digest_size=12).hexdigest(), used
+    return "\n".join(ast.dump(defined[name]) for name in sorted(seen)), used
 
 
 @functools.cache
-def _parsed(module: str) -> ast.Module:
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        raise ValueError(f"no module {module}")
-    return _bare(Path(spec.origin))
+def _parsed(path: Path) -> ast.Module:
+    return _bare(path)
 
 
 # -- between processes ---------------------------------------------------------------------------------
