@@ -35,7 +35,7 @@ ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 def company(customers: int) -> Path:
     """Return the folder of a made-up company of so many customers; made at first use."""
-    from crm_pipeline.sources.sample import write_company
+    from crm_pipeline.sample import write_company
 
     folder = OUT / f"company_{customers}"
     if not (folder / "truth" / "summary.json").exists():

@@ -51,7 +51,7 @@ def sample(
 ) -> None:
     """Make a company with known truths (synthetic data)."""
     from crm_pipeline.console import show_sample
-    from crm_pipeline.sources.sample import write_company
+    from crm_pipeline.sample import write_company
 
     show_sample(
         out,
@@ -70,8 +70,8 @@ def check(
 ) -> None:
     """Data readiness: what was found, what is refused and why, which tasks can run."""
     from crm_pipeline.console import show_json, show_readiness
+    from crm_pipeline.readiness import readiness
     from crm_pipeline.settings import load_settings
-    from crm_pipeline.sources.readiness import readiness
     from crm_pipeline.sources.spec import load_source
 
     found = readiness(load_source(source, files), load_settings(home))

@@ -80,7 +80,7 @@ def show_sample(folder: Path, facts: dict[str, Any]) -> None:
 
 def show_readiness(readiness: Any) -> None:
     """Print the data-readiness report."""
-    from crm_pipeline.sources.readiness import render_readiness
+    from crm_pipeline.readiness import render_readiness
 
     out.print(render_readiness(readiness))
 

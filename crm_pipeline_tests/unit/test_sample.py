@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from crm_pipeline.errors import UsageError
-from crm_pipeline.sources.sample import company, write_company
-from crm_pipeline.sources.sample.grid import make_grid
+from crm_pipeline.sample import company, write_company
+from crm_pipeline.sample.grid import make_grid
 
 
 def _hashes(folder: Path) -> dict[str, str]:

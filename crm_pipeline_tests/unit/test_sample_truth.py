@@ -7,12 +7,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from crm_pipeline.sources.sample import write_company
-from crm_pipeline.sources.sample.crm import BAD_ORDER
-from crm_pipeline.sources.sample.grid import make_grid
-from crm_pipeline.sources.sample.history import live
-from crm_pipeline.sources.sample.oracle import auc, foresee
-from crm_pipeline.sources.sample.process import draw_people, draw_products
+from crm_pipeline.sample import write_company
+from crm_pipeline.sample.crm import BAD_ORDER
+from crm_pipeline.sample.grid import make_grid
+from crm_pipeline.sample.history import live
+from crm_pipeline.sample.oracle import auc, foresee
+from crm_pipeline.sample.process import draw_people, draw_products
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from crm_pipeline.sources.sample.grid import Grid
-from crm_pipeline.sources.sample.process import (
+from crm_pipeline.sample.grid import Grid
+from crm_pipeline.sample.process import (
     APPETITE_NEW,
     BAD_ORDER_DROP,
     CASE_IF_BAD,

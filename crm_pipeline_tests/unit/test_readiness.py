@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crm_pipeline.readiness import readiness, render_readiness
+from crm_pipeline.readiness.horizon import comebacks, proposed
+from crm_pipeline.readiness.tasks import Facts, tasks
 from crm_pipeline.settings import Settings
-from crm_pipeline.sources.horizon import comebacks, proposed
-from crm_pipeline.sources.readiness import readiness, render_readiness
 from crm_pipeline.sources.spec import load_source
-from crm_pipeline.sources.tasks import Facts, tasks
 from crm_pipeline_tests.unit.sources_world import ORDERS, World, tables
 
 

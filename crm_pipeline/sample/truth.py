@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from crm_pipeline.sources.sample.columns import instants
-from crm_pipeline.sources.sample.grid import Grid
-from crm_pipeline.sources.sample.history import History, Moment
-from crm_pipeline.sources.sample.oracle import auc, foresee, outcomes
-from crm_pipeline.sources.sample.process import People, leave_rate, order_rate
+from crm_pipeline.sample.columns import instants
+from crm_pipeline.sample.grid import Grid
+from crm_pipeline.sample.history import History, Moment
+from crm_pipeline.sample.oracle import auc, foresee, outcomes
+from crm_pipeline.sample.process import People, leave_rate, order_rate
 
 TRUTH_CUSTOMERS = 20_000  # oracle and states are kept for the first so many customers, who are like all others
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from crm_pipeline.sources.sample.columns import ids, instants, join, money, seconds_to_instants, words
-from crm_pipeline.sources.sample.grid import Grid
-from crm_pipeline.sources.sample.history import History
-from crm_pipeline.sources.sample.process import (
+from crm_pipeline.sample.columns import ids, instants, join, money, seconds_to_instants, words
+from crm_pipeline.sample.grid import Grid
+from crm_pipeline.sample.history import History
+from crm_pipeline.sample.process import (
     CATEGORIES,
     DISCOUNTS,
     FAVOURITE,

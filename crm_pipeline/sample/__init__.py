@@ -1,5 +1,5 @@
 """The made-up sample company: a hidden process with known truths, written as files. Nothing here reads a source."""
 
-from crm_pipeline.sources.sample.company import write_company
+from crm_pipeline.sample.company import write_company
 
 __all__ = ["write_company"]

@@ -10,10 +10,10 @@ from datetime import datetime, time, timedelta
 import numpy as np
 import pyarrow as pa
 
-from crm_pipeline.sources.sample.columns import ids, instants, join, words
-from crm_pipeline.sources.sample.grid import Grid
-from crm_pipeline.sources.sample.history import History
-from crm_pipeline.sources.sample.process import People
+from crm_pipeline.sample.columns import ids, instants, join, words
+from crm_pipeline.sample.grid import Grid
+from crm_pipeline.sample.history import History
+from crm_pipeline.sample.process import People
 
 REGIONS = (
     ("DE", "north", 0.05),

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from crm_pipeline.sources.sample.grid import Grid
-from crm_pipeline.sources.sample.history import History, Moment
-from crm_pipeline.sources.sample.process import (
+from crm_pipeline.sample.grid import Grid
+from crm_pipeline.sample.history import History, Moment
+from crm_pipeline.sample.process import (
     ATTENTION_DAYS,
     BAD_ORDER_DROP,
     CASE_IF_BAD,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from crm_pipeline.sources.sample import texts
-from crm_pipeline.sources.sample.columns import ids, instants, join, words
-from crm_pipeline.sources.sample.grid import Grid
-from crm_pipeline.sources.sample.history import History
-from crm_pipeline.sources.sample.process import SATISFACTION_SD
-from crm_pipeline.sources.sample.trade import Trade
+from crm_pipeline.sample import texts
+from crm_pipeline.sample.columns import ids, instants, join, words
+from crm_pipeline.sample.grid import Grid
+from crm_pipeline.sample.history import History
+from crm_pipeline.sample.process import SATISFACTION_SD
+from crm_pipeline.sample.trade import Trade
 
 CASE_WRITES, CASE_CALLS, REPLIED = 0.7, 0.3, 0.35
 FAREWELL_SHARE, FAREWELL_DAYS = 0.35, 40.0

@@ -13,13 +13,13 @@ import numpy as np
 import pyarrow as pa
 
 from crm_pipeline.errors import UsageError
-from crm_pipeline.sources.sample import crm, files, talk, trade, truth
-from crm_pipeline.sources.sample.columns import ids
-from crm_pipeline.sources.sample.export import TextExport, TypedExport
-from crm_pipeline.sources.sample.grid import Grid, make_grid
-from crm_pipeline.sources.sample.history import live
-from crm_pipeline.sources.sample.process import Products, draw_people, draw_products
-from crm_pipeline.sources.sample.truth import Judged
+from crm_pipeline.sample import crm, files, talk, trade, truth
+from crm_pipeline.sample.columns import ids
+from crm_pipeline.sample.export import TextExport, TypedExport
+from crm_pipeline.sample.grid import Grid, make_grid
+from crm_pipeline.sample.history import live
+from crm_pipeline.sample.process import Products, draw_people, draw_products
+from crm_pipeline.sample.truth import Judged
 
 TEXT_CUSTOMERS = 20_000  # up to here the company keeps CSV files, above Parquet
 STREAMS = ("products", "people", "life", "trade", "crm", "messages", "calls", "oracle", "dirt", "brands")

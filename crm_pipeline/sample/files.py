@@ -17,7 +17,7 @@ import yaml
 from pyarrow import csv, parquet
 
 from crm_pipeline.errors import UsageError
-from crm_pipeline.sources.sample.grid import TIMEZONE, Grid
+from crm_pipeline.sample.grid import TIMEZONE, Grid
 
 # canonical column -> the company's own name; columns not named here are called as in the contract
 NAMES: dict[str, dict[str, str]] = {

@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crm_pipeline.sources.sample.columns import join, words
-from crm_pipeline.sources.sample.process import SATISFACTION_SD
+from crm_pipeline.sample.columns import join, words
+from crm_pipeline.sample.process import SATISFACTION_SD
 
 SLOPE, FAREWELL = 2.5, 6.0
 NEGATIVE, POSITIVE, LEAVING = 0.7, -0.8, 1.6

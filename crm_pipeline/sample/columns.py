@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crm_pipeline.sources.sample.grid import Grid
+from crm_pipeline.sample.grid import Grid
 
 
 def ids(prefix: str, numbers: np.ndarray, width: int) -> pa.Array:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from crm_pipeline.sources.sample import dirt, files
-from crm_pipeline.sources.sample.grid import Grid
+from crm_pipeline.sample import dirt, files
+from crm_pipeline.sample.grid import Grid
 
 ERROR_AGE = 5  # the wrongly exported period is the fifth last
 ERROR_CHANNEL = "app"

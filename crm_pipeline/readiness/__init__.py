@@ -1,0 +1,5 @@
+"""What `check` says of a source: counts, refusals, which tasks it allows, a proposed horizon. Reading lies in sources."""
+
+from crm_pipeline.readiness.report import readiness, render_readiness
+
+__all__ = ["readiness", "render_readiness"]
