@@ -20,8 +20,9 @@ demo: setup
 	test -e data/sample/source.yaml || $(BIN)/crm-pipeline sample --out data/sample
 	$(BIN)/crm-pipeline run --source data/sample --home data/home
 
+# a worker per core; a file's tests stay together, because they share the home that the first of them builds
 test: setup browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 # the UI test opens a real browser; without one, and without the right to install it, that test is skipped
 browser:
