@@ -120,14 +120,13 @@ class Settings(BaseSettings):
         short |= {
             k[4:].lower(): json.loads(v)
             for k, v in os.environ.items()
-            if k.startswith("CRM_") and k.endswith(SHORT.upper())
+            if k.startswith("CRM_") and k.endswith(SHORT.upper()) and k != "CRM_ESTIMATORS"
         }
-        if not short:
-            return data
         rest = {name: value for name, value in data.items() if name not in short}
-        return rest | {
-            "estimators": {**rest.get("estimators", {}), **{k.removesuffix(SHORT): v for k, v in short.items()}}
-        }
+        given = rest.get("estimators") or {}
+        if not short or not isinstance(given, dict):  # what is no mapping is told by the field's own check
+            return rest
+        return rest | {"estimators": {**given, **{k.removesuffix(SHORT): v for k, v in short.items()}}}
 
     @property
     def year(self) -> int:

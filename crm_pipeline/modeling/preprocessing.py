@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
@@ -109,10 +107,3 @@ def matrix(table: pd.DataFrame, columns: list[str]) -> np.ndarray:
     values = np.array(table[columns].to_numpy(dtype="float64", na_value=np.nan), order="C")
     values[~np.isfinite(values)] = np.nan
     return values
-
-
-def describe_left_out(left_out: Mapping[str, str]) -> str:
-    """Return one sentence on the features left out, for a model's card; empty when there are none."""
-    if not left_out:
-        return ""
-    return "Left out: " + "; ".join(f"{name} ({why})" for name, why in sorted(left_out.items())) + "."

@@ -33,6 +33,11 @@ def test_the_environment_wins_over_the_file_for_estimators_too(tmp_path, monkeyp
     (tmp_path / "crm.yaml").write_text("churn_estimators: [random_forest]\n")
     monkeypatch.setenv("CRM_CHURN_ESTIMATORS", '["logistic"]')
     assert estimators.chosen(load_settings(tmp_path), "churn") == ["logistic"]
+    monkeypatch.delenv("CRM_CHURN_ESTIMATORS")
+    (tmp_path / "crm.yaml").unlink()
+    monkeypatch.setenv("CRM_ESTIMATORS", '{"churn": ["purchase_process"]}')
+    assert estimators.chosen(load_settings(tmp_path), "churn") == ["purchase_process"]
+    assert tasks.chosen(load_settings(tmp_path)) == ["churn", "demand"]
 
 
 def everything_chosen(home: Path) -> None:
@@ -59,6 +64,7 @@ def everything_chosen(home: Path) -> None:
             "churn_estimators: [logistic, gradient_boosting, average]\n",
             "made of purchase_process too: add it, or leave",
         ),
+        ("estimators: [logistic]\nchurn_estimators: [logistic]\n", "estimators"),
         ("memory_limit: lots\n", "memory_limit"),
         ("- a list\n", "must hold 'name: value' lines"),
         ("a: [\n", "line 2 is not valid YAML"),
