@@ -16,10 +16,10 @@ from pathlib import Path
 
 import ibis
 
-from crm_pipeline.contracts.features import history
 from crm_pipeline.periods import Calendar
 from crm_pipeline.settings import Settings
 from crm_pipeline.transforms import features
+from crm_pipeline.transforms.features.catalogue import history
 
 PERIOD, FIRST = "2011-11-01", "2009-12-01"
 TABLES = ("orders", "order_lines", "categories", "messages", "cases", "calls", "contacts")

@@ -22,7 +22,6 @@ import pandas as pd
 from benchmarks.meter import Meter
 from benchmarks.straight_source import Folder, World, raw_rows, read_source
 from crm_pipeline.contracts.canonical import CANONICAL
-from crm_pipeline.contracts.features import activity_tables, catalogue, history
 from crm_pipeline.contracts.outputs import CARD, conform, score_columns
 from crm_pipeline.modeling.estimators import chosen as estimators_of
 from crm_pipeline.modeling.tasks import SEASONS_BACK, chosen
@@ -30,6 +29,7 @@ from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.periods import Calendar
 from crm_pipeline.settings import Settings, load_settings
 from crm_pipeline.transforms import activity, cleaning, features, lifetime, scores, training
+from crm_pipeline.transforms.features.catalogue import activity_tables, catalogue, history
 
 EPOCH = date(1970, 1, 1)
 UNDATED_TABLES = ("products",)

@@ -9,9 +9,9 @@ import pandas as pd
 
 from benchmarks.straight_source import raw_rows
 from crm_pipeline.contracts.canonical import CANONICAL
-from crm_pipeline.contracts.features import catalogue
 from crm_pipeline.reports.data import ReportData
 from crm_pipeline.reports.summary import theme_shares
+from crm_pipeline.transforms.features.catalogue import catalogue
 
 UNDATED_TABLES = ("products",)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
-from crm_pipeline.contracts.features import Shape, catalogue
 from crm_pipeline.contracts.outputs import Output
 
 MONEY = "money units"
@@ -187,13 +186,16 @@ def outcome_columns(labels: Iterable[Output]) -> tuple[Output, ...]:
     return (_WHO, _CUTOFF, *labels)
 
 
-def training_columns(labels: Iterable[Output], tables: Collection[str], shape: Shape) -> tuple[Output, ...]:
-    """Return the columns of ``training/<task>``, whose labels these are."""
-    return (_WHO, _CUTOFF, _AS_OF, *labels, *_features(tables, shape))
+def training_columns(labels: Iterable[Output], features: Iterable[Output]) -> tuple[Output, ...]:
+    """Return the columns of ``training/<task>``, whose labels and features these are."""
+    return (_WHO, _CUTOFF, _AS_OF, *labels, *features)
 
 
-def derived_columns(asset: str, tables: Collection[str], shape: Shape) -> tuple[Output, ...]:
-    """Return the columns of an asset between the clean tables and the models; empty for others, and for what belongs to a task."""
+def derived_columns(asset: str, features: Iterable[Output]) -> tuple[Output, ...]:
+    """Return the columns of an asset between the clean tables and the models; empty for others, and for what belongs to a task.
+
+    ``features`` are those of the source's tables (`transforms.features.catalogue.columns`).
+    """
     layer, _, name = asset.partition("/")
     if layer == "activity":
         return ACTIVITY.get(name, ())
@@ -202,9 +204,5 @@ def derived_columns(asset: str, tables: Collection[str], shape: Shape) -> tuple[
     return {
         "lifetime/customers": LIFETIME,
         "features/purchase_process": PURCHASE_PROCESS,
-        "features/customers": (_WHO, _AS_OF, *_features(tables, shape)),
+        "features/customers": (_WHO, _AS_OF, *features),
     }.get(asset, ())
-
-
-def _features(tables: Collection[str], shape: Shape) -> tuple[Output, ...]:
-    return tuple(Output(f.name, "float64", f.description, f.unit) for f in catalogue(tables, shape))

@@ -99,9 +99,14 @@ def column_schema(project: Project, asset: str) -> dict[str, Any]:
     """Return the column schema of an asset as definition metadata, from its contract."""
     from crm_pipeline.contracts.derived import derived_columns
     from crm_pipeline.contracts.tables import columns_of
+    from crm_pipeline.transforms.features.catalogue import columns as features
 
     tables, settings = project.source.tables, project.settings
-    columns = (*columns_of(asset, tables), *derived_columns(asset, tables, settings), *_task_columns(project, asset))
+    columns = (
+        *columns_of(asset, tables),
+        *derived_columns(asset, features(tables, settings)),
+        *_task_columns(project, asset),
+    )
     if not columns:
         return {}
     table = [dg.TableColumn(c.name, c.type, description=_with_unit(c)) for c in columns]
@@ -114,6 +119,7 @@ def _task_columns(project: Project, asset: str) -> Iterable[Any]:
     from crm_pipeline.contracts.outputs import Output, score_columns
     from crm_pipeline.modeling.estimators import chosen
     from crm_pipeline.modeling.tasks import tasks
+    from crm_pipeline.transforms.features.catalogue import columns as features
 
     layer, _, name = asset.partition("/")
     task = tasks().get(name.removesuffix("_predictions"))
@@ -122,7 +128,7 @@ def _task_columns(project: Project, asset: str) -> Iterable[Any]:
     if layer == "outcomes":
         return outcome_columns(task.labels)
     if layer == "training":
-        return training_columns(task.labels, project.source.tables, project.settings)
+        return training_columns(task.labels, features(project.source.tables, project.settings))
     if layer == "scores":
         return score_columns(task.answers)
     if not (layer == "track_record" or name.endswith("_predictions")):

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crm_pipeline.contracts.features import THEMES, activity_tables, catalogue, history, markdown
 from crm_pipeline.periods import Calendar
 from crm_pipeline.settings import Settings
 from crm_pipeline.transforms import features
+from crm_pipeline.transforms.features.catalogue import THEMES, activity_tables, catalogue, history, markdown
 from crm_pipeline_tests.unit.features_world import Order, Shape, World, fetch
 
 SHAPE = Shape(windows=(1, 3, 6, 12), horizon=3, eligibility=12, year=12)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crm_pipeline.contracts.features import quarter
 from crm_pipeline.periods import Calendar
+from crm_pipeline.transforms.features.feature import quarter
 from crm_pipeline_tests.unit.features_world import FIRST, Order, Shape, World, order_frame
 
 MONTHS = Shape(windows=(1, 3, 6, 12), horizon=3, eligibility=12, year=12)

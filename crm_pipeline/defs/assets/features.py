@@ -7,12 +7,12 @@ from typing import Any
 import dagster as dg
 import ibis
 
-from crm_pipeline.contracts.features import activity_tables, history
 from crm_pipeline.defs.common import described, horizon_words, partitions_of, reads
 from crm_pipeline.defs.io import Deferred
 from crm_pipeline.defs.project import Project
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.transforms import activity, features, lifetime, training
+from crm_pipeline.transforms.features.catalogue import activity_tables, history
 from crm_pipeline.versions import code_version
 
 EPOCH = date(1970, 1, 1)

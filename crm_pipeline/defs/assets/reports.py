@@ -9,13 +9,13 @@ import dagster as dg
 import ibis
 
 from crm_pipeline.contracts.canonical import CANONICAL
-from crm_pipeline.contracts.features import catalogue
 from crm_pipeline.contracts.outputs import REPORT, conform
 from crm_pipeline.defs.assets.tables import UNDATED
 from crm_pipeline.defs.common import described, partitions_of, reads
 from crm_pipeline.defs.io import Deferred, Result
 from crm_pipeline.defs.project import Project
 from crm_pipeline.modeling.estimators import chosen
+from crm_pipeline.transforms.features.catalogue import catalogue
 from crm_pipeline.versions import code_version
 
 TEMPLATES = Path(__file__).parents[2] / "reports" / "templates"

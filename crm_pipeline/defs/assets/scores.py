@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import ibis
 
-from crm_pipeline.contracts.features import activity_tables, catalogue
 from crm_pipeline.contracts.outputs import TRACK_RECORD, conform, score_columns
 from crm_pipeline.defs.common import described, horizon_words, partitions_of, reads
 from crm_pipeline.defs.io import Deferred, Result
@@ -16,6 +15,7 @@ from crm_pipeline.defs.project import Project
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.tracking import Tracker
 from crm_pipeline.transforms import scores
+from crm_pipeline.transforms.features.catalogue import activity_tables, catalogue
 from crm_pipeline.versions import code_version
 
 
