@@ -130,10 +130,10 @@ class Lake:
         """Return the rows of resolved manifests of one asset as a lazy table over immutable files."""
         if not manifests:
             raise ValueError("nothing to read: no manifest was given")
-        files = [str(self.root / f.path) for m in manifests for f in m.files if f.rows]
-        if not files:
-            files = [str(self.root / f.path) for m in manifests for f in m.files][:1]
-        return self.engine.table(files, manifests[-1].schema)
+        every = [f for m in manifests for f in m.files]
+        files = [f for f in every if f.rows] or every[:1]
+        columns = {name: kind for f in files for name, kind in f.columns.items()} or manifests[-1].schema
+        return self.engine.table([str(self.root / f.path) for f in files], columns, manifests[-1].asset)
 
     def table(self, asset: str, partitions: Sequence[str]) -> ibis.Table:
         """Resolve and read partitions in one go."""

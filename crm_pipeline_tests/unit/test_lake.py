@@ -412,3 +412,32 @@ def test_a_power_cut_leaves_no_manifest_without_its_file(lake, monkeypatch):
     assert order[:3] == ["named", "on disk", "named"], "its name is on the disk before the manifest is put in place"
     moved = done.index(("named", str(file)))
     assert done[moved - 1][0] == "on disk", "its rows are on the disk before it is named"
+
+
+def test_the_same_query_over_the_next_period_is_not_compiled_again_and_reads_no_old_rows(lake, monkeypatch):
+    publish(lake, [1])
+    publish(lake, [2], period="2011-04-01")
+    compiled, compile_one = [], lake.engine._compile
+    monkeypatch.setattr(lake.engine, "_compile", lambda expr, **m: compiled.append(expr) or compile_one(expr, **m))
+    found = []
+    for period in (PERIOD, "2011-04-01"):
+        lake.engine.release()
+        rows = lake.table(ASSET, [period])
+        found.append(rows.mutate(twice=rows.amount * 2).twice.execute().tolist())
+    assert found == [[2], [4]]
+    assert len(compiled) == 1
+    second = lake.table(ASSET, [PERIOD])
+    assert (second.mutate(twice=second.amount * 2).twice.execute().tolist(), len(compiled)) == ([2], 2)
+    assert rows.amount.execute().tolist() == [2], "each view of a step has its own name"
+    lake.engine.release()
+    with pytest.raises(duckdb.CatalogException, match="does not exist"):
+        rows.amount.execute()
+
+
+def test_files_of_several_schemas_are_read_as_their_union(lake):
+    for period, frame in (("2011-03-01", {"id": ["a"], "n": [1]}), ("2011-04-01", {"channel": ["web"], "id": ["b"]})):
+        lake.publish(ASSET, period, [lake.stage(pd.DataFrame(frame))], inputs={}, code_version="v")
+    rows = lake.table(ASSET, ["2011-03-01", "2011-04-01"])
+    assert list(rows.columns) == ["id", "n", "channel"]
+    read = rows.order_by("id").to_pyarrow().to_pylist()
+    assert read == [{"id": "a", "n": 1, "channel": None}, {"id": "b", "n": None, "channel": "web"}]
