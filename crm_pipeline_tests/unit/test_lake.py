@@ -441,3 +441,20 @@ def test_files_of_several_schemas_are_read_as_their_union(lake):
     assert list(rows.columns) == ["id", "n", "channel"]
     read = rows.order_by("id").to_pyarrow().to_pylist()
     assert read == [{"id": "a", "n": 1, "channel": None}, {"id": "b", "n": None, "channel": "web"}]
+
+
+def test_a_query_over_the_next_period_is_not_built_again(lake):
+    publish(lake, [1])
+    publish(lake, [2], period="2011-04-01")
+    built = []
+
+    def times(rows, factor):
+        built.append(factor)
+        return rows.select(n=rows.amount * factor)
+
+    found = []
+    for period, factor in ((PERIOD, 2), ("2011-04-01", 2), ("2011-04-01", 3)):
+        lake.engine.release()
+        found += lake.engine.once(times, lake.table(ASSET, [period]), factor=factor).n.execute().tolist()
+    assert found == [2, 4, 6]
+    assert built == [2, 3]

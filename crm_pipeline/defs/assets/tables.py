@@ -60,13 +60,14 @@ def _table(project: Project, io: LakeIOManager, name: str) -> dg.AssetsDefinitio
     )
     def table(context: dg.AssetExecutionContext, **inputs: ibis.Table):
         raw = io.read(context, f"raw/{name}")
-        cleaned = cleaning.clean_table(
+        cleaned = project.engine.once(
+            cleaning.clean_table,
             raw,
             contract,
             currency=source.currency,
             orders=inputs.get("orders"),
             lines=io.read(context, "raw/order_lines") if amount_of_lines else None,
-            columns=source.tables[name],
+            columns=tuple(source.tables[name]),
             money_unit=float(settings.money_unit),
         )
         return Adopted(), cleaned.clean, cleaned.rejects
