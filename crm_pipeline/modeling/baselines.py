@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from crm_pipeline.modeling.calibration import expit, logit, offset
+from crm_pipeline.modeling.calibration import expit, logistic, logit, offset
 from crm_pipeline.modeling.tasks import task
 
 PREFIX = "baseline_"
@@ -80,14 +80,9 @@ def _rfm(table: pd.DataFrame, cuts: list[np.ndarray]) -> np.ndarray:
 
 
 def _one_variable_logistic(x: np.ndarray, y: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """Return probabilities for ``new`` of a logistic regression of y on x, by Newton's method."""
+    """Return probabilities for ``new`` of a logistic regression of y on x."""
     mean, scale = x.mean(), x.std() or 1.0
-    design = np.column_stack([np.ones(len(x)), (x - mean) / scale])
-    weights = np.zeros(2)
-    for _ in range(25):
-        p = expit(design @ weights)
-        hessian = (design * (p * (1 - p))[:, None]).T @ design + 1e-6 * np.eye(2)
-        weights = weights + np.linalg.solve(hessian, design.T @ (y - p))
+    weights, _ = logistic((x - mean) / scale, y, ridge=1e-6)
     return expit(weights[0] + weights[1] * (new - mean) / scale)
 
 

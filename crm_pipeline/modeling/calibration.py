@@ -1,4 +1,4 @@
-"""Small pieces of level arithmetic on log-odds and expected purchases. No fitting of isotonic or other curves."""
+"""Small pieces of arithmetic on log-odds and expected purchases: the level, and the logistic in one variable. No learner."""
 
 from __future__ import annotations
 
@@ -29,6 +29,25 @@ def offset(log_odds: np.ndarray, rate: float, steps: int = 40) -> float:
         else:
             high = middle
     return (low + high) / 2
+
+
+def logistic(
+    x: np.ndarray, y: np.ndarray, *, slope: float = 0.0, ridge: float, tolerance: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the (intercept, slope) of a logistic regression of y on x and the Hessian there, by Newton's method.
+
+    It begins at (0, ``slope``); ``ridge`` keeps the Hessian invertible; a step below ``tolerance`` is the last.
+    """
+    design, weights = np.column_stack([np.ones(len(x)), x]), np.array([0.0, slope])
+    hessian = np.eye(2)
+    for _ in range(25):
+        p = expit(design @ weights)
+        hessian = (design * (p * (1 - p))[:, None]).T @ design + ridge * np.eye(2)
+        step = np.linalg.solve(hessian, design.T @ (y - p))
+        weights = weights + step
+        if np.abs(step).max() < tolerance:
+            break
+    return weights, hessian
 
 
 def expected_purchases(features: pd.DataFrame) -> np.ndarray:

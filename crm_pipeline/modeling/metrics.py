@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from crm_pipeline.modeling.calibration import expit, logit
+from crm_pipeline.modeling.calibration import logistic, logit
 
 DEVIANCE_POWER = 1.5
 TOP = (0.01, 0.05, 0.1, 0.2)
@@ -69,15 +69,7 @@ def calibration_slope(y: np.ndarray, p: np.ndarray) -> tuple[float, float]:
     z = logit(p)
     if z.std() < 1e-9 or not 0 < y.mean() < 1:
         return float("nan"), float("nan")
-    design, weights = np.column_stack([np.ones(len(z)), z]), np.array([0.0, 1.0])
-    hessian = np.eye(2)
-    for _ in range(25):
-        q = expit(design @ weights)
-        hessian = (design * (q * (1 - q))[:, None]).T @ design + 1e-9 * np.eye(2)
-        step = np.linalg.solve(hessian, design.T @ (y - q))
-        weights = weights + step
-        if np.abs(step).max() < 1e-10:
-            break
+    weights, hessian = logistic(z, y, slope=1.0, ridge=1e-9, tolerance=1e-10)
     return float(weights[1]), float(np.sqrt(np.linalg.inv(hessian)[1, 1]))
 
 
