@@ -101,8 +101,8 @@ CUSTOMERS = _columns(
     ("status_reason", "text", "why there is no score"),
     ("last_order_at", "timestamp[us]", "last order with a positive amount", "the source's time zone"),
     ("orders_12m", "int64", "orders in the last year", "orders"),
-    ("spend_12m", "float64", "spend in the last year", "major currency units"),
-    ("churn_probability", "float64", "probability of no order in the horizon"),
+    ("spend_12m", "decimal", "spend in the last year", "major currency units"),
+    ("churn_probability", "float64", "probability of no order in the horizon", "probability"),
     ("churn_percentile", "float64", "100 is the highest risk among the scored"),
     ("churn_bucket", "text", "high, medium or low risk"),
     ("change_since_last", "float64", "change of the probability since the last published period"),
@@ -195,13 +195,15 @@ def output_columns(asset: str) -> tuple[Output, ...]:
 
 
 def conform(frame: Any, columns: Iterable[Output]) -> Any:
-    """Return a DataFrame as an Arrow table with exactly these columns and types; a missing column becomes null.
+    """Return a DataFrame, or a list of rows as dicts, as an Arrow table with these columns and types; a missing one is null.
 
     Further columns of the frame follow, with the types they have. Raises `pyarrow.ArrowInvalid` for values that
     are of another type.
     """
+    import pandas as pd
     import pyarrow as pa
 
+    frame = pd.DataFrame(frame) if isinstance(frame, list) else frame
     names, arrays = [], []
     for column in columns:
         kind = pa.string() if column.type == "text" else pa.type_for_alias(column.type)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,9 +15,9 @@ from crm_pipeline.defs.assets.models import model_assets
 from crm_pipeline.defs.assets.reports import report_asset
 from crm_pipeline.defs.assets.scores import score_assets
 from crm_pipeline.defs.assets.tables import table_assets
-from crm_pipeline.defs.checks import contract_audits, contract_checks
+from crm_pipeline.defs.checks import contract_of
 from crm_pipeline.defs.common import graph_of
-from crm_pipeline.defs.io import LakeIOManager
+from crm_pipeline.defs.lake import LakeResource
 from crm_pipeline.defs.project import Project
 from crm_pipeline.defs.sqlite import relax_sqlite
 from crm_pipeline.lake import Graph
@@ -56,29 +56,21 @@ def build_defs(project: Project, resource_overrides: Mapping[str, Any] | None = 
     """
     if "sqlalchemy" in sys.modules:  # a process that runs has opened its instance; one that only looks need not pay
         relax_sqlite()
-    audits = contract_audits(project)
-    built: list[Built] = []
-    graph: Callable[[], Graph] = lambda: built[0].graph  # noqa: E731 - the graph follows from the assets made below
-    io = LakeIOManager(project, graph, audits)
     tracker = Tracker(project.home)
     assets = [
-        *table_assets(project, io),
+        *table_assets(project),
         *feature_assets(project),
-        *model_assets(project, io, tracker),
+        *model_assets(project, tracker),
         *score_assets(project, tracker),
         report_asset(project),
     ]
+    names = [spec.key.to_user_string() for definition in assets for spec in definition.specs]
+    built: list[Built] = []
+    lake = LakeResource(project, lambda: built[0].graph, {name: contract_of(project, name) for name in names})
     definitions = dg.Definitions(
         assets=assets,
-        asset_checks=contract_checks(project, audits),
-        jobs=[
-            dg.define_asset_job(
-                JOB,
-                dg.AssetSelection.all() - dg.AssetSelection.all_asset_checks(),
-                description="Everything of one period.",
-            )
-        ],
-        resources={"io_manager": io, **(resource_overrides or {})},
+        jobs=[dg.define_asset_job(JOB, dg.AssetSelection.all(), description="Everything of one period.")],
+        resources={"lake": lake, **(resource_overrides or {})},
         executor=dg.in_process_executor,
     )
     built.append(Built(project, definitions, assets))

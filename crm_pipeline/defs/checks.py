@@ -1,48 +1,52 @@
-"""One contract check per clean table: the audit that runs before publishing, and the same as a check to press in the UI."""
+"""The one contract check of every asset: what its audit looks at before a partition is published, and its rules in words."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import dagster as dg
 import ibis
 
+from crm_pipeline.contracts.audit import audit_output, key_of, rules_of_output
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.core import audit
-from crm_pipeline.defs.io import Audit
+from crm_pipeline.defs.columns import columns_of, optional_columns_of
 from crm_pipeline.defs.project import Project
 from crm_pipeline.lake import ALL
 
-
-def contract_audits(project: Project) -> dict[str, Audit]:
-    """Return the audit of every clean table of the source, by asset name."""
-    names = set(project.source.tables) | ({"orders"} if "order_lines" in project.source.tables else set())
-    return {f"clean/{name}": _audit(project, name) for name in sorted(names)}
+CHECK = "contract"
 
 
-def contract_checks(project: Project, audits: Mapping[str, Audit]) -> list[dg.AssetChecksDefinition]:
-    """Return one check per audited asset; run from the UI it audits every published partition."""
-    return [_check(project, asset, audit) for asset, audit in audits.items()]
+@dataclass(frozen=True)
+class Contract:
+    """What a partition of an asset must keep: ``audit`` returns what a table of it breaks, ``rules`` is Markdown."""
+
+    rules: str
+    audit: Callable[[ibis.Table, str], list[str]]
 
 
-def _audit(project: Project, name: str) -> Audit:
-    def contract_audit(table: ibis.Table, partition: str | None) -> list[str]:
-        if partition in (None, ALL):
-            return audit(table, CANONICAL[name])
-        calendar = project.calendar
-        return audit(table, CANONICAL[name], start=calendar.start(partition), end=calendar.as_of(partition))
+def contract_of(project: Project, asset: str) -> Contract:
+    """Return the contract of an asset: a clean table's own rules, or columns, key and ranges of what is made of it."""
+    layer, _, name = asset.partition("/")
+    if layer == "clean":
+        return Contract(
+            CANONICAL[name].rules_markdown(), lambda table, period: _audit_clean(project, name, table, period)
+        )
+    columns, optional, key = columns_of(project, asset), optional_columns_of(project, asset), key_of(asset)
+    return Contract(rules_of_output(columns, key), lambda table, _: audit_output(table, columns, key, optional))
 
-    return contract_audit
 
-
-def _check(project: Project, asset: str, run_audit: Audit) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
+def check_spec(asset: str, contract: Contract, partitions: dg.PartitionsDefinition | None) -> dg.AssetCheckSpec:
+    """Return the check as Dagster shows it; the asset's own step carries it out before it publishes."""
+    return dg.AssetCheckSpec(
+        CHECK,
         asset=dg.AssetKey(asset.split("/")),
-        name="contract",
+        partitions_def=partitions,
         description="Every row keeps the table's contract. The audit runs before a partition is published; what fails is not published.",
-        metadata={"rules": dg.MetadataValue.md(CANONICAL[asset.split("/")[1]].rules_markdown())},
+        metadata={"rules": dg.MetadataValue.md(contract.rules)},
     )
-    def contract(_: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        lake = project.lake
-        failures = run_audit(lake.table(asset, lake.partitions(asset)), None)
-        return dg.AssetCheckResult(passed=not failures, metadata={"failures": failures})
 
-    return contract
+
+def _audit_clean(project: Project, name: str, table: ibis.Table, period: str) -> list[str]:
+    if period == ALL:
+        return audit(table, CANONICAL[name])
+    return audit(table, CANONICAL[name], start=project.calendar.start(period), end=project.calendar.as_of(period))

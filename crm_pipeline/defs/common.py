@@ -1,15 +1,18 @@
-"""Small parts all asset files share: inputs with offsets, groups, code versions. No assets here."""
+"""What all asset files share, derived in one place: key, group, inputs, partition mapping, schema, check; and the plan's graph.
 
-from __future__ import annotations
+No assets here.
+"""
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from crm_pipeline.defs.checks import check_spec, contract_of
+from crm_pipeline.defs.columns import column_schema
 from crm_pipeline.defs.project import Project
 from crm_pipeline.lake import Dep, Graph, Node
 
@@ -51,129 +54,94 @@ def partitions_of(project: Project) -> dg.TimeWindowPartitionsDefinition:
     )
 
 
-def reads(
-    asset: str, offsets: Sequence[int] = (0,), *, whole: bool = False, optional: bool = False, published: bool = False
-) -> dg.AssetIn:
-    """Return an input that reads the partitions of ``asset`` at these offsets (never positive).
-
-    The partition mapping is the window that spans them; the exact offsets stand in the metadata, for the I/O
-    manager and the plan. ``whole`` reads an undated asset's only partition.
-    """
-    mapping = None
-    if not whole:
-        with warnings.catch_warnings():
-            # the parameter is marked beta; without it the first periods of a window cannot be built at all
-            warnings.simplefilter("ignore", dg.BetaWarning)
-            mapping = dg.TimeWindowPartitionMapping(
-                min(offsets), max(offsets), allow_nonexistent_upstream_partitions=True
-            )
-    listed = None if whole else [int(o) for o in offsets]
-    return dg.AssetIn(
-        key=dg.AssetKey(asset.split("/")),
-        partition_mapping=mapping,
-        metadata={"offsets": listed, "optional": optional, "published": published},
-    )
+def reads(asset: str, offsets: Sequence[int] | None = (0,), *, optional: bool = False, published: bool = False) -> Dep:
+    """Return an input: the partitions of ``asset`` at these offsets (never positive), or an undated asset's only one (None)."""
+    return Dep(asset, None if offsets is None else tuple(offsets), optional, published)
 
 
 def described(
     project: Project,
     asset: str,
     code: str,
+    ins: Mapping[str, Dep],
     *,
     kinds: Iterable[str] = ("duckdb",),
-    schema: dg.TableSchema | None = None,
-    **metadata: Any,
+    description: str | None = None,
+    dated: bool = True,
+    needs_complete: bool = False,
 ) -> dict[str, Any]:
-    """Return the keyword arguments that every asset has: key, group, owners, kinds, code version, column schema."""
+    """Return the keyword arguments of ``dg.asset`` that every asset has.
+
+    ``ins`` are its inputs by name. Each becomes a dependency on the window that spans its offsets; name and exact offsets
+    stand in the dependency's metadata, for `crm_pipeline.defs.lake` and the plan.
+    """
+    partitions = partitions_of(project) if dated else None
+    with warnings.catch_warnings():
+        # partitioned checks and windows that begin before the first period are marked preview and beta; both were tried
+        warnings.simplefilter("ignore", (dg.BetaWarning, dg.PreviewWarning))
+        return {
+            "key": dg.AssetKey(asset.split("/")),
+            "group_name": group_of(asset),
+            "owners": OWNERS,
+            "kinds": set(kinds),
+            "code_version": code,
+            "description": description,
+            "metadata": {
+                "dagster/column_schema": column_schema(project, asset),
+                **({"needs_complete": True} if needs_complete else {}),
+            },
+            "deps": [_dependency(name, dep) for name, dep in ins.items()],
+            "partitions_def": partitions,
+            "check_specs": [check_spec(asset, contract_of(project, asset), partitions)],
+        }
+
+
+def together(name: str, assets: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the keyword arguments of ``dg.multi_asset`` for assets that one step makes, any of which can be selected."""
+    alone = ("check_specs", "partitions_def")
     return {
-        "key": dg.AssetKey(asset.split("/")),
-        "group_name": group_of(asset),
-        "owners": OWNERS,
-        "kinds": set(kinds),
-        "code_version": code,
-        "metadata": {**({"dagster/column_schema": schema} if schema else column_schema(project, asset)), **metadata},
+        "name": name,
+        "specs": [dg.AssetSpec(**{k: v for k, v in asset.items() if k not in alone}) for asset in assets],
+        "check_specs": [spec for asset in assets for spec in asset["check_specs"]],
+        "partitions_def": assets[0]["partitions_def"],
+        "can_subset": True,
     }
 
 
-def column_schema(project: Project, asset: str) -> dict[str, Any]:
-    """Return the column schema of an asset as definition metadata, from its contract."""
-    from crm_pipeline.contracts.derived import derived_columns
-    from crm_pipeline.contracts.tables import columns_of
-    from crm_pipeline.transforms.features.catalogue import columns as features
-
-    tables, settings = project.source.tables, project.settings
-    columns = (
-        *columns_of(asset, tables),
-        *derived_columns(asset, features(tables, settings)),
-        *_task_columns(project, asset),
+def _dependency(name: str, dep: Dep) -> dg.AssetDep:
+    mapping = (
+        None
+        if dep.offsets is None
+        else dg.TimeWindowPartitionMapping(
+            min(dep.offsets), max(dep.offsets), allow_nonexistent_upstream_partitions=True
+        )
     )
-    if not columns:
-        return {}
-    table = [dg.TableColumn(c.name, c.type, description=_with_unit(c)) for c in columns]
-    return {"dagster/column_schema": dg.TableSchema(table)}
-
-
-def _task_columns(project: Project, asset: str) -> Iterable[Any]:
-    """Return the columns of an asset that belong to a task: its labels and answers, its estimators and baselines."""
-    from crm_pipeline.contracts.derived import outcome_columns, training_columns
-    from crm_pipeline.contracts.outputs import Output, score_columns
-    from crm_pipeline.modeling.estimators import chosen
-    from crm_pipeline.modeling.tasks import tasks
-    from crm_pipeline.transforms.features.catalogue import columns as features
-
-    layer, _, name = asset.partition("/")
-    task = tasks().get(name.removesuffix("_predictions"))
-    if task is None:
-        return ()
-    if layer == "outcomes":
-        return outcome_columns(task.labels)
-    if layer == "training":
-        return training_columns(task.labels, features(project.source.tables, project.settings))
-    if layer == "scores":
-        return score_columns(task.answers)
-    if not (layer == "track_record" or name.endswith("_predictions")):
-        return ()
-    models = chosen(project.settings, task.name) if layer == "evaluation" else []
-    return [
-        *(Output(m, "float64", f"what the model {m} foretold", task.unit) for m in models),
-        *(Output(f"baseline_{b}", "float64", f"what the baseline {b} foretold", task.unit) for b in task.baselines),
-    ]
-
-
-def _with_unit(column: Any) -> str:
-    return f"{column.description} [{column.unit}]" if column.unit else column.description
+    how = {"offsets": dep.offsets and list(dep.offsets), "optional": dep.optional, "published": dep.published}
+    return dg.AssetDep(dg.AssetKey(dep.asset.split("/")), partition_mapping=mapping, metadata={"input": name, **how})
 
 
 def graph_of(assets: Iterable[dg.AssetsDefinition], project: Project) -> Graph:
     """Return the plan's graph of the Dagster assets: one source of truth for lineage and staleness."""
-    nodes = []
-    for definition in assets:
-        reading = [
-            Dep(
-                definition.keys_by_input_name[name].to_user_string(),
-                None if ins.metadata["offsets"] is None else tuple(ins.metadata["offsets"]),
-                bool(ins.metadata["optional"]),
-                bool(ins.metadata["published"]),
-            )
-            for name, ins in definition.op.ins.items()
-            if name in definition.keys_by_input_name and "offsets" in (ins.metadata or {})
-        ]
-        for spec in definition.specs:
-            asset = spec.key.to_user_string()
-            also = [Dep(str(a)) for a in spec.metadata.get("also_reads", ())]
-            within = {k.to_user_string() for k in definition.asset_deps[spec.key]} & {
-                s.key.to_user_string() for s in definition.specs
-            }
-            nodes.append(
-                Node(
-                    asset,
-                    spec.code_version or "",
-                    ()
-                    if asset.startswith("raw/")
-                    else (*reading, *(Dep(a) for a in sorted(within - {d.asset for d in reading})), *also),
-                    partitioned=definition.partitions_def is not None,
-                    source=asset.startswith("raw/"),
-                    needs_complete=bool(spec.metadata.get("needs_complete")),
-                )
-            )
+    nodes = [
+        Node(
+            spec.key.to_user_string(),
+            spec.code_version or "",
+            tuple(_read_of(dep) for dep in spec.deps),
+            partitioned=spec.partitions_def is not None,
+            source=spec.key.path[0] == "raw",
+            needs_complete=bool(spec.metadata.get("needs_complete")),
+        )
+        for definition in assets
+        for spec in definition.specs
+    ]
     return Graph(nodes, project.calendar, project.source.first, project.source.complete_until, project.source.last)
+
+
+def _read_of(dep: dg.AssetDep) -> Dep:
+    offsets = dep.metadata["offsets"]
+    return Dep(
+        dep.asset_key.to_user_string(),
+        None if offsets is None else tuple(offsets),
+        dep.metadata["optional"],
+        dep.metadata["published"],
+    )

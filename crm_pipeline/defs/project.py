@@ -51,6 +51,10 @@ class Project:
         """The engine of the lake."""
         return self.lake.engine
 
+    def complete(self, period: str) -> bool:
+        """Tell whether the source covers the period whole."""
+        return self.source.complete_until is not None and period <= self.source.complete_until
+
     def as_of(self, period: str) -> date:
         """Return the local date on which the period is over."""
         return self.calendar.end_date(period)

@@ -13,7 +13,7 @@ import dagster as dg
 from crm_pipeline.defs.build import Built, build_defs
 from crm_pipeline.defs.disk import disk_error, told_of_disk, without_echo
 from crm_pipeline.defs.instance import PROCESS_TAG, close_killed_runs, open_instance, reconcile
-from crm_pipeline.defs.io import FORCE_TAG
+from crm_pipeline.defs.lake import FORCE_TAG
 from crm_pipeline.defs.project import Project, open_lake
 from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.lake import ALL, Manifest, Stale, collect_garbage, publish_views, sign_of_life

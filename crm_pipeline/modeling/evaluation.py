@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from crm_pipeline.modeling.baselines import PREFIX
+from crm_pipeline.modeling.baselines import PREFIX, baseline_predictions
+from crm_pipeline.modeling.level import Level
+from crm_pipeline.modeling.prediction import predict
 from crm_pipeline.modeling.tasks import Task
 from crm_pipeline.modeling.tasks import task as the_task
 
@@ -15,6 +19,53 @@ COLUMNS = ["task", "model", "kind", "cutoff", "metric", "value", "low", "high", 
 REPLICATES = 200
 SAMPLE = 10_000
 """Customers in the bootstrap; above that its half widths are scaled by sqrt(SAMPLE / n)."""
+
+
+def foretold(
+    task: str,
+    models: Mapping[str, Any],
+    features: pd.DataFrame | None,
+    outcomes: pd.DataFrame,
+    training: pd.DataFrame,
+    *,
+    cutoff: str,
+    level: Level | None,
+    horizon: int,
+    money_unit: float,
+) -> pd.DataFrame:
+    """Return what the models and baselines of a cut-off said of each customer, beside what happened.
+
+    Parameters
+    ----------
+    task : str
+    models : mapping of name to fitted model
+    features : DataFrame or None
+        ``features/customers`` of the cut-off; None where there was nobody yet.
+    outcomes : DataFrame
+        ``outcomes/<task>`` that became known h periods later.
+    training : DataFrame
+        What the models of the cut-off learned from; the baselines know no more.
+
+    Returns
+    -------
+    DataFrame
+        ``customer_id, cutoff, outcome``, a column per model and one per baseline; empty where nothing is known.
+    """
+    keys = pd.DataFrame({"customer_id": pd.Series(dtype="str"), "cutoff": pd.Series(dtype="object")})
+    keys["outcome"] = pd.Series(dtype="float64")
+    if features is None or outcomes.empty:
+        return keys
+    of = the_task(task)
+    features = features.sort_values("customer_id", ignore_index=True)
+    happened = outcomes.set_index("customer_id").reindex(features["customer_id"])
+    said = keys.reindex(features.index)
+    said = said.assign(customer_id=features["customer_id"], outcome=of.actual(happened, money_unit))
+    said["cutoff"] = date.fromisoformat(cutoff)
+    for name, model in models.items():
+        found = predict(task, model, features, level=level, money_unit=money_unit)
+        said[name] = found[of.answer].to_numpy("float64")
+    rules = baseline_predictions(task, training, features, horizon=horizon, money_unit=money_unit)
+    return pd.concat([said, rules.astype("float64")], axis=1)
 
 
 def evaluate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -9,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from crm_pipeline.contracts.outputs import CARD
 from crm_pipeline.modeling.estimators import Context, Entry, entry
 from crm_pipeline.modeling.preprocessing import comparable_cutoffs, in_learning_order, usable_features
 from crm_pipeline.modeling.tasks import Task
@@ -107,6 +109,13 @@ def describe(model: Model | Abstained) -> dict[str, Any]:
         "parameters": _parameters(model),
         "left_out": facts["left_out"],
     }
+
+
+def card_rows(card: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a card as the one row of its table: what has structure as JSON text."""
+    known = {column.name for column in CARD}
+    listed = {name: json.dumps(card[name], default=str) for name in ("features", "parameters")}
+    return [{name: value for name, value in {**card, **listed}.items() if name in known}]
 
 
 def trusted_types(model: Model) -> list[str]:

@@ -7,8 +7,8 @@ from typing import Any
 import dagster as dg
 import ibis
 
-from crm_pipeline.defs.common import described, horizon_words, partitions_of, reads
-from crm_pipeline.defs.io import Deferred
+from crm_pipeline.defs.common import described, horizon_words, reads
+from crm_pipeline.defs.lake import publishes
 from crm_pipeline.defs.project import Project
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.transforms import activity, features, lifetime, training
@@ -37,7 +37,7 @@ def _activity(project: Project, name: str) -> dg.AssetsDefinition:
     code = code_version(_activity, {"timezone": project.source.timezone})
     ins = {"events": reads("clean/order_lines" if name == "categories" else f"clean/{name}")}
     if name == "categories":
-        ins["products"] = reads("clean/products", whole=True)
+        ins["products"] = reads("clean/products", None)
     what: dict[str, Callable[..., ibis.Table]] = {
         "orders": lambda events, period: activity.orders(events, period, project.calendar),
         "order_lines": activity.order_lines,
@@ -54,11 +54,15 @@ def _activity(project: Project, name: str) -> dg.AssetsDefinition:
     )
 
     @dg.asset(
-        **described(project, f"activity/{name}", code),
-        description=f"{sentence}: one row per customer with activity; sums of periods give any window.",
-        ins=ins,
-        partitions_def=partitions_of(project),
+        **described(
+            project,
+            f"activity/{name}",
+            code,
+            ins,
+            description=f"{sentence}: one row per customer with activity; sums of periods give any window.",
+        )
     )
+    @publishes
     def period_activity(context: dg.AssetExecutionContext, **tables: ibis.Table) -> ibis.Table:
         return what[name](tables.pop("events"), period=context.partition_key, **tables)
 
@@ -72,11 +76,8 @@ def _lifetime(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
         ins["customers"] = reads("clean/customers")
     code = code_version(_lifetime, {})
 
-    @dg.asset(
-        **described(project, "lifetime/customers", code),
-        ins=ins,
-        partitions_def=partitions_of(project),
-    )
+    @dg.asset(**described(project, "lifetime/customers", code, ins))
+    @publishes
     def lifetime_customers(context: dg.AssetExecutionContext, previous: Any, **tables: Any) -> ibis.Table:
         """Every customer known by the end of the period, with what needs all history: first and last order, rhythm, totals."""
         return lifetime.customers(
@@ -87,34 +88,29 @@ def _lifetime(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
 
 
 def _purchase_process(project: Project) -> dg.AssetsDefinition:
-    settings = project.settings
+    settings, calendar = project.settings, project.calendar
     used = {"horizon": settings.horizon, "sample": settings.process_sample, "seed": settings.seed}
     code = code_version(_purchase_process, used)
 
     @dg.asset(
-        **described(project, "features/purchase_process", code, kinds=("numpy",)),
-        ins={"lifetime": reads("lifetime/customers")},
-        partitions_def=partitions_of(project),
+        **described(
+            project, "features/purchase_process", code, {"lifetime": reads("lifetime/customers")}, kinds=("numpy",)
+        )
     )
+    @publishes
     def purchase_process(context: dg.AssetExecutionContext, lifetime: ibis.Table) -> Any:
         """Expected purchases and the chance that a customer is still active, by two purchase-process models fitted on the period."""
-        period = context.partition_key
+        from crm_pipeline.modeling.purchase_process.features import purchase_process_features
 
-        def compute() -> Any:
-            from crm_pipeline.modeling.purchase_process.features import purchase_process_features
-
-            known = lifetime.select(
-                "customer_id", first_order_day="first_day", last_order_day="last_day", n_order_days="order_days"
-            )
-            ends = [
-                (project.calendar.end_date(project.calendar.shift(period, i)) - EPOCH).days
-                for i in (0, settings.horizon)
-            ]
-            return purchase_process_features(
-                known.execute(), ends[0], ends[1] - ends[0], settings.process_sample, settings.seed
-            ).features
-
-        return Deferred(compute)
+        known = lifetime.select(
+            "customer_id", first_order_day="first_day", last_order_day="last_day", n_order_days="order_days"
+        )
+        ends = [
+            (calendar.end_date(calendar.shift(context.partition_key, i)) - EPOCH).days for i in (0, settings.horizon)
+        ]
+        return purchase_process_features(
+            known.execute(), ends[0], ends[1] - ends[0], settings.process_sample, settings.seed
+        ).features
 
     return purchase_process
 
@@ -126,16 +122,14 @@ def _features(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
     used = {"windows": settings.windows, "horizon": settings.horizon, "eligibility": settings.eligibility,
             "timezone": project.source.timezone, "begins": sorted(begins.items())}  # fmt: skip
     code = code_version(_features, used)
+    ins = {
+        "lifetime": reads("lifetime/customers"),
+        "process": reads("features/purchase_process"),
+        **{n: reads(f"activity/{n}", window) for n in names},
+    }
 
-    @dg.asset(
-        **described(project, "features/customers", code),
-        ins={
-            "lifetime": reads("lifetime/customers"),
-            "process": reads("features/purchase_process"),
-            **{n: reads(f"activity/{n}", window) for n in names},
-        },
-        partitions_def=partitions_of(project),
-    )
+    @dg.asset(**described(project, "features/customers", code, ins))
+    @publishes
     def customer_features(
         context: dg.AssetExecutionContext, lifetime: ibis.Table, process: ibis.Table, **windows: ibis.Table
     ) -> ibis.Table:
@@ -158,20 +152,16 @@ def _outcomes(project: Project, task: str) -> dg.AssetsDefinition:
     h = project.settings.horizon
     code = code_version(_outcomes, {"horizon": h}, also=[type(the_task(task)).__module__])
     one = the_task(task)
-    told = one.outcome_told.format(ago=f"{horizon_words(project)} ago")
+    told = one.outcome_told.format(ago=f"{horizon_words(project)} ago") + " Empty while the period is not complete."
+    ins = {"then": reads("features/customers", (-h,)), "since": reads("activity/orders", tuple(range(1 - h, 1)))}
 
-    @dg.asset(
-        **described(project, f"outcomes/{task}", code, needs_complete=True),
-        description=told + " Empty while the period is not complete.",
-        ins={"then": reads("features/customers", (-h,)), "since": reads("activity/orders", tuple(range(1 - h, 1)))},
-        partitions_def=partitions_of(project),
-    )
-    def happened(context: dg.AssetExecutionContext, then: Any, since: ibis.Table) -> ibis.Table:
-        cutoff = project.calendar.shift(context.partition_key, -h)
-        complete = project.source.complete_until is not None and context.partition_key <= project.source.complete_until
+    @dg.asset(**described(project, f"outcomes/{task}", code, ins, description=told, needs_complete=True))
+    @publishes
+    def happened(context: dg.AssetExecutionContext, then: ibis.Table | None, since: ibis.Table) -> ibis.Table:
         nobody = ibis.memtable([], schema={"customer_id": "string"})
-        happened = one.outcome(nobody if then is None else then, since, cutoff)
-        return happened if complete else happened.limit(0)
+        cutoff = project.calendar.shift(context.partition_key, -h)
+        known = one.outcome(nobody if then is None else then, since, cutoff)
+        return known if project.complete(context.partition_key) else known.limit(0)
 
     return happened
 
@@ -181,37 +171,32 @@ def _purchases(project: Project) -> dg.AssetsDefinition:
     used = {"horizon": h, "eligibility": settings.eligibility, "sample": settings.process_sample, "seed": settings.seed}
     code = code_version(_purchases, used)
 
-    @dg.asset(
-        **described(project, "outcomes/purchases", code, kinds=("numpy",), needs_complete=True),
-        description=(
-            f"How much the purchase process expected of all who could be scored {horizon_words(project)} ago, and how much "
-            "they bought: one row, by which the season's level is set. Empty while the period is not complete."
-        ),
-        ins={"then": reads("lifetime/customers", (-h,)), "since": reads("activity/orders", tuple(range(1 - h, 1)))},
-        partitions_def=partitions_of(project),
+    told = (
+        f"How much the purchase process expected of all who could be scored {horizon_words(project)} ago, and how much "
+        "they bought: one row, by which the season's level is set. Empty while the period is not complete."
     )
-    def expected_and_bought(context: dg.AssetExecutionContext, then: Any, since: ibis.Table) -> Any:
-        period = context.partition_key
+    ins = {"then": reads("lifetime/customers", (-h,)), "since": reads("activity/orders", tuple(range(1 - h, 1)))}
 
-        def compute() -> Any:
-            from crm_pipeline.contracts.derived import PURCHASES
-            from crm_pipeline.contracts.outputs import conform
-            from crm_pipeline.modeling.purchases import purchases_table
+    @dg.asset(
+        **described(project, "outcomes/purchases", code, ins, kinds=("numpy",), description=told, needs_complete=True)
+    )
+    @publishes
+    def expected_and_bought(context: dg.AssetExecutionContext, then: ibis.Table | None, since: ibis.Table) -> Any:
+        from crm_pipeline.contracts.derived import PURCHASES
+        from crm_pipeline.contracts.outputs import conform
+        from crm_pipeline.modeling.purchases import purchases_table
 
-            complete = project.source.complete_until is not None and period <= project.source.complete_until
-            found = purchases_table(
-                then if complete else None,
-                since,
-                calendar.shift(period, -h),
-                calendar=calendar,
-                horizon=h,
-                eligibility=settings.eligibility,
-                sample=settings.process_sample,
-                seed=settings.seed,
-            )
-            return conform(found, PURCHASES)
-
-        return Deferred(compute)
+        found = purchases_table(
+            then if project.complete(context.partition_key) else None,
+            since,
+            calendar.shift(context.partition_key, -h),
+            calendar=calendar,
+            horizon=h,
+            eligibility=settings.eligibility,
+            sample=settings.process_sample,
+            seed=settings.seed,
+        )
+        return conform(found, PURCHASES)
 
     return expected_and_bought
 
@@ -221,16 +206,19 @@ def _training(project: Project, task: str) -> dg.AssetsDefinition:
     back = [i * settings.training_stride for i in range(settings.training_cutoffs)]
     code = code_version(_training, {"rows": settings.training_rows, "seed": settings.seed})
 
-    @dg.asset(
-        **described(project, f"training/{task}", code),
-        description=f"What the {task} models of the period learn from: customers as they were at past cut-offs, with what happened.",
-        ins={
-            "features": reads("features/customers", tuple(-settings.horizon - i for i in back)),
-            "outcomes": reads(f"outcomes/{task}", tuple(-i for i in back)),
-        },
-        partitions_def=partitions_of(project),
+    told = (
+        f"What the {task} models of the period learn from: customers as they were at past cut-offs, with what happened."
     )
-    def training_table(context: dg.AssetExecutionContext, features: Any, outcomes: ibis.Table) -> ibis.Table:
+    ins = {
+        "features": reads("features/customers", tuple(-settings.horizon - i for i in back)),
+        "outcomes": reads(f"outcomes/{task}", tuple(-i for i in back)),
+    }
+
+    @dg.asset(**described(project, f"training/{task}", code, ins, description=told))
+    @publishes
+    def training_table(
+        context: dg.AssetExecutionContext, features: ibis.Table | None, outcomes: ibis.Table
+    ) -> ibis.Table:
         known = ibis.memtable([], schema={"customer_id": "string", "as_of": "date"}) if features is None else features
         return training.design_matrix(
             known, outcomes, calendar=project.calendar, cap=settings.training_rows, seed=settings.seed

@@ -4,15 +4,14 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
 import dagster as dg
 import ibis
 
 from crm_pipeline.contracts.outputs import CARD, CHAMPION, EVALUATION, LEVEL, PREDICTIONS, conform
-from crm_pipeline.defs.common import described, horizon_words, partitions_of, reads
-from crm_pipeline.defs.io import Deferred, LakeIOManager, Result
+from crm_pipeline.defs.common import described, horizon_words, reads, together
+from crm_pipeline.defs.lake import Result, publishes
 from crm_pipeline.defs.project import Project
 from crm_pipeline.modeling.estimators import chosen, entry
 from crm_pipeline.modeling.tasks import SEASONS_BACK
@@ -22,35 +21,67 @@ from crm_pipeline.tracking import Tracked, Tracker
 from crm_pipeline.versions import code_version
 
 
-def estimator_asset(project: Project, io: LakeIOManager, tracker: Tracker, task: str, name: str) -> dg.AssetsDefinition:
-    """Return the asset that trains one estimator of one task."""
-    settings, of = project.settings, entry(task, name)
-    used = {
-        "horizon": settings.horizon,
-        "seed": settings.seed,
-        "threads": settings.threads,
-        "money_unit": settings.money_unit,
-    }
-    code = code_version(estimator_asset, used, also=[of.build.__module__, type(the_task(task)).__module__])
-    asset = f"models/{task}/{name}"
+def model_assets(project: Project, tracker: Tracker) -> list[dg.AssetsDefinition]:
+    """Return the assets of every task: one per estimator, level, evaluation and champion."""
+    found = []
+    for task in project.tasks:
+        found += [estimator_asset(project, tracker, task, name) for name in chosen(project.settings, task)]
+        found += [
+            level_asset(project, task),
+            evaluation_asset(project, tracker, task),
+            champion_asset(project, tracker, task),
+        ]
+    return found
 
-    @dg.asset(
-        **described(project, asset, code, kinds=("mlflow", "xgboost" if "boosting" in name else "scikitlearn")),
-        description=f"{of.description} Trained on all that is known at the period's end; an MLflow run.",
-        ins={"training": reads(f"training/{task}"), **{m: reads(f"models/{task}/{m}") for m in of.members}},
-        partitions_def=partitions_of(project),
+
+def estimator_asset(project: Project, tracker: Tracker, task: str, name: str) -> dg.AssetsDefinition:
+    """Return the asset that trains one estimator of one task."""
+    settings, of, asset = project.settings, entry(task, name), f"models/{task}/{name}"
+    how = {"horizon": settings.horizon, "seed": settings.seed, "threads": settings.threads}
+    code = code_version(
+        estimator_asset,
+        how | {"money_unit": settings.money_unit},
+        also=[of.build.__module__, type(the_task(task)).__module__],
     )
-    def trained(context: dg.AssetExecutionContext, training: ibis.Table, **members: ibis.Table) -> Any:
-        version = _version(io.pinned(context), code)
-        tags = {
-            "dagster.run_id": context.run.run_id,
-            "crm.asset": asset,
-            "crm.partition": context.partition_key,
-            "crm.model_version": version,
-            "crm.code_version": code,
-            "crm.inputs": json.dumps(io.pinned(context))[:4000],
-        }
-        return Deferred(lambda: _train(project, tracker, task, name, training, members, version, tags))
+    told = f"{of.description} Trained on all that is known at the period's end; an MLflow run."
+    kinds = ("mlflow", "xgboost" if "boosting" in name else "scikitlearn")
+    ins = {"training": reads(f"training/{task}"), **{m: reads(f"models/{task}/{m}") for m in of.members}}
+
+    @dg.asset(**described(project, asset, code, ins, kinds=kinds, description=told))
+    @publishes
+    def trained(
+        context: dg.AssetExecutionContext, training: ibis.Table, pins: Mapping[str, str], **members: ibis.Table
+    ) -> Result:
+        from crm_pipeline.modeling.training import Abstained, card_rows, describe, fit
+
+        rows = training.execute()
+        fitted = {m: load_card_model(tracker, card) for m, card in members.items()}
+        missing = [m for m, model in fitted.items() if model is None]
+        model = (
+            Abstained(f"{name} needs {missing[0]}, which abstained.")
+            if missing
+            else fit(task, name, rows, **how, money_unit=float(settings.money_unit), members=fitted)
+        )
+        version = _version(pins, code)
+        card = describe(model) | {"task": task, "estimator": name, "model_version": version}
+        metadata: dict[str, Any] = {"model_version": version, "status": card["status"], "reason": card["reason"]}
+        if not isinstance(model, Abstained):
+            tags = {
+                "dagster.run_id": context.run.run_id,
+                "crm.asset": asset,
+                "crm.partition": context.partition_key,
+                "crm.model_version": version,
+                "crm.code_version": code,
+                "crm.inputs": json.dumps(pins)[:4000],
+            }
+            tracked = _track(tracker, f"{task}/{name}@{context.partition_key}", model, card, rows, tags)
+            card |= tracked._asdict()
+            metadata |= {
+                "mlflow": dg.MetadataValue.url(tracker.link(tracked.run_id)),
+                "mlflow_run": tracked.run_id,
+                "model_uri": tracked.model_uri,
+            }
+        return Result(conform(card_rows(card), CARD), metadata)
 
     return trained
 
@@ -59,270 +90,161 @@ def _version(pins: Mapping[str, str], code: str) -> str:
     return hashlib.blake2b(json.dumps([sorted(pins.items()), code]).encode(), digest_size=8).hexdigest()
 
 
-def _train(
-    project: Project,
-    tracker: Tracker,
-    task: str,
-    name: str,
-    training: ibis.Table,
-    members: Mapping[str, ibis.Table],
-    version: str,
-    tags: Mapping[str, str],
-) -> Result:
-    import pandas as pd
+def _track(
+    tracker: Tracker, name: str, model: Any, card: Mapping[str, Any], rows: Any, tags: Mapping[str, str]
+) -> Tracked:
+    """Log a fitted model with its card as one MLflow run."""
+    from crm_pipeline.modeling.training import trusted_types
 
-    from crm_pipeline.modeling.training import Abstained, describe, fit, trusted_types
-
-    settings = project.settings
-    rows = training.execute()
-    fitted = {m: load_card_model(tracker, card.execute()) for m, card in members.items()}
-    missing = [m for m, model in fitted.items() if model is None]
-    model = (
-        Abstained(f"{name} needs {missing[0]}, which abstained.")
-        if missing
-        else fit(
-            task,
-            name,
-            rows,
-            horizon=settings.horizon,
-            seed=settings.seed,
-            threads=settings.threads,
-            money_unit=float(settings.money_unit),
-            members=fitted,
-        )
+    example = rows[card["features"]].head(5)
+    return tracker.log_model(
+        name,
+        model,
+        parameters=card["parameters"] | {"features": len(card["features"])},
+        metrics={k: card[k] for k in ("rows", "customers", "cutoffs", "events")},
+        tags=tags,
+        example=example,
+        predicted=model.predict(example),
+        trusted=trusted_types(model),
     )
-    card = describe(model) | {"task": task, "estimator": name, "model_version": version}
-    metadata: dict[str, Any] = {"model_version": version, "status": card["status"], "reason": card["reason"]}
-    if not isinstance(model, Abstained):
-        example = rows[card["features"]].head(5)
-        tracked = tracker.log_model(
-            f"{task}/{name}@{tags['crm.partition']}",
-            model,
-            parameters=card["parameters"] | {"features": len(card["features"])},
-            metrics={k: card[k] for k in ("rows", "customers", "cutoffs", "events")},
-            tags=tags,
-            example=example,
-            predicted=model.predict(example),
-            trusted=trusted_types(model),
-        )
-        card |= tracked._asdict()
-        metadata |= {
-            "mlflow": dg.MetadataValue.url(tracker.link(tracked.run_id)),
-            "mlflow_run": tracked.run_id,
-            "model_uri": tracked.model_uri,
-        }
-    frame = pd.DataFrame([card | {k: json.dumps(card[k], default=str) for k in ("features", "parameters")}])
-    return Result(conform(frame[[c.name for c in CARD if c.name in frame]], CARD), metadata)
 
 
-def load_card_model(tracker: Tracker, card: Any) -> Any:
+def load_card_model(tracker: Tracker, card: ibis.Table) -> Any:
     """Return the model that a one-row card names, None when its estimator abstained."""
-    if not len(card) or card["status"].iloc[0] != "fitted":
-        return None
-    return tracker.load(card["model_uri"].iloc[0])
+    row = card.execute()
+    return tracker.load(row["model_uri"].iloc[0]) if len(row) and row["status"].iloc[0] == "fitted" else None
 
 
 def level_asset(project: Project, task: str) -> dg.AssetsDefinition:
     """Return the asset of a task's a-priori level."""
     settings = project.settings
     back, first = tuple(range(-(SEASONS_BACK + 1) * settings.year, 1)), project.source.known_from("orders")
-    used = {"horizon": settings.horizon, "year": settings.year, "first": first}
-    code = code_version(level_asset, used)
-
-    @dg.asset(
-        **described(project, f"levels/{task}", code, kinds=("pandas",)),
-        description=(
-            f"How high {task} should lie in the coming season: what the purchase process expects of the customers there are, moved "
-            "by last year's season and by the newest periods. Set a priori, apart from the ranking."
-        ),
-        ins={"purchases": reads("outcomes/purchases", back), "features": reads("features/customers")},
-        partitions_def=partitions_of(project),
+    code = code_version(level_asset, {"horizon": settings.horizon, "year": settings.year, "first": first})
+    told = (
+        f"How high {task} should lie in the coming season: what the purchase process expects of the customers there are, moved "
+        "by last year's season and by the newest periods. Set a priori, apart from the ranking."
     )
-    def season_of(context: dg.AssetExecutionContext, purchases: ibis.Table, features: ibis.Table) -> Any:
-        def compute() -> Any:
-            import pandas as pd
+    ins = {"purchases": reads("outcomes/purchases", back), "features": reads("features/customers")}
 
-            from crm_pipeline.modeling.level import level_to_json, season_level
-            from crm_pipeline.modeling.purchases import EXPECTED_FROM, expected_of
+    @dg.asset(**described(project, f"levels/{task}", code, ins, kinds=("pandas",), description=told))
+    @publishes
+    def season_of(context: dg.AssetExecutionContext, purchases: ibis.Table, features: ibis.Table) -> Result:
+        from crm_pipeline.modeling.level import level_to_json, season_level
+        from crm_pipeline.modeling.purchases import EXPECTED_FROM, expected_of
 
-            level = season_level(
-                purchases.execute(),
-                expected_of(features.select(*EXPECTED_FROM).execute()),
-                context.partition_key,
-                first=first,
-                horizon=settings.horizon,
-                year=settings.year,
-                grain=settings.grain,
-            )
-            frame = conform(pd.DataFrame([{"task": task, "level": level_to_json(level)}]), LEVEL)
-            return Result(frame, {"level": level.sentence})
-
-        return Deferred(compute)
+        level = season_level(
+            purchases.execute(),
+            expected_of(features.select(*EXPECTED_FROM).execute()),
+            context.partition_key,
+            first=first,
+            horizon=settings.horizon,
+            year=settings.year,
+            grain=settings.grain,
+        )
+        return Result(conform([{"task": task, "level": level_to_json(level)}], LEVEL), {"level": level.sentence})
 
     return season_of
 
 
 def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefinition:
     """Return the step that judges the models of h periods ago on what happened since."""
-    settings = project.settings
+    settings, asset = project.settings, f"evaluation/{task}"
     h, names, ago = settings.horizon, chosen(settings, task), f"{horizon_words(project)} ago"
     used = {"horizon": h, "seed": settings.seed, "money_unit": settings.money_unit}
     code = code_version(evaluation_asset, used, also=[type(the_task(task)).__module__])
     told = {
-        f"evaluation/{task}_predictions": f"What each model and baseline of {ago} said of each customer, beside what happened.",
-        f"evaluation/{task}": f"How well the {task} models of {ago} foretold the time since, beside the baselines.",
+        f"{asset}_predictions": f"What each model and baseline of {ago} said of each customer, beside what happened.",
+        asset: f"How well the {task} models of {ago} foretold the time since, beside the baselines.",
     }
+    ins = {
+        "features": reads("features/customers", (-h,)),
+        "outcomes": reads(f"outcomes/{task}"),
+        "training": reads(f"training/{task}", (-h,)),
+        "level": reads(f"levels/{task}", (-h,)),
+        **{n: reads(f"models/{task}/{n}", (-h,)) for n in names},
+    }
+    both = [described(project, a, code, ins, kinds=("pandas",), description=what) for a, what in told.items()]
 
-    def out(asset: str) -> dg.AssetOut:
-        shared = described(project, asset, code, kinds=("pandas",))
-        return dg.AssetOut(**shared, description=told[asset], dagster_type=dg.Any)
+    @dg.multi_asset(**together(f"evaluate_{task}", both))
+    @publishes
+    def evaluated(
+        context: dg.AssetExecutionContext,
+        features: ibis.Table | None,
+        outcomes: ibis.Table,
+        training: ibis.Table | None,
+        level: ibis.Table | None,
+        **cards: ibis.Table,
+    ) -> dict[str, Any]:
+        from crm_pipeline.modeling.evaluation import evaluate, foretold
+        from crm_pipeline.modeling.level import level_from_json
 
-    @dg.multi_asset(
-        name=f"evaluate_{task}",
-        ins={
-            "features": reads("features/customers", (-h,)),
-            "outcomes": reads(f"outcomes/{task}"),
-            "training": reads(f"training/{task}", (-h,)),
-            "level": reads(f"levels/{task}", (-h,)),
-            **{f"model_{n}": reads(f"models/{task}/{n}", (-h,)) for n in names},
-        },
-        outs={"predictions": out(f"evaluation/{task}_predictions"), "metrics": out(f"evaluation/{task}")},
-        partitions_def=partitions_of(project),
-    )
-    def evaluated(context: dg.AssetExecutionContext, **tables: Any):
         cutoff = project.calendar.shift(context.partition_key, -h)
-
-        @functools.cache
-        def compute() -> tuple[Result, Result]:
-            return _judge(project, tracker, task, cutoff, tables)
-
-        return Deferred(lambda: compute()[0]), Deferred(lambda: compute()[1])
+        happened = outcomes.execute()
+        judged = features is not None and len(happened) > 0
+        models = {n: m for n in names if judged and (m := load_card_model(tracker, cards[n])) is not None}
+        said = foretold(
+            task,
+            models,
+            features.execute() if judged else None,
+            happened,
+            training.execute() if judged else None,
+            cutoff=cutoff,
+            level=level_from_json(level.execute()["level"].iloc[0]) if judged else None,
+            horizon=h,
+            money_unit=float(settings.money_unit),
+        )
+        metrics = evaluate(task, said, cutoff, seed=settings.seed)
+        runs = {n: cards[n].execute()["run_id"].iloc[0] for n in models}
+        shown = _show(project, tracker, task, said, metrics, runs) if len(metrics) else {}
+        return {
+            f"{asset}_predictions": conform(said, PREDICTIONS),
+            asset: Result(conform(metrics, EVALUATION), shown),
+        }
 
     return evaluated
 
 
-def _judge(
-    project: Project, tracker: Tracker, task: str, cutoff: str, tables: Mapping[str, Any]
-) -> tuple[Result, Result]:
-    import pandas as pd
-
-    from crm_pipeline.modeling.baselines import baseline_predictions
-    from crm_pipeline.modeling.evaluation import evaluate
-    from crm_pipeline.modeling.level import level_from_json
-    from crm_pipeline.modeling.prediction import predict
+def _show(
+    project: Project, tracker: Tracker, task: str, said: Any, metrics: Any, runs: Mapping[str, str]
+) -> dict[str, Any]:
+    """Draw the models beside each other, add plots and metrics to their MLflow runs; return the plots for the UI."""
     from crm_pipeline.reports import plots
+    from crm_pipeline.reports.figures import task_figures
 
-    settings = project.settings
-    unit = float(settings.money_unit)
-    keys = pd.DataFrame(
-        {
-            "customer_id": pd.Series(dtype="str"),
-            "cutoff": pd.Series(dtype="object"),
-            "outcome": pd.Series(dtype="float64"),
-        }
-    )
-    outcomes = tables["outcomes"].execute()
-    if tables["features"] is None or outcomes.empty:
-        return Result(conform(keys, PREDICTIONS)), Result(conform(pd.DataFrame(), EVALUATION))
-    features = tables["features"].execute().sort_values("customer_id", ignore_index=True)
-    happened = outcomes.set_index("customer_id").reindex(features["customer_id"])
-    of = the_task(task)
-    said = keys.reindex(features.index).assign(customer_id=features["customer_id"], outcome=of.actual(happened, unit))
-    said["cutoff"] = date.fromisoformat(cutoff)
-    level = level_from_json(tables["level"].execute()["level"].iloc[0])
-    runs: dict[str, str] = {}
-    for name in chosen(settings, task):
-        card = tables[f"model_{name}"].execute()
-        model = load_card_model(tracker, card)
-        if model is not None:
-            runs[name] = card["run_id"].iloc[0]
-            found = predict(task, model, features, level=level, money_unit=unit)
-            said[name] = found[of.answer].to_numpy("float64")
-    training = tables["training"].execute()
-    rules = baseline_predictions(task, training, features, horizon=settings.horizon, money_unit=unit)
-    said = pd.concat([said, rules.astype("float64")], axis=1)
-    metrics = evaluate(task, said, cutoff, seed=settings.seed)
-    figures = task_figures(task, said, project.source.synthetic) if len(metrics) else {}
-    _log_evaluations(tracker, task, metrics, runs, {name: plots.png(figure) for name, figure in figures.items()})
-    return Result(conform(said, PREDICTIONS)), Result(conform(metrics, EVALUATION), evaluation_plots(figures))
-
-
-def _log_evaluations(
-    tracker: Tracker, task: str, metrics: Any, runs: Mapping[str, str], plots: Mapping[str, bytes]
-) -> None:
-    """Add to each model's MLflow run how it did, and the plots of all models of the task beside each other."""
+    figures = task_figures(task, said, project.source.synthetic)
+    images = {name: plots.png(figure) for name, figure in figures.items()}
     for name, run_id in runs.items():
         own = metrics[metrics["model"] == name]
         values = {f"test_{m}": v for m, v in zip(own["metric"], own["value"], strict=True) if v == v}
         if values:
-            tracker.log_evaluation(run_id, values, plots)
+            tracker.log_evaluation(run_id, values, images)
+    return {name: dg.MetadataValue.md(plots.markdown_image(figure, name)) for name, figure in figures.items()}
 
 
 def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefinition:
     """Return the asset that decides which model of the period scores."""
-    settings = project.settings
+    settings, asset = project.settings, f"models/{task}/champion"
     h, names = settings.horizon, chosen(settings, task)
     back = tuple(-i * h for i in range(settings.evaluation_cutoffs))
     whole_from = project.calendar.shift(project.source.known_from("orders"), settings.year - 1)
     used = {"horizon": h, "whole_from": whole_from, "blocks": BLOCKS_TO_CHOOSE}
     code = code_version(champion_asset, used, also=[type(the_task(task)).__module__])
+    told = f"Which {task} model of the period scores, and why: judged against its baselines cut-off by cut-off."
+    ins = {"evaluations": reads(f"evaluation/{task}", back), **{n: reads(f"models/{task}/{n}") for n in names}}
 
-    @dg.asset(
-        **described(project, f"models/{task}/champion", code, kinds=("mlflow",)),
-        description=f"Which {task} model of the period scores, and why: judged against its baselines cut-off by cut-off.",
-        ins={"evaluations": reads(f"evaluation/{task}", back), **{n: reads(f"models/{task}/{n}") for n in names}},
-        partitions_def=partitions_of(project),
-    )
-    def champion(context: dg.AssetExecutionContext, evaluations: ibis.Table, **cards: ibis.Table) -> Any:
-        def compute() -> Any:
-            import pandas as pd
+    @dg.asset(**described(project, asset, code, ins, kinds=("mlflow",), description=told))
+    @publishes
+    def champion(context: dg.AssetExecutionContext, evaluations: ibis.Table, **cards: ibis.Table) -> Result:
+        from crm_pipeline.modeling.promotion import decide
 
-            from crm_pipeline.modeling.promotion import decide
-
-            listed = pd.concat([card.execute() for card in cards.values()], ignore_index=True)
-            decision = decide(
-                task, evaluations.execute(), listed, horizon=h, grain=settings.grain, whole_from=whole_from
-            )
-            row = decision.iloc[0]
-            metadata = {"champion": row["champion"] or "none", "status": row["status"], "decision": row["reason"]}
-            if row["champion"]:
-                run_id = listed.loc[listed["estimator"] == row["champion"], "run_id"].iloc[0]
-                tracker.set_champion(
-                    task, Tracked(run_id, row["model_uri"]), context.partition_key, row["model_version"]
-                )
-                metadata["mlflow"] = dg.MetadataValue.url(tracker.link(run_id))
-            return Result(conform(decision, CHAMPION), metadata)
-
-        return Deferred(compute)
+        listed = functools.reduce(ibis.Table.union, cards.values()).execute()
+        decision = decide(task, evaluations.execute(), listed, horizon=h, grain=settings.grain, whole_from=whole_from)
+        row = decision.iloc[0]
+        metadata = {"champion": row["champion"] or "none", "status": row["status"], "decision": row["reason"]}
+        if row["champion"]:
+            run_id = listed.loc[listed["estimator"] == row["champion"], "run_id"].iloc[0]
+            tracker.set_champion(task, Tracked(run_id, row["model_uri"]), context.partition_key, row["model_version"])
+            metadata["mlflow"] = dg.MetadataValue.url(tracker.link(run_id))
+        return Result(conform(decision, CHAMPION), metadata)
 
     return champion
-
-
-def task_figures(task: str, said: Any, synthetic: bool = False) -> dict[str, Any]:
-    """Return the plots of a task's predictions, the fixed model first, by name."""
-    from crm_pipeline.reports import plots
-
-    of = the_task(task)
-    fixed = of.fixed if of.fixed in said else None
-    drawn = {"probability": ("roc", "calibration"), "amount": ("demand_deciles",)}.get(of.kind, ())
-    return {name: getattr(plots, name)(said, fixed, synthetic=synthetic) for name in drawn}
-
-
-def evaluation_plots(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Return plots as Markdown metadata for the Dagster UI."""
-    from crm_pipeline.reports import plots
-
-    return {name: dg.MetadataValue.md(plots.markdown_image(figure, name)) for name, figure in figures.items()}
-
-
-def model_assets(project: Project, io: LakeIOManager, tracker: Tracker) -> list[dg.AssetsDefinition]:
-    """Return the assets of every task: one per estimator, level, evaluation and champion."""
-    found = []
-    for task in project.tasks:
-        found += [estimator_asset(project, io, tracker, task, name) for name in chosen(project.settings, task)]
-        found += [
-            level_asset(project, task),
-            evaluation_asset(project, tracker, task),
-            champion_asset(project, tracker, task),
-        ]
-    return found

@@ -9,8 +9,8 @@ import dagster as dg
 import ibis
 
 from crm_pipeline.contracts.outputs import TRACK_RECORD, conform, score_columns
-from crm_pipeline.defs.common import described, horizon_words, partitions_of, reads
-from crm_pipeline.defs.io import Deferred, Result
+from crm_pipeline.defs.common import described, horizon_words, reads
+from crm_pipeline.defs.lake import Result, publishes
 from crm_pipeline.defs.project import Project
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.tracking import Tracker
@@ -34,65 +34,54 @@ def _scores(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefinitio
     used = {"currency": project.source.currency, "horizon": settings.horizon, "money_unit": settings.money_unit}
     code = code_version(_scores, used, also=[type(the_task(task)).__module__])
 
-    @dg.asset(
-        **described(project, f"scores/{task}", code, kinds=("xgboost", "scikitlearn")),
-        description=f"The champion's word on {the_task(task).score_told}, with reasons in words and the factors behind them.",
-        ins={
-            "champion": reads(f"models/{task}/champion"),
-            "features": reads("features/customers"),
-            "level": reads(f"levels/{task}"),
-        },
-        partitions_def=partitions_of(project),
-    )
-    def scored(context: dg.AssetExecutionContext, champion: ibis.Table, features: ibis.Table, level: ibis.Table) -> Any:
-        def compute() -> Any:
-            return _score(
-                project, tracker, task, context.partition_key, context.run.run_id, (champion, features, level)
-            )
+    told = f"The champion's word on {the_task(task).score_told}, with reasons in words and the factors behind them."
+    ins = {
+        "champion": reads(f"models/{task}/champion"),
+        "features": reads("features/customers"),
+        "level": reads(f"levels/{task}"),
+    }
 
-        return Deferred(compute)
+    @dg.asset(**described(project, f"scores/{task}", code, ins, kinds=("xgboost", "scikitlearn"), description=told))
+    @publishes
+    def scored(
+        context: dg.AssetExecutionContext, champion: ibis.Table, features: ibis.Table, level: ibis.Table
+    ) -> Result:
+        from crm_pipeline.modeling.level import level_from_json
+        from crm_pipeline.modeling.scoring import abstain, score
+
+        row = champion.execute().iloc[0]
+        release = _release(project, task, context, row)
+        customers = features.execute().sort_values("customer_id", ignore_index=True)
+        model = tracker.load(row["model_uri"]) if _text(row["model_uri"]) else None
+        if model is None or customers.empty:
+            rows = abstain(customers, release, row["reason"])
+        else:
+            themes = {f.name: f.theme for f in catalogue(project.source.tables, settings)}
+            rows = score(model, customers, release, level_from_json(level.execute()["level"].iloc[0]), themes)
+        told = {"champion": release.model, "model_version": release.model_version}
+        return Result(conform(rows, score_columns(the_task(task).answers)), told)
 
     return scored
 
 
-def _score(
-    project: Project,
-    tracker: Tracker,
-    task: str,
-    period: str,
-    run_id: str,
-    tables: tuple[ibis.Table, ibis.Table, ibis.Table],
-) -> Result:
-    from crm_pipeline.modeling.level import level_from_json
-    from crm_pipeline.modeling.scoring import Release, abstain, score
+def _release(project: Project, task: str, context: dg.AssetExecutionContext, champion: Any) -> Any:
+    """Return what is the same for all score rows of a task and period."""
+    from crm_pipeline.modeling.scoring import Release
 
-    champion, features, level = (table.execute() for table in tables)
-    settings, calendar = project.settings, project.calendar
-    row = champion.iloc[0]
-    release = Release(
+    settings, calendar, period = project.settings, project.calendar, context.partition_key
+    return Release(
         task=task,
         as_of=calendar.end_date(period),
         horizon_end=calendar.end_date(calendar.shift(period, settings.horizon)),
         label_definition=the_task(task).definition(settings.horizon, settings.grain),
-        model=_text(row["champion"]),
-        model_version=_text(row["model_version"]),
-        run_id=run_id,
+        model=_text(champion["champion"]),
+        model_version=_text(champion["model_version"]),
+        run_id=context.run.run_id,
         currency=project.source.currency,
         money_unit=float(settings.money_unit),
         horizon=settings.horizon,
         year=settings.year,
         grain=settings.grain,
-    )
-    features = features.sort_values("customer_id", ignore_index=True)
-    themes = {f.name: f.theme for f in catalogue(project.source.tables, settings)}
-    model = tracker.load(row["model_uri"]) if _text(row["model_uri"]) else None
-    if model is None or features.empty:
-        frame = abstain(features, release, row["reason"])
-    else:
-        frame = score(model, features, release, level_from_json(level["level"].iloc[0]), themes)
-    return Result(
-        conform(frame, score_columns(the_task(task).answers)),
-        {"champion": release.model, "model_version": release.model_version},
     )
 
 
@@ -108,7 +97,7 @@ def _customers(project: Project) -> dg.AssetsDefinition:
     used = {"eligibility": settings.eligibility, "horizon": settings.horizon, "money_unit": settings.money_unit,
             "timezone": source.timezone, "has_cases": "cases" in source.tables}  # fmt: skip
     code = code_version(_customers, used)
-    ins: dict[str, dg.AssetIn] = {
+    ins = {
         "lifetime": reads("lifetime/customers"),
         "orders": reads("activity/orders", year),
         **{f"scores_{task}": reads(f"scores/{task}") for task in project.tasks},
@@ -117,50 +106,46 @@ def _customers(project: Project) -> dg.AssetsDefinition:
         "previous": reads("scores/customers", (-1,), optional=True),
     }
 
-    @dg.asset(
-        **described(project, "scores/customers", code),
-        ins=ins,
-        partitions_def=partitions_of(project),
-    )
+    @dg.asset(**described(project, "scores/customers", code, ins))
+    @publishes
     def scored_customers(
         context: dg.AssetExecutionContext, lifetime: ibis.Table, orders: ibis.Table, **tables: Any
-    ) -> Any:
+    ) -> ibis.Table:
         """The table the team acts on: every known customer with risk, value, reasons, and what to do."""
-
-        def compute() -> Any:
-            period, calendar = context.partition_key, project.calendar
-            champions = [tables[f"champion_{task}"].execute().iloc[0] for task in project.tasks]
-            frame = scores.Frame(
-                calendar=calendar,
-                first=source.first,
-                period=period,
-                as_of=calendar.end_date(period),
-                horizon_end=calendar.end_date(calendar.shift(period, settings.horizon)),
-                label_definition=the_task("churn").definition(settings.horizon, settings.grain),
-                eligibility=f"{settings.eligibility} {settings.grain}s",
-                unit=float(settings.money_unit),
-                has_cases="cases" in source.tables,
-                has_contacts="contacts" in source.tables,
-                run_id=context.run.run_id,
-                scored_at=datetime.now(ZoneInfo(source.timezone)).replace(tzinfo=None, microsecond=0),
-                release=",".join(
-                    f"{c['task']}:{_text(c['champion']) or 'none'}:{_text(c['model_version'])}" for c in champions
-                ),
-            )
-            return scores.customers(
-                lifetime,
-                orders,
-                tables.get("scores_churn"),
-                tables.get("scores_demand"),
-                frame,
-                categories=tables.get("categories"),
-                contacts=tables.get("contacts"),
-                previous=tables.get("previous"),
-            )
-
-        return Deferred(compute)
+        return scores.customers(
+            lifetime,
+            orders,
+            tables.get("scores_churn"),
+            tables.get("scores_demand"),
+            _frame(project, context, [tables[f"champion_{task}"].execute().iloc[0] for task in project.tasks]),
+            categories=tables.get("categories"),
+            contacts=tables.get("contacts"),
+            previous=tables.get("previous"),
+        )
 
     return scored_customers
+
+
+def _frame(project: Project, context: dg.AssetExecutionContext, champions: list[Any]) -> scores.Frame:
+    """Return what is the same for all rows of the scored table of a period."""
+    settings, source, calendar, period = project.settings, project.source, project.calendar, context.partition_key
+    return scores.Frame(
+        calendar=calendar,
+        first=source.first,
+        period=period,
+        as_of=calendar.end_date(period),
+        horizon_end=calendar.end_date(calendar.shift(period, settings.horizon)),
+        label_definition=the_task("churn").definition(settings.horizon, settings.grain),
+        eligibility=f"{settings.eligibility} {settings.grain}s",
+        unit=float(settings.money_unit),
+        has_cases="cases" in source.tables,
+        has_contacts="contacts" in source.tables,
+        run_id=context.run.run_id,
+        scored_at=datetime.now(ZoneInfo(source.timezone)).replace(tzinfo=None, microsecond=0),
+        release=",".join(
+            f"{c['task']}:{_text(c['champion']) or 'none'}:{_text(c['model_version'])}" for c in champions
+        ),
+    )
 
 
 def _track_record(project: Project, task: str) -> dg.AssetsDefinition:
@@ -169,30 +154,27 @@ def _track_record(project: Project, task: str) -> dg.AssetsDefinition:
     code = code_version(_track_record, used, also=[type(the_task(task)).__module__])
     asset = f"scores/{task}"
 
-    @dg.asset(
-        **described(project, f"track_record/{task}", code, kinds=("pandas",)),
-        description=(
-            f"The {task} scores as they were published {horizon_words(project)} ago, beside what happened since; "
-            "a later backfill of those scores stands apart as restated."
-        ),
-        ins={
-            "then": reads(asset, (-h,), optional=True, published=True),
-            "outcomes": reads(f"outcomes/{task}"),
-            "rules": reads(f"evaluation/{task}_predictions"),
-        },
-        partitions_def=partitions_of(project),
+    told = (
+        f"The {task} scores as they were published {horizon_words(project)} ago, beside what happened since; "
+        "a later backfill of those scores stands apart as restated."
     )
-    def record(context: dg.AssetExecutionContext, then: Any, outcomes: ibis.Table, rules: ibis.Table) -> Any:
-        def compute() -> Any:
-            from crm_pipeline.modeling.track_record import as_published
+    ins = {
+        "then": reads(asset, (-h,), optional=True, published=True),
+        "outcomes": reads(f"outcomes/{task}"),
+        "rules": reads(f"evaluation/{task}_predictions"),
+    }
 
-            editions = _editions(project, asset, project.calendar.shift(context.partition_key, -h))
-            frame = as_published(
-                task, editions, outcomes.execute(), rules.execute(), money_unit=float(project.settings.money_unit)
-            )
-            return Result(conform(frame, TRACK_RECORD), {"editions": len(editions)})
+    @dg.asset(**described(project, f"track_record/{task}", code, ins, kinds=("pandas",), description=told))
+    @publishes
+    def record(
+        context: dg.AssetExecutionContext, then: ibis.Table | None, outcomes: ibis.Table, rules: ibis.Table
+    ) -> Result:
+        from crm_pipeline.modeling.track_record import as_published
 
-        return Deferred(compute)
+        editions = _editions(project, asset, project.calendar.shift(context.partition_key, -h))
+        unit = float(project.settings.money_unit)
+        rows = as_published(task, editions, outcomes.execute(), rules.execute(), money_unit=unit)
+        return Result(conform(rows, TRACK_RECORD), {"editions": len(editions)})
 
     return record
 

@@ -6,14 +6,11 @@ import dagster as dg
 import ibis
 
 from crm_pipeline.contracts.canonical import CANONICAL
-from crm_pipeline.defs.common import described, partitions_of, reads
-from crm_pipeline.defs.io import Adopted, LakeIOManager
+from crm_pipeline.defs.common import described, reads, together
+from crm_pipeline.defs.lake import publishes
 from crm_pipeline.defs.project import Project
 from crm_pipeline.transforms import cleaning, quality
 from crm_pipeline.versions import code_version
-
-UNDATED = ("products",)
-"""Tables without an event time: one partition for all periods."""
 
 WHAT = {
     "raw": "{title} as the source gives them, mapped to the canonical columns and typed; nothing is left out. {more}",
@@ -22,68 +19,53 @@ WHAT = {
 }
 
 
-def table_assets(project: Project, io: LakeIOManager) -> list[dg.AssetsDefinition]:
+def table_assets(project: Project) -> list[dg.AssetsDefinition]:
     """Return one step per table of the source, and the orders derived from their lines where there is no orders table."""
-    assets = [_table(project, io, name) for name in project.source.tables]
+    assets = [_table(project, name) for name in project.source.tables]
     if "orders" not in project.source.tables and "order_lines" in project.source.tables:
         assets.append(_derived_orders(project))
     return [*assets, _counts(project)]
 
 
-def _table(project: Project, io: LakeIOManager, name: str) -> dg.AssetsDefinition:
+def _table(project: Project, name: str) -> dg.AssetsDefinition:
     contract, source, settings = CANONICAL[name], project.source, project.settings
-    lines_of_orders = name == "order_lines" and "orders" in source.tables
-    amount_of_lines = name == "orders" and "amount" not in source.tables[name] and "order_lines" in source.tables
-    also = ["raw/order_lines"] if amount_of_lines else []
-    used = {
-        "currency": source.currency,
-        "money_unit": settings.money_unit,
-        "columns": source.tables[name],
-        "also": also,
-    }
+    columns, dated = tuple(source.tables[name]), contract.main_time is not None
+    ins = {"raw": reads(f"raw/{name}", (0,) if dated else None)}
+    if name == "order_lines" and "orders" in source.tables:
+        ins["orders"] = reads("clean/orders")
+    if name == "orders" and "amount" not in columns and "order_lines" in source.tables:
+        ins["lines"] = reads("raw/order_lines")
+    used = {"currency": source.currency, "money_unit": settings.money_unit, "columns": columns, "inputs": sorted(ins)}
     code = code_version(_table, used)
-    keys = {layer: dg.AssetKey([layer, name]) for layer in ("raw", "clean", "rejects")}
-    upstream = {dg.AssetKey(["clean", "orders"])} if lines_of_orders else set()
 
-    def out(layer: str) -> dg.AssetOut:
-        about = WHAT[layer].format(title=contract.title, more=contract.description)
-        reading: dict[str, Any] = {"also_reads": also} if also else {}
-        shared = described(project, f"{layer}/{name}", code, kinds=("duckdb", "parquet"), **reading)
-        return dg.AssetOut(**shared, description=about, dagster_type=dg.Any)
+    def layer(of: str) -> dict[str, Any]:
+        about = WHAT[of].format(title=contract.title, more=contract.description)
+        reading, kinds = {} if of == "raw" else ins, ("duckdb", "parquet")
+        return described(project, f"{of}/{name}", code, reading, kinds=kinds, description=about, dated=dated)
 
-    @dg.multi_asset(
-        name=f"table_{name}",
-        ins={"orders": reads("clean/orders")} if lines_of_orders else {},
-        outs={layer: out(layer) for layer in keys},
-        internal_asset_deps={"raw": set(), "clean": {keys["raw"], *upstream}, "rejects": {keys["raw"], *upstream}},
-        partitions_def=partitions_of(project) if name not in UNDATED else None,
-    )
-    def table(context: dg.AssetExecutionContext, **inputs: ibis.Table):
-        raw = io.read(context, f"raw/{name}")
+    @dg.multi_asset(**together(f"table_{name}", [layer("raw"), layer("clean"), layer("rejects")]))
+    @publishes
+    def table(context: dg.AssetExecutionContext, raw: ibis.Table, **others: ibis.Table) -> dict[str, ibis.Table]:
         cleaned = project.engine.once(
             cleaning.clean_table,
             raw,
             contract,
             currency=source.currency,
-            orders=inputs.get("orders"),
-            lines=io.read(context, "raw/order_lines") if amount_of_lines else None,
-            columns=tuple(source.tables[name]),
+            columns=columns,
             money_unit=float(settings.money_unit),
+            **others,
         )
-        return Adopted(), cleaned.clean, cleaned.rejects
+        return {f"clean/{name}": cleaned.clean, f"rejects/{name}": cleaned.rejects}
 
     return table
 
 
 def _derived_orders(project: Project) -> dg.AssetsDefinition:
-    code = code_version(_derived_orders, {})
+    ins = {"lines": reads("clean/order_lines")}
 
-    @dg.asset(
-        **described(project, "clean/orders", code),
-        ins={"lines": reads("clean/order_lines")},
-        partitions_def=partitions_of(project),
-    )
-    def derived_orders(lines: ibis.Table) -> ibis.Table:
+    @dg.asset(**described(project, "clean/orders", code_version(_derived_orders, {}), ins))
+    @publishes
+    def derived_orders(context: dg.AssetExecutionContext, lines: ibis.Table) -> ibis.Table:
         """Orders and returns, added up from their lines, because the source has no table of orders."""
         return cleaning.derive_orders(lines)
 
@@ -91,16 +73,13 @@ def _derived_orders(project: Project) -> dg.AssetsDefinition:
 
 
 def _counts(project: Project) -> dg.AssetsDefinition:
-    names = [name for name in project.source.tables if name not in UNDATED]
+    names = [name for name in project.source.tables if CANONICAL[name].main_time]
     layers = ("raw", "clean", "rejects")
-    code = code_version(_counts, {})
+    ins = {f"{layer}_{name}": reads(f"{layer}/{name}") for name in names for layer in layers}
 
-    @dg.asset(
-        **described(project, "quality/rows", code),
-        ins={f"{layer}_{name}": reads(f"{layer}/{name}") for name in names for layer in layers},
-        partitions_def=partitions_of(project),
-    )
-    def row_counts(**tables: ibis.Table) -> ibis.Table:
+    @dg.asset(**described(project, "quality/rows", code_version(_counts, {}), ins))
+    @publishes
+    def row_counts(context: dg.AssetExecutionContext, **tables: ibis.Table) -> ibis.Table:
         """How many rows of each source file were read, kept and refused, and for what reasons; the report adds them up."""
         return quality.count_rows({n: tuple(tables[f"{layer}_{n}"] for layer in layers) for n in names})
 

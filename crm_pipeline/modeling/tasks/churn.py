@@ -20,7 +20,7 @@ class Churn(ProbabilityTask):
     outcome_told = "What happened to those who could be scored {ago}: did they order nothing since?"
     score_told = "how likely each active customer is to lapse"
     labels = (Output("churned", "int8", "1: no order in the horizon after, 0: an order"),)
-    answers = (Output("probability", "float64", "probability of no order in the horizon"),)
+    answers = (Output("probability", "float64", "probability of no order in the horizon", "probability"),)
     fixed = "average"
     instead = ("purchase_process",)
     baselines = ("recency", "rfm", "purchase_process", "last_season")

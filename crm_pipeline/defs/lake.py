@@ -1,0 +1,235 @@
+"""How an asset reads and publishes partitions of the lake: `publishes`, which every asset function wears, and its resource.
+
+Inputs come by name, as lazy tables of the mapped partitions; what the function returns is staged, audited and published; a
+partition whose pinned inputs and code version equal its manifest's is reused and the function is not called.
+"""
+
+import inspect
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import dagster as dg
+
+from crm_pipeline.defs.checks import CHECK, Contract
+from crm_pipeline.defs.project import Project
+from crm_pipeline.errors import CrmError
+from crm_pipeline.lake import ALL, Graph, Manifest
+
+FORCE_TAG = "crm/force"
+"""Of a run: which assets it builds though they are fresh, separated by commas; ``true`` for all."""
+
+OWN = ("dagster/row_count", "content_hash", "generation", "reused", "seconds", "published_at")
+"""Metadata that every materialization gets from here."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an asset function may return instead of rows: rows for the lake, and metadata for the materialization."""
+
+    rows: Any
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Read(NamedTuple):
+    """One asset of a step: the manifests of what it reads, by asset, and what that pins."""
+
+    manifests: Mapping[str, list[Manifest]]
+    pins: dict[str, str]
+
+
+@dataclass
+class LakeResource:
+    """The lake of a home as the assets of its code location use it.
+
+    Parameters
+    ----------
+    project : Project
+    graph : callable returning Graph
+        Resolved lazily, because the graph is built from the same definitions.
+    contracts : mapping of asset name to Contract
+    """
+
+    project: Project
+    graph: Callable[[], Graph]
+    contracts: Mapping[str, Contract]
+
+    def materialize(self, context: dg.AssetExecutionContext, compute: Callable[..., Any]) -> Iterator[Any]:
+        """Yield what Dagster records of a step: a materialization with its check per selected asset.
+
+        Raises
+        ------
+        CrmError
+            When rows break the contract of their asset: the failed check is recorded and nothing of the step is published.
+        """
+        self.project.engine.release()
+        names = self._input_names(context)
+        assets = [s.key.to_user_string() for s in context.assets_def.specs if s.key in context.selected_asset_keys]
+        partition = context.partition_key if context.has_partition_key and self._partitioned(assets[0]) else ALL
+        with ExitStack() as locks:
+            for asset in sorted(assets):
+                locks.enter_context(self.project.lake.lock(asset, partition))
+            read = {asset: self._read(asset, partition) for asset in assets}
+            fresh = {asset: m for asset in assets if (m := self._fresh(context, asset, partition, read[asset].pins))}
+            results = [self._reused(context, asset, partition, manifest) for asset, manifest in fresh.items()]
+            stale = {asset: read[asset] for asset in assets if asset not in fresh}
+            broken = None
+            if stale:
+                built, broken = self._build(context, partition, names, stale, compute)
+                results += built
+        yield from results
+        if broken:
+            raise CrmError(broken)
+
+    def _build(
+        self,
+        context: dg.AssetExecutionContext,
+        partition: str,
+        names: Mapping[str, str],
+        stale: Mapping[str, Read],
+        compute: Callable[..., Any],
+    ) -> tuple[list[Any], str | None]:
+        """Compute, stage, audit and publish what is stale; return what to record, and a sentence when a contract broke."""
+        lake, started = self.project.lake, time.perf_counter()
+        for asset in stale:
+            self._notify("started", asset, partition)
+        manifests = {source: found for read in stale.values() for source, found in read.manifests.items()}
+        inputs = {
+            name: lake.read(m) if (m := manifests[source]) else None
+            for source, name in names.items()
+            if source in manifests
+        }
+        if "pins" in inspect.signature(compute).parameters:
+            inputs["pins"] = {k: v for read in stale.values() for k, v in read.pins.items()}
+        returned = compute(context, **inputs)
+        rows = returned if isinstance(returned, dict) else dict.fromkeys(stale, returned)
+        told = {asset: rows[asset] if isinstance(rows[asset], Result) else Result(rows[asset]) for asset in stale}
+        staged = {asset: lake.stage(result.rows) for asset, result in told.items()}
+        for asset, file in staged.items():
+            if asset in self.contracts:
+                failures = self.contracts[asset].audit(self.project.engine.table([file.path], file.columns), partition)
+                if failures:
+                    more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+                    return [_verdict(asset, partition, failures)], (
+                        f"{asset} of {partition} breaks its contract: {failures[0]}{more}; "
+                        "it was not published, the last good partition stays."
+                    )
+        seconds = round(time.perf_counter() - started, 3)
+        results = []
+        for asset, file in staged.items():
+            manifest = lake.publish(
+                asset,
+                partition,
+                [file],
+                inputs=stale[asset].pins,
+                code_version=self.graph().nodes[asset].code_version,
+                run_id=context.run.run_id,
+                stats={"seconds": seconds},
+                grain=self.project.calendar.grain,
+                locked=True,
+            )
+            results.append(self._recorded(asset, partition, manifest, told[asset].metadata, seconds, reused=False))
+        return results, None
+
+    def _read(self, asset: str, partition: str) -> Read:
+        """Resolve what an asset reads, once, to manifests and pins."""
+        graph, lake = self.graph(), self.project.lake
+        node = graph.nodes[asset]
+        manifests: dict[str, list[Manifest]] = {dep.asset: [] for dep in node.deps}
+        pins: dict[str, str] = {}
+        for dep, key in graph.inputs(asset, partition):
+            found = lake.snapshot(dep.asset, [key], optional=dep.optional)
+            manifests[dep.asset] += found
+            pins[f"{dep.asset}@{key}"] = found[0].content_hash if found else "absent"
+            if dep.published:
+                first = lake.first_edition(dep.asset, key, self.project.calendar.grain)
+                pins[f"{dep.asset}@{key}#published"] = first.content_hash if first else "absent"
+        if node.needs_complete:
+            pins["complete"] = str(graph.complete(partition))
+        return Read(manifests, pins)
+
+    def _fresh(
+        self, context: dg.AssetExecutionContext, asset: str, partition: str, pins: Mapping[str, str]
+    ) -> Manifest | None:
+        """Return the manifest of a partition that need not be built; that of a raw one, which the source sync published."""
+        node, current = self.graph().nodes[asset], self.project.lake.manifest(asset, partition)
+        if node.source:
+            if current is None:
+                raise CrmError(f"{asset} of {partition} was not read yet: run `crm-pipeline run` once.")
+            return current
+        forced = {"true", asset} & set(context.run.tags.get(FORCE_TAG, "").split(","))
+        same = current is not None and current.inputs == pins and current.code_version == node.code_version
+        return current if same and not forced else None
+
+    def _reused(self, context: dg.AssetExecutionContext, asset: str, partition: str, manifest: Manifest) -> Any:
+        """Record a partition as it is, with what its computation had told (plots, links), so that it stays in sight."""
+        told: Mapping[str, Any] = {}
+        if not self.graph().nodes[asset].source:
+            partitions = None if partition == ALL else [partition]
+            wanted = dg.AssetRecordsFilter(asset_key=_key(asset), asset_partitions=partitions)
+            found = context.instance.fetch_materializations(wanted, limit=1).records
+            last = found[0].asset_materialization if found else None
+            told = {k: v for k, v in last.metadata.items() if k not in OWN} if last else {}
+        return self._recorded(asset, partition, manifest, told, 0.0, reused=True)
+
+    def _recorded(
+        self, asset: str, partition: str, manifest: Manifest, told: Mapping[str, Any], seconds: float, reused: bool
+    ) -> dg.MaterializeResult:
+        self._notify("reused" if reused else "built", asset, partition, manifest.rows)
+        return dg.MaterializeResult(
+            asset_key=_key(asset),
+            data_version=dg.DataVersion(manifest.content_hash),
+            metadata={
+                **told,
+                "dagster/row_count": manifest.rows,
+                "content_hash": manifest.content_hash,
+                "generation": manifest.generation,
+                "reused": reused,
+                "seconds": seconds,
+                "published_at": dg.MetadataValue.timestamp(datetime.fromisoformat(manifest.published_at)),
+            },
+            check_results=[_verdict(asset, partition, [])] if asset in self.contracts else [],
+        )
+
+    def _input_names(self, context: dg.AssetExecutionContext) -> dict[str, str]:
+        """Return asset to name of the inputs, as the step's specs give them."""
+        deps = [dep for spec in context.assets_def.specs for dep in spec.deps]
+        return {dep.asset_key.to_user_string(): dep.metadata["input"] for dep in deps}
+
+    def _partitioned(self, asset: str) -> bool:
+        return self.graph().nodes[asset].partitioned
+
+    def _notify(self, status: str, asset: str, partition: str, rows: int = 0) -> None:
+        if callable(self.project.listener):
+            self.project.listener(status, asset, partition, rows)
+
+
+def publishes(function: Callable[..., Any]) -> Callable[..., Iterator[Any]]:
+    """Make an asset function read its inputs from the lake and publish what it returns.
+
+    The function takes the context and its inputs by name, each a lazy `ibis.Table` (None where there is no partition yet), and
+    returns rows (a lazy table, an Arrow table or a DataFrame) or a `Result`; for several assets a dict of these by asset name.
+    One that has a parameter ``pins`` gets what it reads as ``asset@partition`` to content hash.
+    """
+
+    def step(context: dg.AssetExecutionContext, lake: dg.ResourceParam[LakeResource]) -> Iterator[Any]:
+        yield from lake.materialize(context, function)
+
+    step.__name__, step.__doc__ = function.__name__, function.__doc__
+    return step
+
+
+def _verdict(asset: str, partition: str, failures: list[str]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=_key(asset),
+        check_name=CHECK,
+        passed=not failures,
+        metadata={"partition": partition, "failures": failures},
+    )
+
+
+def _key(asset: str) -> dg.AssetKey:
+    return dg.AssetKey(asset.split("/"))

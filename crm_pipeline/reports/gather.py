@@ -1,0 +1,95 @@
+"""Gathers what the page of a period says from the tables of the lake. What it shows and how lies in the sections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from crm_pipeline.contracts.canonical import CANONICAL
+from crm_pipeline.modeling.tasks import chosen as chosen_tasks
+from crm_pipeline.periods import Calendar
+from crm_pipeline.reports.data import ReportData
+from crm_pipeline.reports.summary import refusals, row_quality, theme_shares
+from crm_pipeline.settings import Settings
+from crm_pipeline.sources.state import SourceState
+from crm_pipeline.transforms.features.catalogue import catalogue
+
+if TYPE_CHECKING:
+    import ibis
+
+LAZY = ("lapsed", "since")
+"""Inputs that are counted where they lie."""
+
+
+def gather(tables: Mapping[str, ibis.Table | None], source: SourceState, settings: Settings, period: str) -> ReportData:
+    """Return what the report of a period is made of.
+
+    Parameters
+    ----------
+    tables : mapping of str to lazy table or None
+        ``scores``, ``features`` (of this and earlier periods), ``counts``; per task ``evaluation_``, ``predictions_``,
+        ``champion_``, ``scored_``, ``record_<task>`` and ``card_<task>_<estimator>``; with churn ``lapsed`` and ``since``.
+    """
+    calendar, tasks = Calendar(settings.grain, source.timezone), chosen_tasks(settings)
+    frames = {
+        name: pd.DataFrame() if table is None else _read(name, table)
+        for name, table in tables.items()
+        if name not in LAZY
+    }
+    now, earlier = _by_period(frames["features"], str(calendar.end_date(period)))
+    newest = str(earlier["as_of"].iloc[0])[:10] if len(earlier) else None
+    return ReportData(
+        source=source.name,
+        period=period,
+        as_of=calendar.end_date(period),
+        horizon_end=calendar.end_date(calendar.shift(period, settings.horizon)),
+        currency=source.currency,
+        scores=frames["scores"],
+        synthetic=source.synthetic,
+        timezone=source.timezone,
+        grain=settings.grain,
+        horizon=settings.horizon,
+        eligibility=settings.eligibility,
+        track_record={t: frames[f"record_{t}"] for t in tasks},
+        quality=row_quality(frames["counts"], [n for n in source.tables if CANONICAL[n].main_time]),
+        refusals=refusals(frames["counts"]),
+        absent_tables=tuple(name for name in CANONICAL if name not in source.tables),
+        evaluation={t: frames[f"evaluation_{t}"] for t in tasks},
+        predictions={t: frames[f"predictions_{t}"] for t in tasks},
+        champions=pd.concat([frames[f"champion_{t}"] for t in tasks], ignore_index=True),
+        cards=pd.concat([f for name, f in frames.items() if name.startswith("card_")], ignore_index=True),
+        features=now,
+        previous_features=earlier,
+        previous_period=calendar.shift(calendar.key(date.fromisoformat(newest)), -1) if newest else None,
+        descriptions={f.name: f.description for f in catalogue(source.tables, settings)},
+        reasons={t: theme_shares(frames[f"scored_{t}"]) for t in tasks},
+        comebacks=_comebacks(tables, calendar.shift(period, -2 * settings.horizon), settings.horizon),
+    )
+
+
+def _read(name: str, table: ibis.Table) -> pd.DataFrame:
+    """Return a table's rows; a track record of years without the columns that the page does not show."""
+    return (table.drop("customer_id", "model") if name.startswith("record_") else table).execute()
+
+
+def _by_period(features: pd.DataFrame, as_of: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the features of the period, and those of the newest period before it (all, where there is none)."""
+    if features.empty:
+        return features, features
+    days = features["as_of"].map(str)
+    earlier = days[days != as_of]
+    return features[days == as_of], features[days == max(earlier)] if len(earlier) else features.iloc[:0]
+
+
+def _comebacks(tables: Mapping[str, ibis.Table | None], cutoff: str, horizon: int) -> pd.DataFrame:
+    """Count how many of those who had lapsed h periods ago ordered since."""
+    lapsed, since = tables.get("lapsed"), tables.get("since")
+    if lapsed is None or since is None:
+        return pd.DataFrame()
+    gone = lapsed.filter(lapsed.churned == 1).select("customer_id")
+    buyers = since.filter(since.n_orders > 0).select("customer_id").distinct()
+    total, back = int(gone.count().execute()), int(gone.semi_join(buyers, "customer_id").count().execute())
+    return pd.DataFrame([{"cutoff": cutoff, "lapsed": total, "returned": back, "periods": horizon}] if total else [])
