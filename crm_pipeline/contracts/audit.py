@@ -90,6 +90,6 @@ def _schema_failures(table: ibis.Table, columns: Sequence[Output], required: Col
         found, expected = schema.get(column.name), ibis.dtype(IBIS_TYPES.get(column.type, column.type))
         if found is None:
             failures += [f"column {column.name} is missing"] if column.name in required else []
-        elif found.copy(nullable=True) != expected and not (column.type == "decimal" and found.is_decimal()):
+        elif found.copy(nullable=True) != expected and not (expected.is_floating() and found.is_decimal()):
             failures.append(f"column {column.name} is {found}, not {column.type}")
     return failures

@@ -101,7 +101,7 @@ CUSTOMERS = _columns(
     ("status_reason", "text", "why there is no score"),
     ("last_order_at", "timestamp[us]", "last order with a positive amount", "the source's time zone"),
     ("orders_12m", "int64", "orders in the last year", "orders"),
-    ("spend_12m", "decimal", "spend in the last year", "major currency units"),
+    ("spend_12m", "float64", "spend in the last year", "major currency units"),
     ("churn_probability", "float64", "probability of no order in the horizon", "probability"),
     ("churn_percentile", "float64", "100 is the highest risk among the scored"),
     ("churn_bucket", "text", "high, medium or low risk"),

@@ -9,11 +9,9 @@ from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
-from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
-from dagster._core.definitions.data_version import DATA_VERSION_TAG
-from dagster._core.events import DagsterEventType
-from dagster._core.instance.ref import InstanceRef
+from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
 
+from crm_pipeline.defs.internals import DATA_VERSION_TAG, quiet_instance
 from crm_pipeline.defs.sqlite import relax_sqlite
 from crm_pipeline.engine import storage_error
 from crm_pipeline.lake import ALL, Graph, Lake, is_alive, only_one
@@ -22,7 +20,6 @@ PROCESS_TAG = "crm/process"
 """Of a run: the token of the process that carries it out (`lake.sign_of_life`)."""
 
 TEMPLATE = Path(__file__).parent / "dagster.yaml"
-QUIET = {"compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}}
 
 
 def dagster_home(home: Path) -> Path:
@@ -46,7 +43,7 @@ def open_instance(home: Path) -> DagsterInstance:
     os.environ["DAGSTER_HOME"] = str(folder)
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     with only_one(folder / ".opening.lock"):  # the first to come makes the databases, which two cannot do at once
-        return DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=QUIET))
+        return quiet_instance(folder)
 
 
 def close_killed_runs(instance: DagsterInstance, home: Path) -> int:

@@ -24,7 +24,7 @@ SAMPLE = 10_000
 def foretold(
     task: str,
     models: Mapping[str, Any],
-    features: pd.DataFrame | None,
+    features: pd.DataFrame,
     outcomes: pd.DataFrame,
     training: pd.DataFrame,
     *,
@@ -39,8 +39,8 @@ def foretold(
     ----------
     task : str
     models : mapping of name to fitted model
-    features : DataFrame or None
-        ``features/customers`` of the cut-off; None where there was nobody yet.
+    features : DataFrame
+        ``features/customers`` of the cut-off.
     outcomes : DataFrame
         ``outcomes/<task>`` that became known h periods later.
     training : DataFrame
@@ -49,18 +49,12 @@ def foretold(
     Returns
     -------
     DataFrame
-        ``customer_id, cutoff, outcome``, a column per model and one per baseline; empty where nothing is known.
+        ``customer_id, cutoff, outcome``, a column per model and one per baseline.
     """
-    keys = pd.DataFrame({"customer_id": pd.Series(dtype="str"), "cutoff": pd.Series(dtype="object")})
-    keys["outcome"] = pd.Series(dtype="float64")
-    if features is None or outcomes.empty:
-        return keys
     of = the_task(task)
     features = features.sort_values("customer_id", ignore_index=True)
     happened = outcomes.set_index("customer_id").reindex(features["customer_id"])
-    said = keys.reindex(features.index)
-    said = said.assign(customer_id=features["customer_id"], outcome=of.actual(happened, money_unit))
-    said["cutoff"] = date.fromisoformat(cutoff)
+    said = features[["customer_id"]].assign(cutoff=date.fromisoformat(cutoff), outcome=of.actual(happened, money_unit))
     for name, model in models.items():
         found = predict(task, model, features, level=level, money_unit=money_unit)
         said[name] = found[of.answer].to_numpy("float64")

@@ -180,16 +180,17 @@ def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.Assets
 
         cutoff = project.calendar.shift(context.partition_key, -h)
         happened = outcomes.execute()
-        judged = features is not None and len(happened) > 0
-        models = {n: m for n in names if judged and (m := load_card_model(tracker, cards[n])) is not None}
+        if features is None or training is None or level is None or happened.empty:
+            return {f"{asset}_predictions": conform([], PREDICTIONS), asset: conform([], EVALUATION)}
+        models = {n: m for n in names if (m := load_card_model(tracker, cards[n])) is not None}
         said = foretold(
             task,
             models,
-            features.execute() if judged else None,
+            features.execute(),
             happened,
-            training.execute() if judged else None,
+            training.execute(),
             cutoff=cutoff,
-            level=level_from_json(level.execute()["level"].iloc[0]) if judged else None,
+            level=level_from_json(level.execute()["level"].iloc[0]),
             horizon=h,
             money_unit=float(settings.money_unit),
         )

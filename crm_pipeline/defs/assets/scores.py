@@ -12,6 +12,7 @@ from crm_pipeline.contracts.outputs import TRACK_RECORD, conform, score_columns
 from crm_pipeline.defs.common import described, horizon_words, reads
 from crm_pipeline.defs.lake import Result, publishes
 from crm_pipeline.defs.project import Project
+from crm_pipeline.lake import Dep
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.tracking import Tracker
 from crm_pipeline.transforms import scores
@@ -97,7 +98,7 @@ def _customers(project: Project) -> dg.AssetsDefinition:
     used = {"eligibility": settings.eligibility, "horizon": settings.horizon, "money_unit": settings.money_unit,
             "timezone": source.timezone, "has_cases": "cases" in source.tables}  # fmt: skip
     code = code_version(_customers, used)
-    ins = {
+    ins: dict[str, Dep] = {
         "lifetime": reads("lifetime/customers"),
         "orders": reads("activity/orders", year),
         **{f"scores_{task}": reads(f"scores/{task}") for task in project.tasks},
