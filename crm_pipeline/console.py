@@ -57,7 +57,7 @@ class Progress:
         self._bar.update(self._task, total=steps, completed=0)
 
     def listen(self, status: str, asset: str, partition: str, rows: int) -> None:
-        """Take an event of the I/O manager."""
+        """Take an event of `crm_pipeline.defs.lake`."""
         if status == "started":
             self._bar.update(self._task, description=f"{asset} {partition}")
         elif not asset.startswith("raw/"):

@@ -46,10 +46,11 @@ def test_one_finished_run_for_each_fitted_model(runs: list[Any], cards: dict[wor
 
 
 def test_runs_tell_where_they_come_from_and_what_was_learned(
-    whole: Built, runs: list[Any], cards: dict[world.Key, Any]
+    whole: Built, runs: list[Any], cards: dict[world.Key, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dagster import DagsterInstance
 
+    monkeypatch.setenv("DAGSTER_HOME", str(whole.home / "dagster"))
     with DagsterInstance.from_config(str(whole.home / "dagster")) as instance:
         for run in runs:
             tags, card = run.data.tags, cards[run.data.tags["crm.asset"], run.data.tags["crm.partition"]]

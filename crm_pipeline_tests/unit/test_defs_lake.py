@@ -1,0 +1,172 @@
+"""Write, audit, publish: what an asset function returns is published only if it keeps its contract; what is fresh is not computed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+import pytest
+
+from crm_pipeline.contracts.outputs import EVALUATION, LEVEL, PREDICTIONS, conform
+from crm_pipeline.defs.checks import contract_of
+from crm_pipeline.defs.common import described, graph_of, reads, together
+from crm_pipeline.defs.lake import FORCE_TAG, LakeResource, Result, publishes
+from crm_pipeline.defs.project import Project
+from crm_pipeline.settings import load_settings
+from crm_pipeline.sources.state import SourceState
+
+TABLES = {"orders": ("order_id", "customer_id", "ordered_at", "amount")}
+MAY, JUNE = "2026-05-01", "2026-06-01"
+GOOD = [{"task": "churn", "level": "{}"}]
+SAID = pd.DataFrame({"customer_id": ["a", "b"], "cutoff": [None, None], "outcome": [0.0, 1.0], "average": [0.1, 0.9]})
+
+
+class World:
+    """Two steps in a home: a level (levels/churn), and an evaluation of two assets that reads the level of a period before."""
+
+    def __init__(self, home: Path) -> None:
+        state = SourceState("test", "UTC", "EUR", TABLES, MAY, JUNE, JUNE, closed=True)
+        self.project = Project(home, load_settings(home), state)
+        self.rows: Any = GOOD
+        self.judged: Any = SAID
+        self.calls: list[str] = []
+        self.read: list[Any] = []
+        assets = [self._level(), self._evaluation()]
+        graph = graph_of(assets, self.project)
+        contracts = {asset: contract_of(self.project, asset) for asset in graph.nodes}
+        resource = LakeResource(self.project, lambda: graph, contracts)
+        defs = dg.Definitions(
+            assets=assets, jobs=[dg.define_asset_job("all", dg.AssetSelection.all())], resources={"lake": resource}
+        )
+        self.job = defs.resolve_job_def("all")
+        self.instance = dg.DagsterInstance.ephemeral()
+
+    def _level(self) -> dg.AssetsDefinition:
+        @dg.asset(**described(self.project, "levels/churn", "1", {}))
+        @publishes
+        def level(context: dg.AssetExecutionContext) -> Result:
+            """The level."""
+            self.calls.append(f"level {context.partition_key}")
+            return Result(conform(self.rows, LEVEL), {"told": "how high"})
+
+        return level
+
+    def _evaluation(self) -> dg.AssetsDefinition:
+        ins = {"level": reads("levels/churn", (-1,))}
+        both = [described(self.project, f"evaluation/churn{end}", "1", ins) for end in ("_predictions", "")]
+
+        @dg.multi_asset(**together("evaluate", both))
+        @publishes
+        def evaluation(context: dg.AssetExecutionContext, level: Any, pins: Any) -> dict[str, Any]:
+            self.calls.append(f"evaluation {context.partition_key}")
+            self.read.append((None if level is None else level.execute().to_dict("records"), pins))
+            return {
+                "evaluation/churn_predictions": conform(self.judged, PREDICTIONS),
+                "evaluation/churn": conform([], EVALUATION),
+            }
+
+        return evaluation
+
+    def run(self, period: str, *assets: str, **tags: str) -> dg.ExecuteInProcessResult:
+        """Carry out one period, of some assets or all."""
+        chosen = [dg.AssetKey(a.split("/")) for a in assets] or None
+        return self.job.execute_in_process(
+            instance=self.instance, partition_key=period, asset_selection=chosen, raise_on_error=False, tags=tags
+        )
+
+    def checks(self, result: dg.ExecuteInProcessResult) -> dict[str, bool]:
+        """The verdicts that a run recorded."""
+        return {e.asset_key.to_user_string(): e.passed for e in result.get_asset_check_evaluations()}
+
+
+def told(failed: dg.ExecuteInProcessResult) -> str:
+    """What a failed step says."""
+    error = next(e for e in failed.all_events if e.is_step_failure).step_failure_data.error
+    assert error is not None
+    return str(error.cause or error)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_what_keeps_its_contract_is_published_with_its_content_hash_as_data_version(world: World) -> None:
+    done = world.run(MAY)
+    assert done.success
+    manifest = world.project.lake.manifest("levels/churn", MAY)
+    found = {e.asset_key.to_user_string(): e.materialization for e in done.get_asset_materialization_events()}
+    level = found["levels/churn"]
+    assert manifest is not None
+    assert level.tags is not None
+    assert level.tags["dagster/data_version"] == manifest.content_hash
+    assert (level.metadata["told"].value, level.metadata["reused"].value) == ("how high", False)
+    assert world.checks(done) == dict.fromkeys(
+        ("levels/churn", "evaluation/churn", "evaluation/churn_predictions"), True
+    )
+
+
+def test_what_is_fresh_is_reused_and_says_what_it_said(world: World) -> None:
+    world.run(MAY)
+    again = world.run(MAY)
+    assert sorted(world.calls) == [f"evaluation {MAY}", f"level {MAY}"]
+    level = next(
+        e.materialization
+        for e in again.get_asset_materialization_events()
+        if e.asset_key == dg.AssetKey(["levels", "churn"])
+    )
+    assert (level.metadata["told"].value, level.metadata["reused"].value) == ("how high", True)
+    world.run(MAY, **{FORCE_TAG: "levels/churn"})
+    assert world.calls.count(f"level {MAY}") == 2
+    assert world.calls.count(f"evaluation {MAY}") == 1
+
+
+def test_inputs_come_by_name_and_are_pinned(world: World) -> None:
+    world.run(MAY)
+    world.run(JUNE)
+    pinned = world.project.lake.manifest("levels/churn", MAY)
+    assert pinned is not None
+    assert world.read == [(None, {}), (GOOD, {f"levels/churn@{MAY}": pinned.content_hash})]
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        (GOOD * 2, "task is repeated in 1 rows"),
+        ([{"task": None, "level": "{}"}], "task is missing in 1 rows"),
+    ],
+)
+def test_what_breaks_its_contract_leaves_the_last_good_partition_and_a_failed_check(
+    world: World, rows: Any, sentence: str
+) -> None:
+    world.run(MAY)
+    before = world.project.lake.manifest("levels/churn", MAY)
+    world.rows = rows
+    failed = world.run(MAY, "levels/churn", **{FORCE_TAG: "true"})
+    assert not failed.success
+    assert not failed.get_asset_materialization_events()
+    assert world.checks(failed) == {"levels/churn": False}
+    assert f"levels/churn of {MAY} breaks its contract: {sentence}" in told(failed)
+    assert "the last good partition stays" in told(failed)
+    assert world.project.lake.manifest("levels/churn", MAY) == before
+
+
+def test_of_a_step_that_makes_two_tables_none_is_published_when_one_is_broken(world: World) -> None:
+    world.judged = SAID.drop(columns="outcome").assign(customer_id=["a", "a"])
+    failed = world.run(MAY, "evaluation/churn", "evaluation/churn_predictions")
+    assert not failed.success
+    assert world.checks(failed) == {"evaluation/churn_predictions": False}
+    assert world.project.lake.published() == []
+
+
+def test_one_table_of_a_step_can_be_asked_for_alone(world: World) -> None:
+    assert world.run(MAY, "evaluation/churn").success
+    assert world.project.lake.published() == [("evaluation/churn", MAY)]
+
+
+def test_a_column_of_another_type_is_told(world: World) -> None:
+    world.judged = SAID.assign(average=["high", "low"])
+    failed = world.run(MAY, "evaluation/churn_predictions")
+    assert "column average is string, not float64" in told(failed)
