@@ -17,6 +17,9 @@ from crm_pipeline.defs.project import Project
 from crm_pipeline.lake import Dep, Graph, Node
 
 OWNERS = ["team:crm-data"]
+READS = "reads"
+"""Metadata of an asset: input name to asset, offsets in periods, whether it may be absent, whether as published too."""
+
 LAYERS = {
     "raw": "1_raw", "clean": "2_clean", "rejects": "2_clean", "quality": "2_clean", "activity": "3_activity", "lifetime": "3_activity",
     "features": "4_features", "outcomes": "4_features", "training": "5_models", "levels": "5_models",
@@ -72,8 +75,9 @@ def described(
 ) -> dict[str, Any]:
     """Return the keyword arguments of ``dg.asset`` that every asset has.
 
-    ``ins`` are its inputs by name. Each becomes a dependency on the window that spans its offsets; name and exact offsets
-    stand in the dependency's metadata, for `crm_pipeline.defs.lake` and the plan.
+    ``ins`` are its inputs by name. Each becomes a dependency on the window that spans its offsets; names and exact offsets
+    stand in the asset's metadata, for `crm_pipeline.defs.lake` and the plan (Dagster wants the metadata of all dependencies on
+    an asset to be the same).
     """
     partitions = partitions_of(project) if dated else None
     with warnings.catch_warnings():
@@ -88,9 +92,10 @@ def described(
             "description": description,
             "metadata": {
                 "dagster/column_schema": column_schema(project, asset),
+                READS: {name: [d.asset, d.offsets, d.optional, d.published] for name, d in ins.items()},
                 **({"needs_complete": True} if needs_complete else {}),
             },
-            "deps": [_dependency(name, dep) for name, dep in ins.items()],
+            "deps": [_dependency(dep) for dep in ins.values()],
             "partitions_def": partitions,
             "check_specs": [check_spec(asset, contract_of(project, asset), partitions)],
         }
@@ -108,7 +113,7 @@ def together(name: str, assets: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _dependency(name: str, dep: Dep) -> dg.AssetDep:
+def _dependency(dep: Dep) -> dg.AssetDep:
     mapping = (
         None
         if dep.offsets is None
@@ -116,8 +121,15 @@ def _dependency(name: str, dep: Dep) -> dg.AssetDep:
             min(dep.offsets), max(dep.offsets), allow_nonexistent_upstream_partitions=True
         )
     )
-    how = {"offsets": dep.offsets and list(dep.offsets), "optional": dep.optional, "published": dep.published}
-    return dg.AssetDep(dg.AssetKey(dep.asset.split("/")), partition_mapping=mapping, metadata={"input": name, **how})
+    return dg.AssetDep(dg.AssetKey(dep.asset.split("/")), partition_mapping=mapping)
+
+
+def inputs_of(spec: dg.AssetSpec) -> dict[str, Dep]:
+    """Return the inputs of an asset by name, as `described` was given them."""
+    return {
+        name: Dep(asset, None if offsets is None else tuple(offsets), optional, published)
+        for name, (asset, offsets, optional, published) in spec.metadata[READS].items()
+    }
 
 
 def graph_of(assets: Iterable[dg.AssetsDefinition], project: Project) -> Graph:
@@ -126,7 +138,7 @@ def graph_of(assets: Iterable[dg.AssetsDefinition], project: Project) -> Graph:
         Node(
             spec.key.to_user_string(),
             spec.code_version or "",
-            tuple(_read_of(dep) for dep in spec.deps),
+            tuple(inputs_of(spec).values()),
             partitioned=spec.partitions_def is not None,
             source=spec.key.path[0] == "raw",
             needs_complete=bool(spec.metadata.get("needs_complete")),
@@ -135,13 +147,3 @@ def graph_of(assets: Iterable[dg.AssetsDefinition], project: Project) -> Graph:
         for spec in definition.specs
     ]
     return Graph(nodes, project.calendar, project.source.first, project.source.complete_until, project.source.last)
-
-
-def _read_of(dep: dg.AssetDep) -> Dep:
-    offsets = dep.metadata["offsets"]
-    return Dep(
-        dep.asset_key.to_user_string(),
-        None if offsets is None else tuple(offsets),
-        dep.metadata["optional"],
-        dep.metadata["published"],
-    )

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import dagster as dg
 
 from crm_pipeline.defs.checks import CHECK, Contract
+from crm_pipeline.defs.common import inputs_of
 from crm_pipeline.defs.project import Project
 from crm_pipeline.errors import CrmError
 from crm_pipeline.lake import ALL, Graph, Manifest
@@ -66,7 +67,7 @@ class LakeResource:
             When rows break the contract of their asset: the failed check is recorded and nothing of the step is published.
         """
         self.project.engine.release()
-        names = self._input_names(context)
+        names = {dep.asset: name for spec in context.assets_def.specs for name, dep in inputs_of(spec).items()}
         assets = [s.key.to_user_string() for s in context.assets_def.specs if s.key in context.selected_asset_keys]
         partition = context.partition_key if context.has_partition_key and self._partitioned(assets[0]) else ALL
         with ExitStack() as locks:
@@ -193,11 +194,6 @@ class LakeResource:
             },
             check_results=[_verdict(asset, partition, [])] if asset in self.contracts else [],
         )
-
-    def _input_names(self, context: dg.AssetExecutionContext) -> dict[str, str]:
-        """Return asset to name of the inputs, as the step's specs give them."""
-        deps = [dep for spec in context.assets_def.specs for dep in spec.deps]
-        return {dep.asset_key.to_user_string(): dep.metadata["input"] for dep in deps}
 
     def _partitioned(self, asset: str) -> bool:
         return self.graph().nodes[asset].partitioned
