@@ -87,14 +87,12 @@ class Engine:
         """
         view = f"{name} {len(self._views)}"
         given = (
-            f" FROM read_parquet([{', '.join(map(_literal, paths))}], union_by_name = true)"
-            if paths
-            else " WHERE false"
+            f" FROM read_parquet([{', '.join(map(literal, paths))}], union_by_name = true)" if paths else " WHERE false"
         )
         typed = ", ".join(
-            f"CAST({_quote(name) if paths else 'NULL'} AS {kind}) AS {_quote(name)}" for name, kind in columns.items()
+            f"CAST({quote(name) if paths else 'NULL'} AS {kind}) AS {quote(name)}" for name, kind in columns.items()
         )
-        self.con.execute(f"CREATE VIEW {_quote(view)} AS SELECT {'*' if len(paths) == 1 else typed}{given}")
+        self.con.execute(f"CREATE VIEW {quote(view)} AS SELECT {'*' if len(paths) == 1 else typed}{given}")
         self._views.append(view)
         types = self.ibis.compiler.type_mapper
         schema = ibis.schema({name: types.from_string(kind, nullable=True) for name, kind in columns.items()})
@@ -124,14 +122,14 @@ class Engine:
         """Write the result of a query to a Parquet file and describe it; raises as `stage` does."""
         try:
             how = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {ZSTD_LEVEL}"
-            self.con.execute(f"COPY ({query}) TO {_literal(path)} ({how})")
+            self.con.execute(f"COPY ({query}) TO {literal(path)} ({how})")
             return self.describe_file(path)
         except (duckdb.Error, OSError) as error:
             raise storage_error(error, path.parent) from error
 
     def describe_file(self, path: Path) -> Staged:
         """Count, hash and describe a Parquet file that lies in the staging directory."""
-        source = f"read_parquet({_literal(path)})"
+        source = f"read_parquet({literal(path)})"
         columns = {row[0]: row[1] for row in self.con.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}
         content = [name for name in sorted(columns) if name not in VOLATILE]
         told = [name for name in sorted(columns) if name in TOLD]
@@ -142,7 +140,7 @@ class Engine:
     def release(self) -> None:
         """Drop the views of the lazy tables there are; call it between steps, which then count their views from nought."""
         for view in self._views:
-            self.con.execute(f"DROP VIEW {_quote(view)}")
+            self.con.execute(f"DROP VIEW {quote(view)}")
         self._views.clear()
 
     def _compile_once(self, expr: Any, /, **options: Any) -> str:
@@ -192,12 +190,14 @@ def storage_error(error: Exception, where: Path) -> Exception:
 
 
 def _row_sum(names: Sequence[str]) -> str:
-    return f"coalesce(sum(hash({', '.join(_quote(name) for name in names)})::HUGEINT), 0)"
+    return f"coalesce(sum(hash({', '.join(quote(name) for name in names)})::HUGEINT), 0)"
 
 
-def _quote(name: str) -> str:
+def quote(name: str) -> str:
+    """Return a quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def _literal(path: Path | str) -> str:
+def literal(path: Path | str) -> str:
+    """Return an SQL string literal."""
     return "'" + str(path).replace("'", "''") + "'"

@@ -22,8 +22,8 @@ ABOUT = {
 }
 """Tags of the experiment: which view the MLflow UI opens, and its description."""
 
-_LOADED: dict[tuple[str, str], Any] = {}
-"""Models this process has recorded or read, by store and URI: a model is immutable, so it is read once."""
+KEPT = 64
+"""Models that a tracker keeps in memory, the last used: a model is immutable, so that it need not be read again."""
 
 
 class Tracked(NamedTuple):
@@ -45,6 +45,7 @@ class Tracker:
         self.home = Path(home).absolute()
         self.database, self.artifacts = self.home / "mlflow.db", self.home / "mlartifacts"
         self.uri = f"sqlite:///{self.database}"
+        self._loaded: dict[str, Any] = {}
 
     @cached_property
     def mlflow(self) -> Any:
@@ -109,7 +110,7 @@ class Tracker:
                 pyfunc_predict_fn="predict_proba" if hasattr(model, "predict_proba") else "predict",
             )
             self.mlflow.log_dict(example.head(3).to_dict(orient="split"), "input_example.json")
-            _LOADED[self.uri, info.model_uri] = model
+            self._keep(info.model_uri, model)
             return Tracked(run.info.run_id, info.model_uri)
 
     def log_evaluation(self, run_id: str, metrics: Mapping[str, float], plots: Mapping[str, bytes]) -> None:
@@ -137,13 +138,20 @@ class Tracker:
             When it is no longer there.
         """
         try:
-            if (self.uri, model_uri) not in _LOADED:
-                _LOADED[self.uri, model_uri] = self.mlflow.sklearn.load_model(model_uri)
-            return _LOADED[self.uri, model_uri]
+            if model_uri not in self._loaded:
+                self._loaded[model_uri] = self.mlflow.sklearn.load_model(model_uri)
+            return self._keep(model_uri, self._loaded.pop(model_uri))
         except (OSError, self.mlflow.exceptions.MlflowException) as error:
             raise CrmError(
                 f"The model {model_uri} is not in {self.home}: `crm-pipeline run` trains it again."
             ) from error
+
+    def _keep(self, model_uri: str, model: Any) -> Any:
+        """Remember a model as the last used, and forget the one not used for longest."""
+        self._loaded[model_uri] = model
+        if len(self._loaded) > KEPT:
+            self._loaded.pop(next(iter(self._loaded)))
+        return model
 
     def link(self, run_id: str) -> str:
         """Return the address of a run in the MLflow UI that `crm-pipeline ui` starts."""

@@ -15,7 +15,6 @@ from __future__ import annotations
 import ast
 import atexit
 import functools
-import hashlib
 import importlib.util
 import json
 import os
@@ -25,6 +24,8 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from crm_pipeline.hashing import digest
 
 ROOT = __name__.partition(".")[0]
 BESIDE = tuple(f"{ROOT}.{room}" for room in ("defs", "lake", "tracking", "engine", "settings", "versions"))
@@ -68,15 +69,15 @@ def code_version(
     parts = [own, *(f"{name}={_code(name).digest}" for name in sorted(modules))]
     parts += [f"{name}=={installed}" for name in sorted(libraries) if (installed := _installed(name))]
     parts += [f"{name}={value!r}" for name, value in sorted(settings.items())]
-    parts += [f"{path.name}={hashlib.blake2b(path.read_bytes(), digest_size=12).hexdigest()}" for path in files]
-    return hashlib.blake2b("\n".join(parts).encode(), digest_size=8).hexdigest()
+    parts += [f"{path.name}={digest(path.read_text(encoding='utf-8'))}" for path in files]
+    return digest("\n".join(parts), 8)
 
 
 def modules_version(names: Iterable[str]) -> str:
     """Return the version of modules and all they import, for a step that is no single function."""
     modules, _ = _closure(names)
     text = "\n".join(f"{name}={_code(name).digest}" for name in sorted(modules))
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return digest(text, 8)
 
 
 def reached(step: Callable[..., Any], also: Iterable[str] = ()) -> set[str]:
@@ -150,8 +151,7 @@ def _kept(key: str, path: Path, look: Callable[[], tuple[str, set[str]]]) -> Cod
     entry = _cache().get(key)
     if entry is None or entry[0] != stamp:
         text, imports = look()
-        digest = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
-        entry = _cache()[key] = [stamp, digest, sorted(imports)]
+        entry = _cache()[key] = [stamp, digest(text), sorted(imports)]
     return Code(entry[1], tuple(entry[2]))
 
 

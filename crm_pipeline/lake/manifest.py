@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from crm_pipeline.hashing import digest
 
 
 @dataclass(frozen=True)
@@ -76,4 +77,4 @@ def content_hash(files: Iterable[Any], schema: dict[str, str]) -> str:
     """
     listed = list(files)
     text = json.dumps([sum(f.rows for f in listed), str(sum(f.content_sum for f in listed)), sorted(schema.items())])
-    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+    return digest(text)

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from crm_pipeline.contracts.canonical import CANONICAL
-from crm_pipeline.engine import Engine, Staged
+from crm_pipeline.engine import Engine, Staged, literal
 from crm_pipeline.lake import ALL, Lake
 from crm_pipeline.periods import Calendar
 from crm_pipeline.readiness.horizon import CANDIDATES, Comeback, comebacks, proposed
 from crm_pipeline.readiness.tasks import Facts, TaskReadiness, periods, tasks
 from crm_pipeline.settings import Settings
 from crm_pipeline.sources.mapping import local_sql
-from crm_pipeline.sources.reading import literal
 from crm_pipeline.sources.spec import Source
 from crm_pipeline.sources.split import UNDATED
 from crm_pipeline.sources.sync import SyncReport, sync

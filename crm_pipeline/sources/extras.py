@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
 
 from crm_pipeline.contracts.core import REPEATED, TableContract
-from crm_pipeline.engine import Staged
+from crm_pipeline.engine import Staged, literal, quote
+from crm_pipeline.hashing import digest
 from crm_pipeline.lake import DataFile, Lake
 from crm_pipeline.periods import Calendar
 from crm_pipeline.sources.index import Extra, Record, TableIndex
 from crm_pipeline.sources.lines import absolute
 from crm_pipeline.sources.mapping import local_sql
-from crm_pipeline.sources.reading import literal, quote
 from crm_pipeline.sources.split import ENGINE_TYPES, FIRST, SNAPSHOT, UNDATED, raw_schema
 
 File = DataFile | Staged
 
 
-def digest(files: Iterable[tuple[str, File]], *more: str) -> str:
+def digest_of(files: Iterable[tuple[str, File]], *more: str) -> str:
     """Return a hash of what (bucket, file) pairs hold, so that what was made of them can be kept."""
     text = sorted(f"{bucket} {f.rows} {f.content_sum}" for bucket, f in files)
-    return hashlib.blake2b("\n".join([*text, *more]).encode(), digest_size=12).hexdigest()
+    return digest("\n".join([*text, *more]))
 
 
 def first_seen(
@@ -30,7 +29,7 @@ def first_seen(
     """Date the rows without a date by the first event of their customer; without any, at the start of the first period."""
     files = [(FIRST, f) for r in table.records.values() for f in r.buckets.get(FIRST, [])]
     if not files:
-        _keep(table, FIRST, digest(files), dict)
+        _keep(table, FIRST, digest_of(files), dict)
         return
     # lines know their customer from their order, whose rows are read anyway
     events = [e for t in others for e in _dated(r for r in t.records.values() if "customer_id" in r.columns)]
@@ -38,7 +37,7 @@ def first_seen(
     def make() -> dict[str, list[File]]:
         return _first_seen(lake, files, events, calendar, first)
 
-    _keep(table, FIRST, digest([*files, *events], first, calendar.grain, calendar.timezone), make)
+    _keep(table, FIRST, digest_of([*files, *events], first, calendar.grain, calendar.timezone), make)
 
 
 def _first_seen(
@@ -86,7 +85,7 @@ def snapshot(lake: Lake, contract: TableContract, table: TableIndex) -> None:
         )
         return {"current": [lake.stage_query(query)]}
 
-    _keep(table, SNAPSHOT, digest(files), make if files else dict)
+    _keep(table, SNAPSHOT, digest_of(files), make if files else dict)
 
 
 def snapshot_schema(contract: TableContract) -> dict[str, str]:
@@ -115,7 +114,7 @@ def repeats(lake: Lake, contract: TableContract, table: TableIndex, first: str) 
         return _markers(lake, contract, files)
 
     several = len({bucket for bucket, _ in files}) > 1
-    _keep(table, "repeats", digest(files, *contract.key), make if several else dict)
+    _keep(table, "repeats", digest_of(files, *contract.key), make if several else dict)
 
 
 def _keep(table: TableIndex, name: str, key: str, make: Callable[[], dict[str, list[File]]]) -> None:

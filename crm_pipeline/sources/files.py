@@ -12,13 +12,13 @@ from pathlib import Path
 import duckdb
 
 from crm_pipeline.contracts.core import TableContract
-from crm_pipeline.engine import Staged, storage_error
+from crm_pipeline.engine import Staged, literal, storage_error
 from crm_pipeline.errors import CrmError
 from crm_pipeline.lake import Lake
 from crm_pipeline.sources import findings
 from crm_pipeline.sources.index import Record
 from crm_pipeline.sources.mapping import Mapped, bind, local_sql
-from crm_pipeline.sources.reading import Look, batches, faulty, first_line, literal, plain_path, scan_plain
+from crm_pipeline.sources.reading import Look, batches, faulty, first_line, plain_path, scan_plain
 from crm_pipeline.sources.records import Rewritten, rewrite
 from crm_pipeline.sources.spec import Entry
 from crm_pipeline.sources.split import ALL, FIRST, FUTURE, REJECTS_SCHEMA, SNAPSHOT, UNDATED, Terms, split_files

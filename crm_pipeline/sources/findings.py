@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 import duckdb
 
 from crm_pipeline.contracts.core import TableContract
+from crm_pipeline.engine import literal
 from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.sources.index import Record, TableIndex
-from crm_pipeline.sources.reading import literal
 
 STATUS, CURRENCY, UNREADABLE, LINE = "status", "currency", "unreadable", "line"
 TOPICS = {STATUS: "status", CURRENCY: "upper(currency)"}

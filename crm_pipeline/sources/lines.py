@@ -7,10 +7,9 @@ from pathlib import Path
 
 import duckdb
 
-from crm_pipeline.engine import Staged
+from crm_pipeline.engine import Staged, literal
 from crm_pipeline.lake import DataFile, Lake
 from crm_pipeline.sources.index import Record
-from crm_pipeline.sources.reading import literal
 from crm_pipeline.sources.split import FIRST, SNAPSHOT, UNDATED
 
 ORDER_TIMES = "sync_order_times"

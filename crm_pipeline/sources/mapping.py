@@ -14,8 +14,9 @@ from typing import Any
 import duckdb
 
 from crm_pipeline.contracts.core import Column, TableContract
+from crm_pipeline.engine import literal, quote
 from crm_pipeline.errors import UsageError
-from crm_pipeline.sources.reading import first_line, literal, quote
+from crm_pipeline.sources.reading import first_line
 from crm_pipeline.sources.spec import Entry
 
 BLANKS = " \t\r\n\f\v\u00a0"

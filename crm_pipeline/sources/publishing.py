@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.core import TableContract
 from crm_pipeline.engine import Staged
+from crm_pipeline.hashing import digest
 from crm_pipeline.lake import ALL, DataFile, Lake
 from crm_pipeline.periods import Calendar
 from crm_pipeline.sources.extras import snapshot_schema
@@ -42,7 +42,7 @@ def publish_table(
         for bucket, files in extra.buckets.items():
             place = (f"snapshot/{contract.name}", bucket) if name == SNAPSHOT else (asset, bucket)
             wanted.setdefault(place, []).extend((files, i) for i in range(len(files)))
-    version = _hash(sorted({r.key for r in table.records.values()}))
+    version = digest("\n".join(sorted({r.key for r in table.records.values()})))
     origin = {id(files): f"{r.name} {r.sha256}" for r in table.records.values() for files in r.buckets.values()}
     for (name, partition), slots in wanted.items():
         hidden = partition in (FIRST, SNAPSHOT)
@@ -141,10 +141,6 @@ def _publish(
             contract
         )
         lake.publish(
-            asset, partition, listed, inputs={"source": _hash(sources)}, code_version=version, schema=schema,
+            asset, partition, listed, inputs={"source": digest("\n".join(sources))}, code_version=version, schema=schema,
             stats={"source_files": len(sources)}, locked=True,
         )  # fmt: skip
-
-
-def _hash(parts: Iterable[str]) -> str:
-    return hashlib.blake2b("\n".join(parts).encode(), digest_size=12).hexdigest()

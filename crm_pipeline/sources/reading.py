@@ -16,6 +16,7 @@ from pathlib import Path
 
 import duckdb
 
+from crm_pipeline.engine import literal, quote
 from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.sources.spec import Entry, Format
 
@@ -246,16 +247,6 @@ def plain_path(path: Path) -> str:
     """Return a path that DuckDB does not take for a glob."""
     text = str(path)
     return "".join(f"[{ch}]" if ch in "*?[" else ch for ch in text)
-
-
-def literal(text: str) -> str:
-    """Return an SQL string literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def quote(name: str) -> str:
-    """Return a quoted SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def first_line(error: Exception) -> str:

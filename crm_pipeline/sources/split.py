@@ -17,6 +17,7 @@ from pathlib import Path
 import duckdb
 
 from crm_pipeline.contracts.core import Column, TableContract
+from crm_pipeline.engine import literal, quote
 from crm_pipeline.sources.mapping import (
     READABLE,
     Mapped,
@@ -27,7 +28,6 @@ from crm_pipeline.sources.mapping import (
     typed_sql,
     value_sql,
 )
-from crm_pipeline.sources.reading import literal, quote
 
 UNDATED, FIRST, ALL, SNAPSHOT, FUTURE = "undated", "first", "all", "snapshot", "future"
 

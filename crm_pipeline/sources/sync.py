@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.core import TableContract
 from crm_pipeline.engine import storage_error
 from crm_pipeline.errors import CrmError, UsageError
+from crm_pipeline.hashing import digest
 from crm_pipeline.lake import Lake
 from crm_pipeline.periods import Calendar
 from crm_pipeline.settings import Settings
@@ -335,4 +335,4 @@ class _Sync:
 
 
 def _hash(*parts: object) -> str:
-    return hashlib.blake2b("\n".join(str(p) for p in parts).encode(), digest_size=12).hexdigest()
+    return digest("\n".join(str(p) for p in parts))

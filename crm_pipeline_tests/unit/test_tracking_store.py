@@ -1,9 +1,12 @@
 """MLflow's database after a move of the home, and which models it no longer has."""
 
 import sqlite3
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from crm_pipeline.tracking import Tracker
 from crm_pipeline.tracking_store import PLACES, any_running, lost_models, relocate
 
 
@@ -55,3 +58,16 @@ def test_a_model_without_record_or_without_file_is_lost(home):
     assert lost_models(home / "mlflow.db", home / "mlartifacts", uris) == {"models:/m-2", "models:/m-3"}
     assert lost_models(home / "none.db", home / "mlartifacts", uris) == uris
     assert not any_running(home / "mlflow.db")
+
+
+def test_a_tracker_keeps_the_models_last_used_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that serves for weeks must not hold every model it ever read."""
+    tracker, read = Tracker(tmp_path), []
+    monkeypatch.setattr("crm_pipeline.tracking.KEPT", 2)
+    tracker.__dict__["mlflow"] = SimpleNamespace(
+        sklearn=SimpleNamespace(load_model=lambda uri: read.append(uri) or uri),
+        exceptions=SimpleNamespace(MlflowException=RuntimeError),
+    )
+    for uri in "abacab":
+        assert tracker.load(uri) == uri
+    assert read == ["a", "b", "c", "b"]

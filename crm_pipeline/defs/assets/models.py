@@ -1,7 +1,6 @@
 """Assets of the layers models, levels and evaluation. Learning and judging lie in modeling, recording in tracking."""
 
 import functools
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +12,7 @@ from crm_pipeline.contracts.outputs import CARD, CHAMPION, EVALUATION, LEVEL, PR
 from crm_pipeline.defs.common import described, horizon_words, reads, together
 from crm_pipeline.defs.lake import Result, publishes
 from crm_pipeline.defs.project import Project
+from crm_pipeline.hashing import digest
 from crm_pipeline.modeling.estimators import chosen, entry
 from crm_pipeline.modeling.tasks import SEASONS_BACK
 from crm_pipeline.modeling.tasks import task as the_task
@@ -62,7 +62,7 @@ def estimator_asset(project: Project, tracker: Tracker, task: str, name: str) ->
             if missing
             else fit(task, name, rows, **how, money_unit=float(settings.money_unit), members=fitted)
         )
-        version = _version(pins, code)
+        version = digest(json.dumps([sorted(pins.items()), code]), 8)
         card = describe(model) | {"task": task, "estimator": name, "model_version": version}
         metadata: dict[str, Any] = {"model_version": version, "status": card["status"], "reason": card["reason"]}
         if not isinstance(model, Abstained):
@@ -84,10 +84,6 @@ def estimator_asset(project: Project, tracker: Tracker, task: str, name: str) ->
         return Result(conform(card_rows(card), CARD), metadata)
 
     return trained
-
-
-def _version(pins: Mapping[str, str], code: str) -> str:
-    return hashlib.blake2b(json.dumps([sorted(pins.items()), code]).encode(), digest_size=8).hexdigest()
 
 
 def _track(
