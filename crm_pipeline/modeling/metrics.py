@@ -40,7 +40,7 @@ def amount_metrics(y: np.ndarray, e: np.ndarray, weights: np.ndarray) -> dict[st
         "total_ratio": _ratio(said, spent),
         "bias": _ratio(said, spent) - 1,
         "r2": 1 - _ratio(squared, spread),
-        "spearman": _correlation(_ranks(y), _ranks(e), weights),
+        "spearman": _correlation(ranks(y), ranks(e), weights),
         "gini": _ratio(_gini(y, e, weights), _gini(y, y, weights)),
         "deviance": weights @ deviance(y, e) / total,
     }
@@ -71,6 +71,24 @@ def calibration_slope(y: np.ndarray, p: np.ndarray) -> tuple[float, float]:
         return float("nan"), float("nan")
     weights, hessian = logistic(z, y, slope=1.0, ridge=1e-9, tolerance=1e-10)
     return float(weights[1]), float(np.sqrt(np.linalg.inv(hessian)[1, 1]))
+
+
+def logistic(
+    design: np.ndarray, y: np.ndarray, start: np.ndarray, ridge: float = 1e-9, tolerance: float = 1e-10
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return weights (k,) and Hessian (k, k) of a logistic regression of 0/1 outcomes on few columns, by Newton's method.
+
+    It ends after 25 steps, or once no weight moves by ``tolerance``.
+    """
+    weights, hessian = start, np.eye(len(start))
+    for _ in range(25):
+        p = expit(design @ weights)
+        hessian = (design * (p * (1 - p))[:, None]).T @ design + ridge * np.eye(len(start))
+        step = np.linalg.solve(hessian, design.T @ (y - p))
+        weights = weights + step
+        if np.abs(step).max() < tolerance:
+            break
+    return weights, hessian
 
 
 def _ranking(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
@@ -113,7 +131,7 @@ def _calibration_error(y: np.ndarray, p: np.ndarray, weights: np.ndarray, bins: 
     return np.abs(np.add.reduceat(gaps, starts, axis=1)).sum(axis=1)
 
 
-def _ranks(values: np.ndarray) -> np.ndarray:
+def ranks(values: np.ndarray) -> np.ndarray:
     """Return the mean ranks, ties shared."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from crm_pipeline.modeling.metrics import ranks
+
 Array = np.ndarray
 
 
@@ -106,7 +108,7 @@ def brier(y: Array, p: Array) -> float:
 
 def spearman(y: Array, p: Array) -> float:
     """Rank correlation, ties at their mean rank; NaN where one side is constant."""
-    a, b = _ranks(y), _ranks(p)
+    a, b = ranks(y), ranks(p)
     if len(a) < 2 or a.std() == 0 or b.std() == 0:
         return float("nan")
     return float(np.corrcoef(a, b)[0, 1])
@@ -190,8 +192,3 @@ def amount_deciles(y: Array, p: Array, bins: int = 10) -> pd.DataFrame:
         for column, value in zip(columns.values(), values, strict=True):
             column.append(value)
     return pd.DataFrame(columns)
-
-
-def _ranks(x: Array) -> Array:
-    _, inverse, counts = np.unique(x, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[inverse]

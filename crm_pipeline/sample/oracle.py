@@ -81,13 +81,9 @@ def outcomes(people: People, history: History, spend: np.ndarray, period: int, g
 
 def auc(score: np.ndarray, label: np.ndarray) -> float:
     """Return the area under the ROC curve of ``score`` for a boolean ``label``, ties counted half; nan with one class."""
-    positives = int(label.sum())
-    negatives = len(label) - positives
-    if not positives or not negatives:
-        return float("nan")
-    _, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    return float((rank[label].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(label, score)) if 0 < label.mean() < 1 else float("nan")
 
 
 def _noise(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
