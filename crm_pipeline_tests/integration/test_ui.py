@@ -207,11 +207,12 @@ def test_a_run_launched_in_the_ui_reuses_what_is_fresh(site: Site) -> None:
         "repositoryLocationName": where["location"]["name"],
         "pipelineName": "__ASSET_JOB",
         "assetSelection": [{"path": n.split("/")} for n in names],
-        "assetCheckSelection": [],
+        "assetCheckSelection": [{"assetKey": {"path": n.split("/")}, "name": "contract"} for n in names],
     }
     tags = {"tags": [{"key": "dagster/partition", "value": site.period}]}
     params = {"selector": selector, "mode": "default", "runConfigData": "{}", "executionMetadata": tags}
     launched = site.ask(LAUNCH, params=params)["launchPipelineExecution"]
+    assert "run" in launched, launched
     run_id = launched["run"]["runId"]
     end, status = time.monotonic() + 120, ""
     while status not in ("SUCCESS", "FAILURE", "CANCELED"):

@@ -166,6 +166,17 @@ def test_one_table_of_a_step_can_be_asked_for_alone(world: World) -> None:
     assert world.project.lake.published() == [("evaluation/churn", MAY)]
 
 
+def test_the_check_of_a_step_can_be_asked_for_alone(world: World) -> None:
+    """It looks at what is published, computes nothing and publishes nothing."""
+    world.run(MAY)
+    calls, key = list(world.calls), dg.AssetCheckKey(dg.AssetKey(["evaluation", "churn"]), "contract")
+    job = world.job.get_subset(asset_selection=set(), asset_check_selection={key})
+    done = job.execute_in_process(instance=world.instance, partition_key=MAY)
+    assert world.checks(done) == {"evaluation/churn": True}
+    assert not done.get_asset_materialization_events()
+    assert world.calls == calls
+
+
 def test_a_column_of_another_type_is_told(world: World) -> None:
     world.judged = SAID.assign(average=["high", "low"])
     failed = world.run(MAY, "evaluation/churn_predictions")
