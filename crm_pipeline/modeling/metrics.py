@@ -73,24 +73,6 @@ def calibration_slope(y: np.ndarray, p: np.ndarray) -> tuple[float, float]:
     return float(weights[1]), float(np.sqrt(np.linalg.inv(hessian)[1, 1]))
 
 
-def logistic(
-    design: np.ndarray, y: np.ndarray, start: np.ndarray, ridge: float = 1e-9, tolerance: float = 1e-10
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return weights (k,) and Hessian (k, k) of a logistic regression of 0/1 outcomes on few columns, by Newton's method.
-
-    It ends after 25 steps, or once no weight moves by ``tolerance``.
-    """
-    weights, hessian = start, np.eye(len(start))
-    for _ in range(25):
-        p = expit(design @ weights)
-        hessian = (design * (p * (1 - p))[:, None]).T @ design + ridge * np.eye(len(start))
-        step = np.linalg.solve(hessian, design.T @ (y - p))
-        weights = weights + step
-        if np.abs(step).max() < tolerance:
-            break
-    return weights, hessian
-
-
 def _ranking(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
     """Return AUC, average precision, lift and gain; equal scores share their ranks."""
     order = np.argsort(-p, kind="stable")
