@@ -21,15 +21,17 @@ def columns_of(project: Project, asset: str) -> Sequence[Output]:
     if task is not None and layer == "outcomes":
         return outcome_columns(task.labels)
     if task is not None and layer == "training":
-        return training_columns(task.labels, catalogue.columns(tables, settings))
+        return training_columns(task.labels, ())
     if task is not None and layer == "scores":
         return score_columns(task.answers)
     return (*columns_of_tables(asset, tables), *derived_columns(asset, catalogue.columns(tables, settings)))
 
 
 def optional_columns_of(project: Project, asset: str) -> Sequence[Output]:
-    """Return the columns that an asset has where there is something to say: a prediction per model and baseline."""
+    """Return the columns that an asset has where there is something to say: a prediction per model, features to learn from."""
     layer, task = asset.split("/")[0], _task_of(asset)
+    if task is not None and layer == "training":  # without any before the first cut-off
+        return catalogue.columns(project.source.tables, project.settings)
     if task is None or not (layer == "track_record" or asset.endswith("_predictions")):
         return ()
     models = chosen(project.settings, task.name) if layer == "evaluation" else []
