@@ -1,6 +1,12 @@
-"""Weighted metrics of one model over many bootstrap weightings at once. Which metrics are reported is in `evaluation`."""
+"""Every metric of one model, over many bootstrap weightings at once; `plain` for one number. What is reported is not said here.
+
+Outcomes ``y`` and what was said of them, ``p``, are 1-D, of one length and without missing values; ``weights`` is b × n.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -9,13 +15,21 @@ from crm_pipeline.modeling.calibration import logistic, logit
 DEVIANCE_POWER = 1.5
 TOP = (0.01, 0.05, 0.1, 0.2)
 
+Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""From ``y``, ``p`` and ``weights`` to one value per weighting."""
+
+
+def plain(metric: Metric, y: np.ndarray, p: np.ndarray) -> float:
+    """Return a metric with every row counted once; nan on no rows."""
+    return float(metric(y, p, np.ones((1, len(y))))[0]) if len(y) else float("nan")
+
 
 def probability_metrics(y: np.ndarray, p: np.ndarray, weights: np.ndarray, threshold: float) -> dict[str, np.ndarray]:
     """Return metric → one value per weighting, for outcomes ``y`` (n,), probabilities ``p`` (n,), ``weights`` (b × n)."""
     total, positive = weights.sum(axis=1), weights @ y
     held = np.clip(p, 1e-6, 1 - 1e-6)
     loss = -(y * np.log(held) + (1 - y) * np.log1p(-held))
-    found = {"log_loss": weights @ loss / total, "brier": weights @ (p - y) ** 2 / total}
+    found = {"log_loss": weights @ loss / total, "brier": brier(y, p, weights)}
     found |= _ranking(y, p, weights)
     found["calibration_error"] = _calibration_error(y, p, weights) / total
     chosen = p >= threshold
@@ -30,20 +44,82 @@ def probability_metrics(y: np.ndarray, p: np.ndarray, weights: np.ndarray, thres
 
 def amount_metrics(y: np.ndarray, e: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
     """Return metric → one value per weighting, for amounts ``y`` (n,), predictions ``e`` (n,), ``weights`` (b × n)."""
-    total, spent, said = weights.sum(axis=1), weights @ y, weights @ e
+    total, spent = weights.sum(axis=1), weights @ y
     squared, error = weights @ (y - e) ** 2, weights @ np.abs(y - e)
     spread = weights @ y**2 - spent**2 / total
     return {
         "mae": error / total,
         "rmse": np.sqrt(squared / total),
-        "wape": _ratio(error, spent),
-        "total_ratio": _ratio(said, spent),
-        "bias": _ratio(said, spent) - 1,
+        "wape": wape(y, e, weights),
+        "total_ratio": total_ratio(y, e, weights),
+        "bias": total_ratio(y, e, weights) - 1,
         "r2": 1 - _ratio(squared, spread),
-        "spearman": _correlation(ranks(y), ranks(e), weights),
+        "spearman": spearman(y, e, weights),
         "gini": _ratio(_gini(y, e, weights), _gini(y, y, weights)),
         "deviance": weights @ deviance(y, e) / total,
     }
+
+
+def brier(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the mean squared difference between probability and outcome (Brier 1950)."""
+    return weights @ (p - y) ** 2 / weights.sum(axis=1)
+
+
+def auc(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the area under the ROC curve, ties counted half; nan where only one class is present."""
+    return levels(y, p, weights).auc()
+
+
+def average_precision(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the precision at each event, averaged over the events; equal scores are named together."""
+    return levels(y, p, weights).average_precision()
+
+
+def wape(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the sum of absolute errors over the sum of actual amounts."""
+    return _ratio(weights @ np.abs(y - p), weights @ y)
+
+
+def total_ratio(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the predicted total over the actual total."""
+    return _ratio(weights @ p, weights @ y)
+
+
+def spearman(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the rank correlation, ties at their mean rank; nan where one side is constant."""
+    return _correlation(ranks(y), ranks(p), weights)
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The distinct scores, the highest first (b × levels): the weight of a level's events and rows, and of all named by then."""
+
+    events: np.ndarray
+    rows: np.ndarray
+    hits: np.ndarray
+    named: np.ndarray
+
+    def auc(self) -> np.ndarray:
+        """Return the share of pairs of an event and another row in which the event has the higher score."""
+        others, misses = self.rows - self.events, self.named - self.hits
+        wins = (others * (self.hits - self.events / 2)).sum(axis=1)
+        return _ratio(wins, self.hits[:, -1] * misses[:, -1])
+
+    def average_precision(self) -> np.ndarray:
+        """Return the precision at each event, averaged over the events."""
+        precision = self.hits / np.maximum(self.named, 1e-12)
+        return _ratio((self.events * precision).sum(axis=1), self.hits[:, -1])
+
+
+def levels(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> Levels:
+    """Return the distinct values of ``p`` from the highest down, of one row at least."""
+    order = np.argsort(-p, kind="stable")
+    scores = p[order]
+    starts = np.flatnonzero(np.r_[True, scores[1:] != scores[:-1]])
+    sorted_weights = weights[:, order]
+    events = np.add.reduceat(sorted_weights * y[order], starts, axis=1)
+    rows = np.add.reduceat(sorted_weights, starts, axis=1)
+    return Levels(events, rows, np.cumsum(events, axis=1), np.cumsum(rows, axis=1))
 
 
 def deviance(y: np.ndarray, e: np.ndarray, power: float = DEVIANCE_POWER) -> np.ndarray:
@@ -75,22 +151,10 @@ def calibration_slope(y: np.ndarray, p: np.ndarray) -> tuple[float, float]:
 
 def _ranking(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
     """Return AUC, average precision, lift and gain; equal scores share their ranks."""
-    order = np.argsort(-p, kind="stable")
-    scores = p[order]
-    starts = np.flatnonzero(np.r_[True, scores[1:] != scores[:-1]])
-    sorted_weights = weights[:, order]
-    positive = np.add.reduceat(sorted_weights * y[order], starts, axis=1)
-    everyone = np.add.reduceat(sorted_weights, starts, axis=1)
-    negative = everyone - positive
-    true, seen = np.cumsum(positive, axis=1), np.cumsum(everyone, axis=1)
-    false = seen - true
-    all_true, all_false, all_seen = true[:, -1], false[:, -1], seen[:, -1]
-    wins = (negative * (true - positive / 2)).sum(axis=1)
-    precision = true / np.maximum(seen, 1e-12)
-    found = {
-        "auc": _ratio(wins, all_true * all_false),
-        "average_precision": _ratio((positive * precision).sum(axis=1), all_true),
-    }
+    found_at = levels(y, p, weights)
+    true, seen = found_at.hits, found_at.named
+    all_true, all_seen = true[:, -1], seen[:, -1]
+    found = {"auc": found_at.auc(), "average_precision": found_at.average_precision()}
     for share in TOP:
         caught = np.array(
             [np.interp(share * n, s, t) for n, s, t in zip(all_seen, _from0(seen), _from0(true), strict=True)]

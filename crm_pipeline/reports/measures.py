@@ -1,4 +1,6 @@
-"""Measures and curves in NumPy, as the report needs them: arrays in, numbers and points out. No drawing, no words.
+"""Curves, bins and paired differences in NumPy, as the report needs them: arrays in, points out. No drawing, no words.
+
+What is one number of a model is in `modeling.metrics`.
 
 Binary tasks: ``y`` is 0/1 and ``p`` a score or probability. Amount tasks: ``y`` and ``p`` are amounts. Both are 1-D,
 of one length and without missing values (`paired` drops those).
@@ -6,12 +8,10 @@ of one length and without missing values (`paired` drops those).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
-from crm_pipeline.modeling.metrics import ranks
+from crm_pipeline.modeling.metrics import levels
 
 Array = np.ndarray
 
@@ -23,46 +23,11 @@ def paired(outcome: pd.Series, *predictions: pd.Series) -> tuple[Array, ...]:
     return tuple(c[kept] for c in columns)
 
 
-@dataclass(frozen=True)
-class Levels:
-    """Cumulative counts over the distinct scores, highest first: one entry per level. ``n`` rows, ``events`` of y=1."""
-
-    score: Array
-    rows: Array
-    hits: Array
-
-    @property
-    def n(self) -> float:
-        """Rows in all."""
-        return float(self.rows[-1]) if len(self.rows) else 0.0
-
-    @property
-    def events(self) -> float:
-        """Sum of the outcome over all rows."""
-        return float(self.hits[-1]) if len(self.hits) else 0.0
-
-
-def levels(y: Array, p: Array) -> Levels:
-    """Return cumulative rows and outcomes over the distinct values of ``p`` from the highest down."""
-    if not len(p):
-        return Levels(np.empty(0), np.empty(0), np.empty(0))
-    order = np.argsort(-p)  # the order within a level does not matter: only its end is read
-    score = p[order]
-    last = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
-    return Levels(score[last], last + 1.0, np.cumsum(y[order], dtype=float)[last])
-
-
 def thin(size: int, limit: int = 300) -> Array:
     """Return at most ``limit`` indices into ``size`` points, evenly spread, the first and last always among them."""
     if size <= limit:
         return np.arange(size)
     return np.unique(np.linspace(0, size - 1, limit).round().astype(int))
-
-
-def auc(y: Array, p: Array) -> float:
-    """Area under the ROC curve (ties count half), NaN where only one class is present."""
-    above, below = auc_parts(y, p)
-    return float(above.mean()) if len(above) and len(below) else float("nan")
 
 
 def auc_parts(y: Array, p: Array) -> tuple[Array, Array]:
@@ -101,60 +66,40 @@ def mean_difference(loss_a: Array, loss_b: Array) -> tuple[float, float]:
     return float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(len(difference)))
 
 
-def brier(y: Array, p: Array) -> float:
-    """Mean squared difference between probability and outcome (Brier 1950), NaN on no rows."""
-    return float(np.mean((p - y) ** 2)) if len(y) else float("nan")
-
-
-def spearman(y: Array, p: Array) -> float:
-    """Rank correlation, ties at their mean rank; NaN where one side is constant."""
-    a, b = ranks(y), ranks(p)
-    if len(a) < 2 or a.std() == 0 or b.std() == 0:
-        return float("nan")
-    return float(np.corrcoef(a, b)[0, 1])
-
-
-def wape(y: Array, p: Array) -> float:
-    """Sum of absolute errors over the sum of actual amounts, NaN where that sum is zero."""
-    total = float(np.abs(y).sum())
-    return float(np.abs(p - y).sum() / total) if total > 0 else float("nan")
-
-
-def total_ratio(y: Array, p: Array) -> float:
-    """Predicted total over actual total, NaN where the latter is zero."""
-    return float(p.sum() / y.sum()) if len(y) and y.sum() > 0 else float("nan")
-
-
 def roc_points(y: Array, p: Array) -> tuple[Array, Array]:
     """Return (false positive rate, true positive rate), thinned, from (0, 0) to (1, 1)."""
-    curve = levels(y, p)
-    if not 0 < curve.events < curve.n:
+    if not y.any() or y.all():
         return np.empty(0), np.empty(0)
-    at = thin(len(curve.rows))
-    misses = (curve.rows - curve.hits)[at] / (curve.n - curve.events)
-    return np.append(0.0, misses), np.append(0.0, curve.hits[at] / curve.events)
+    named, hits = _named(y, p)
+    at = thin(len(named))
+    misses = (named - hits)[at] / (named - hits)[-1]
+    return np.append(0.0, misses), np.append(0.0, hits[at] / hits[-1])
 
 
-def pr_points(y: Array, p: Array) -> tuple[Array, Array, float]:
-    """Return (recall, precision), thinned, and the average precision over all levels."""
-    curve = levels(y, p)
-    if not curve.events:
-        return np.empty(0), np.empty(0), float("nan")
-    recall, precision = curve.hits / curve.events, curve.hits / curve.rows
-    average = float(np.sum(np.diff(np.append(0.0, recall)) * precision))
+def pr_points(y: Array, p: Array) -> tuple[Array, Array]:
+    """Return (recall, precision), thinned."""
+    if not y.any():
+        return np.empty(0), np.empty(0)
+    named, hits = _named(y, p)
     # The first few dozen rows are noise: start where a hundredth of the rows, at least 20, have been named.
-    shown = np.flatnonzero(curve.rows >= min(max(20.0, curve.n / 100), curve.n))
+    shown = np.flatnonzero(named >= min(max(20.0, len(y) / 100), len(y)))
     at = shown[thin(len(shown))]
-    return recall[at], precision[at], average
+    return hits[at] / hits[-1], hits[at] / named[at]
 
 
 def gain_points(y: Array, p: Array) -> tuple[Array, Array]:
     """Return (share of customers called, share of all events reached), thinned, from (0, 0) to (1, 1)."""
-    curve = levels(y, p)
-    if not curve.events:
+    if not y.any():
         return np.empty(0), np.empty(0)
-    at = thin(len(curve.rows))
-    return np.append(0.0, curve.rows[at] / curve.n), np.append(0.0, curve.hits[at] / curve.events)
+    named, hits = _named(y, p)
+    at = thin(len(named))
+    return np.append(0.0, named[at] / named[-1]), np.append(0.0, hits[at] / hits[-1])
+
+
+def _named(y: Array, p: Array) -> tuple[Array, Array]:
+    """Return how many rows, and events among them, are named by the time that each distinct score is, the highest first."""
+    found = levels(y, p, np.ones((1, len(y))))
+    return found.named[0], found.hits[0]
 
 
 def calibration_bins(y: Array, p: Array, bins: int = 10) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from crm_pipeline.modeling import metrics
 from crm_pipeline.periods import Calendar, Grain
 from crm_pipeline.reports import measures, theme
 from crm_pipeline.reports.summary import normalised
@@ -63,7 +64,7 @@ def roc(predictions: pd.DataFrame, champion: str | None = None, *, synthetic: bo
 
     def draw(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
         x, hit = measures.roc_points(y, p)
-        return x, hit, number(measures.auc(y, p), 3) if len(x) else ""
+        return x, hit, number(metrics.plain(metrics.auc, y, p), 3) if len(x) else ""
 
     if _curves(axis, predictions, champion, draw):
         axis.plot([0, 1], [0, 1], color=theme.MUTED, linewidth=0.8, linestyle=":")
@@ -79,8 +80,7 @@ def precision_recall(predictions: pd.DataFrame, champion: str | None = None, *, 
     figure, (axis,) = theme.blank(synthetic=synthetic)
 
     def draw(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
-        recall, precision, average = measures.pr_points(y, p)
-        return recall, precision, number(average, 3)
+        return *measures.pr_points(y, p), number(metrics.plain(metrics.average_precision, y, p), 3)
 
     if _curves(axis, predictions, champion, draw):
         rate = float(newest(predictions)["outcome"].astype(float).mean())

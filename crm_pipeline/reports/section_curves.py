@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crm_pipeline.modeling import metrics
 from crm_pipeline.reports import measures, plots, words
 from crm_pipeline.reports.data import ReportData
 from crm_pipeline.reports.view import Cell, Column, Draw, Drawing, Table, customers
@@ -69,8 +70,8 @@ def _ranking_figures(data: ReportData, draw: Draw, judged: Judged) -> list[Drawi
     rows, champion, synthetic = judged.rows, judged.champion, data.synthetic
     share, gain = measures.gain_points(judged.y, judged.p)
     fifth = words.percent(np.interp(0.2, share, gain)) if len(share) else words.DASH
-    average = measures.pr_points(judged.y, judged.p)[2]
-    area = words.number(measures.auc(judged.y, judged.p), 3)
+    average = metrics.plain(metrics.average_precision, judged.y, judged.p)
+    area = words.number(metrics.plain(metrics.auc, judged.y, judged.p), 3)
     return [
         draw(
             plots.roc(rows, champion, synthetic=synthetic),
@@ -135,7 +136,7 @@ def _totals(data: ReportData, task: str, judged: Judged) -> Table:
     lines: list[list[Cell | str]] = []
     for model in judged.models:
         y, p = measures.paired(judged.rows["outcome"], judged.rows[model])
-        ratio = measures.total_ratio(y, p)
+        ratio = metrics.plain(metrics.total_ratio, y, p)
         gap = abs(ratio - 1)
         tone = "" if words.missing(ratio) else "good" if gap <= 0.10 else "warn" if gap <= 0.25 else "bad"
         off = words.DASH if words.missing(ratio) else ("+" if ratio > 1 else "") + words.percent(ratio - 1)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crm_pipeline.modeling.metrics import auc, brier, plain, spearman, total_ratio, wape
 from crm_pipeline.periods import Calendar
 from crm_pipeline.reports import measures, plots, words
 from crm_pipeline.reports.data import ReportData
@@ -22,13 +23,7 @@ ISSUED = "issued"
 SAMPLE = 200_000
 BINARY_METRICS, AMOUNT_METRICS = ("auc", "brier"), ("wape", "spearman", "total_ratio")
 JUDGED = ("auc", "brier", "wape")
-_MEASURE = {
-    "auc": measures.auc,
-    "brier": measures.brier,
-    "spearman": measures.spearman,
-    "wape": measures.wape,
-    "total_ratio": measures.total_ratio,
-}
+_MEASURE = {"auc": auc, "brier": brier, "spearman": spearman, "wape": wape, "total_ratio": total_ratio}
 _TONES = {"ahead": "good", "level": "warn", "behind": "bad"}
 
 
@@ -70,8 +65,8 @@ def _judge_one(cutoff: Any, rows: pd.DataFrame, task: str) -> Judged:
     values: dict[str, dict[str, float]] = {m: {} for m in metrics}
     for model, column in {ISSUED: known["predicted"], **columns}.items():
         y, p = measures.paired(known["outcome"], column)
-        for metric in metrics if len(y) else ():
-            values[metric][model] = _MEASURE[metric](y, p)
+        for metric in metrics:
+            values[metric][model] = plain(_MEASURE[metric], y, p)
     values = {m: {k: v for k, v in own.items() if np.isfinite(v)} for m, own in values.items()}
     return Judged(
         cutoff=cutoff,

@@ -5,7 +5,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from crm_pipeline.modeling import metrics
+from crm_pipeline.modeling.evaluation import evaluate
 from crm_pipeline.reports import drift, measures, summary, words
 from crm_pipeline.reports.section_track import ISSUED, judge
 
@@ -20,9 +24,31 @@ def sample():
 def test_auc_and_average_precision_are_the_written_formulas(sample):
     y, p = sample
     events, others = p[y == 1][:, None], p[y == 0][None, :]
-    assert measures.auc(y, p) == pytest.approx(((events > others) + 0.5 * (events == others)).mean(), abs=1e-12)
+    assert metrics.plain(metrics.auc, y, p) == pytest.approx(
+        ((events > others) + 0.5 * (events == others)).mean(), abs=1e-12
+    )
     steps = [(np.mean(y[p >= t]), np.sum(y[p == t]) / y.sum()) for t in np.unique(p)]
-    assert measures.pr_points(y, p)[2] == pytest.approx(sum(precision * gain for precision, gain in steps), abs=1e-12)
+    assert metrics.plain(metrics.average_precision, y, p) == pytest.approx(
+        sum(precision * gain for precision, gain in steps), abs=1e-12
+    )
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(30, 300), st.sampled_from(["churn", "demand"]))
+def test_the_report_says_of_a_model_exactly_what_its_evaluation_says(seed, n, task):
+    rng = np.random.default_rng(seed)
+    y = np.append([0, 1], rng.integers(0, 2, n)) * (1.0 if task == "churn" else rng.gamma(1, 50, n + 2))
+    frame = pd.DataFrame({"cutoff": "2011-05-01", "outcome": y, "predicted": rng.random(n + 2).round(1)})
+    said = evaluate(task, frame.assign(customer_id="x").rename(columns={"predicted": "m"})).set_index("metric")["value"]
+    (found,) = judge(frame, task)
+    assert {name: own[ISSUED] for name, own in found.values.items()} == {name: said[name] for name in found.values}
+
+
+def test_no_rows_or_one_class_alone_have_no_metric():
+    none, one = np.empty(0), np.ones(3)
+    for metric in (metrics.auc, metrics.average_precision, metrics.brier, metrics.spearman, metrics.wape):
+        assert np.isnan(metrics.plain(metric, none, none))
+    assert np.isnan(metrics.plain(metrics.auc, one, one))
+    assert np.isnan(metrics.plain(metrics.spearman, one, np.arange(3.0)))
 
 
 def test_curves_are_thin_and_end_in_the_corners(sample):
@@ -40,20 +66,20 @@ def test_auc_difference_has_the_error_of_resampling(sample):
     rng = np.random.default_rng(3)
     other = p + rng.normal(0, 0.4, len(p))
     gain, error = measures.auc_difference(y, p, other)
-    assert gain == pytest.approx(measures.auc(y, p) - measures.auc(y, other))
+    assert gain == pytest.approx(metrics.plain(metrics.auc, y, p) - metrics.plain(metrics.auc, y, other))
     draws = []
     for _ in range(200):
         rows = rng.integers(0, len(y), len(y))
-        draws.append(measures.auc(y[rows], p[rows]) - measures.auc(y[rows], other[rows]))
+        draws.append(metrics.plain(metrics.auc, y[rows], p[rows]) - metrics.plain(metrics.auc, y[rows], other[rows]))
     assert error == pytest.approx(np.std(draws), rel=0.2)
 
 
 def test_spearman_wape_total_by_hand():
     y, p = np.array([0.0, 0.0, 10.0, 30.0]), np.array([1.0, 2.0, 9.0, 20.0])
-    assert measures.spearman(y, p) == pytest.approx(pd.Series(y).corr(pd.Series(p), method="spearman"))
-    assert measures.wape(y, p) == pytest.approx(14 / 40)
-    assert measures.total_ratio(y, p) == pytest.approx(32 / 40)
-    assert np.isnan(measures.wape(np.zeros(3), np.ones(3)))
+    assert metrics.plain(metrics.spearman, y, p) == pytest.approx(pd.Series(y).corr(pd.Series(p), method="spearman"))
+    assert metrics.plain(metrics.wape, y, p) == pytest.approx(14 / 40)
+    assert metrics.plain(metrics.total_ratio, y, p) == pytest.approx(32 / 40)
+    assert np.isnan(metrics.plain(metrics.wape, np.zeros(3), np.ones(3)))
 
 
 def test_calibration_band_holds_right_predictions():
@@ -158,7 +184,7 @@ def test_judging_a_published_score_against_the_best_baseline(sample):
     )
     (one,) = judge(record, "churn")
     assert one.verdicts == {"auc": ("ahead", "baseline_recency"), "brier": ("ahead", "baseline_recency")}
-    assert one.values["auc"][ISSUED] == measures.auc(y, p)
+    assert one.values["auc"][ISSUED] == metrics.plain(metrics.auc, y, p)
     (same,) = judge(record.assign(baseline_recency=p), "churn")
     assert same.verdicts["brier"][0] == "level"
     (lost,) = judge(record.assign(predicted=1 - p, baseline_recency=p), "churn")
