@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
 from crm_pipeline.errors import CrmError
@@ -21,6 +23,9 @@ ABOUT = {
     "mlflow.note.content": "One run per trained model (task/estimator@period): its parameters, what it learned from, how it did later.",
 }
 """Tags of the experiment: which view the MLflow UI opens, and its description."""
+
+LEARNER = "learner"
+"""Where a stored model's metadata say of which class it is, as ``module:Class``."""
 
 KEPT = 64
 """Models that a tracker keeps in memory, the last used: a model is immutable, so that it need not be read again."""
@@ -87,27 +92,23 @@ class Tracker:
         metrics: Mapping[str, float],
         tags: Mapping[str, str],
         example: Any,
-        predicted: Any,
-        trusted: Sequence[str],
     ) -> Tracked:
         """Record a fitted model as one finished run with signature and input example; `log_evaluation` adds plots.
 
-        A run whose recording fails ends as FAILED. ``example`` is a small DataFrame of features and ``predicted``
-        the model's answer to it; ``trusted`` are the types skops may load.
+        A run whose recording fails ends as FAILED. The model stores itself (`Learner.log`), its class is kept with it;
+        ``example`` is a small DataFrame of features.
         """
         with self._run(name, tags) as run:
             from mlflow.models import infer_signature
 
             self.mlflow.log_params({k: str(v)[:500] for k, v in parameters.items()})
             self.mlflow.log_metrics({k: float(v) for k, v in metrics.items()})
-            info = self.mlflow.sklearn.log_model(
-                model,
+            info = model.log(
+                self.mlflow,
                 name=name.replace("/", "_").replace("@", "_"),
-                serialization_format="skops",
-                skops_trusted_types=list(trusted),
-                signature=infer_signature(example, predicted),
-                pip_requirements=requirements(),
-                pyfunc_predict_fn="predict_proba" if hasattr(model, "predict_proba") else "predict",
+                signature=infer_signature(example, model.predict(example)),
+                pip_requirements=[f"{name}=={version(name)}" for name in model.requires],
+                metadata={LEARNER: f"{type(model).__module__}:{type(model).__qualname__}"},
             )
             self.mlflow.log_dict(example.head(3).to_dict(orient="split"), "input_example.json")
             self._keep(info.model_uri, model)
@@ -135,15 +136,25 @@ class Tracker:
         Raises
         ------
         CrmError
-            When it is no longer there.
+            When it is no longer there, or its class is not.
         """
         try:
             if model_uri not in self._loaded:
-                self._loaded[model_uri] = self.mlflow.sklearn.load_model(model_uri)
+                self._loaded[model_uri] = self._class_of(model_uri).load(self.mlflow, model_uri)
             return self._keep(model_uri, self._loaded.pop(model_uri))
         except (OSError, self.mlflow.exceptions.MlflowException) as error:
             raise CrmError(
                 f"The model {model_uri} is not in {self.home}: `crm-pipeline run` trains it again."
+            ) from error
+
+    def _class_of(self, model_uri: str) -> Any:
+        named = (self.mlflow.models.get_model_info(model_uri).metadata or {}).get(LEARNER, "none that is recorded")
+        try:
+            return resolve_name(named)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise CrmError(
+                f"The model {model_uri} in {self.home} is of a class that this version does not have ({named}): "
+                "`crm-pipeline run` trains it again."
             ) from error
 
     def _keep(self, model_uri: str, model: Any) -> Any:
@@ -194,10 +205,3 @@ class Tracker:
     def _run(self, name: str, tags: Mapping[str, str]) -> Iterator[Any]:
         with self.mlflow.start_run(run_name=name, tags={**tags, "crm.process": sign_of_life(self.home)}) as run:
             yield run
-
-
-def requirements() -> list[str]:
-    """Return what a recorded model needs, given so that MLflow does not start a process to guess it."""
-    from importlib.metadata import version
-
-    return [f"{name}=={version(name)}" for name in ("scikit-learn", "xgboost", "skops", "pandas", "numpy")]

@@ -62,7 +62,7 @@ def lapse_rules(training: pd.DataFrame, features: pd.DataFrame, label: str) -> d
 
 def process_log_odds(features: pd.DataFrame) -> np.ndarray | None:
     """Return the log-odds of no order by the purchase processes (mean of those present), None without any."""
-    from crm_pipeline.modeling.learners.process import ProcessChurn, families
+    from crm_pipeline.modeling.estimators.purchase_process import ProcessChurn, families
 
     if not families(list(features.columns)) or "order_days_all" not in features.columns:
         return None
@@ -120,7 +120,7 @@ def spend_rules(features: pd.DataFrame, horizon: int, money_unit: float) -> dict
     for name, column in (("last_spend", f"spend_{horizon}"), ("last_season", "spend_season_ly")):
         if column in features.columns and features[column].notna().any():
             found[name] = np.nan_to_num(features[column].to_numpy("float64")) * money_unit
-    from crm_pipeline.modeling.learners.process import ProcessAmount, families
+    from crm_pipeline.modeling.estimators.purchase_process import ProcessAmount, families
 
     if families(list(features.columns)) and {"order_days_all", "spend_all"} <= set(features.columns):
         model = ProcessAmount(money_unit=money_unit).fit(features, np.ones(len(features)))

@@ -21,7 +21,7 @@ def contributions(
     """Return the additive attributions of every row: one column per feature, and ``base`` and ``level``.
 
     A row's sum is the raw score with its level: log-odds for churn, log of the mean amount for demand. Splines and the
-    purchase process are exact; trees use XGBoost's approximate contributions (`agreement` measures them).
+    purchase process are exact; trees use XGBoost's approximate contributions.
     """
     terms, base = model.attributions(features)
     table = pd.DataFrame(terms, columns=list(model.columns_), index=features.index)
@@ -50,23 +50,3 @@ def theme_contributions(table: pd.DataFrame, themes: Mapping[str, str]) -> pd.Da
     values = table.to_numpy("float64")
     picked = np.array([[1.0 if own == theme else 0.0 for theme in order] for own in owner])
     return pd.DataFrame(values @ picked, columns=order, index=table.index)
-
-
-def agreement(model: Model, features: pd.DataFrame, themes: Mapping[str, str]) -> dict[str, float]:
-    """Measure approximate against exact tree contributions of a boosted model on the given (sampled) rows.
-
-    Returns
-    -------
-    dict
-        ``correlation`` over all row × feature terms, and ``first_theme``: the share of rows whose largest theme (by
-        absolute value) is the same.
-    """
-    from crm_pipeline.modeling.preprocessing import matrix
-
-    values = matrix(features, model.columns_)
-    tables = [
-        pd.DataFrame(t, columns=list(model.columns_)) for t in (model._terms(values)[0], model.exact_terms(values)[0])
-    ]
-    first = [theme_contributions(t, themes).abs().to_numpy().argmax(axis=1) for t in tables]
-    flat = [t.to_numpy().ravel() for t in tables]
-    return {"correlation": float(np.corrcoef(*flat)[0, 1]), "first_theme": float((first[0] == first[1]).mean())}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,11 @@ from crm_pipeline.modeling.preprocessing import comparable_cutoffs, in_learning_
 from crm_pipeline.modeling.tasks import Task
 from crm_pipeline.modeling.tasks import task as the_task
 
+if TYPE_CHECKING:
+    from crm_pipeline.modeling.estimators.learner import Learner
+
 Model: TypeAlias = Any
-"""A fitted `crm_pipeline.modeling.learners.base.Learner`: scikit-learn's API, ``raw``, ``attributions``, ``facts_``."""
+"""A fitted `crm_pipeline.modeling.estimators.learner.Learner`, with its ``facts_``."""
 
 PARALLEL_ROWS = 50_000
 """Below so many training rows a learner is faster on one thread than on several."""
@@ -83,7 +87,8 @@ def fit(
     )
     if isinstance(made, Abstained):
         return made
-    model = one.build(Context(columns, seed, threads, money_unit, made))
+    learner: type[Learner] = resolve_name(one.learner)
+    model: Any = learner.build(Context(columns, seed, threads, money_unit, made))
     if isinstance(model, str):
         return Abstained(f"{estimator} was not fitted: {model}.")
     labels = of.actual(rows, money_unit)
@@ -116,13 +121,6 @@ def card_rows(card: Mapping[str, Any]) -> list[dict[str, Any]]:
     known = {column.name for column in CARD}
     listed = {name: json.dumps(card[name], default=str) for name in ("features", "parameters")}
     return [{name: value for name, value in {**card, **listed}.items() if name in known}]
-
-
-def trusted_types(model: Model) -> list[str]:
-    """Return the types skops must be told to trust to load this model: our learners, XGBoost's and scikit-learn's."""
-    from skops.io import dumps, get_untrusted_types
-
-    return list(get_untrusted_types(data=dumps(model)))
 
 
 def _parameters(model: Model) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,20 @@ import yaml
 from crm_pipeline.contracts.outputs import Output
 from crm_pipeline.defs.run import execute, prepare
 from crm_pipeline.modeling import estimators, tasks
+from crm_pipeline.modeling.calibration import expit
+from crm_pipeline.modeling.explain import contributions
+from crm_pipeline.modeling.prediction import predict
 from crm_pipeline.modeling.tasks.probability import ProbabilityTask
+from crm_pipeline.tracking import Tracker
 from crm_pipeline.transforms.outcomes import bought_since
 from crm_pipeline_tests import made_companies
-from crm_pipeline_tests.integration import world
+from crm_pipeline_tests.integration import outside, world
 
 NAME = "heavy"
+ENTRIES = (
+    estimators.Entry(NAME, "splines", "Splines.", 2, "crm_pipeline.modeling.estimators.logistic:SplineLogistic"),
+    estimators.Entry(NAME, "habit", "Lately or not.", 1, f"{outside.__name__}:{outside.Habit.__name__}", kind="python"),
+)
 
 
 class Heavy(ProbabilityTask):
@@ -44,25 +53,21 @@ class Heavy(ProbabilityTask):
         return {"rate": np.full(len(features), float(training[self.label].mean()))} if len(training) else {}
 
 
-def splines(context: Any) -> Any:
-    from crm_pipeline.modeling.learners.splines import SplineLogistic
-
-    return SplineLogistic()
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("outside")
     source = made_companies.write_source(folder / "source", "steady", customers=900, months=14)
     home = world.new_home(folder / "home", {**world.SMALL, "demand_estimators": ["purchase_process"]})
     tasks.register(Heavy())
-    estimators.register(estimators.Entry(NAME, "splines", "Logistic regression on splines.", 1, splines))
+    for one in ENTRIES:
+        estimators.register(one)
     try:
         execute(prepare(source, home, periods=2))
         yield home
     finally:
         tasks.unregister(NAME)
-        estimators.unregister(NAME, "splines")
+        for one in ENTRIES:
+            estimators.unregister(NAME, one.name)
 
 
 def test_it_is_learned_judged_chosen_and_scored(home: Path) -> None:
@@ -76,7 +81,7 @@ def test_it_is_learned_judged_chosen_and_scored(home: Path) -> None:
     assert len(reasons)
     assert reasons.str.endswith(("(raises the chance)", "(lowers the chance)")).all()
     judged = lake.table(f"evaluation/{NAME}", [period]).execute()
-    assert {"splines", "baseline_rate"} <= set(judged["model"])
+    assert {"splines", "habit", "baseline_rate"} <= set(judged["model"])
     assert {"auc", "brier", "calibration_slope"} <= set(judged["metric"])
     decision = lake.table(f"models/{NAME}/champion", [period]).execute().iloc[0]
     assert (decision["champion"], decision["task"]) == ("splines", NAME)
@@ -97,6 +102,25 @@ def test_its_columns_are_described_and_the_report_tells_of_it(home: Path) -> Non
     assert "how likely each active customer is to order twice" in (specs[f"scores/{NAME}"].description or "")
     page = next(iter(sorted((home / "reports").glob("*.html"), reverse=True))).read_text(encoding="utf-8")
     assert "heavy" in page.lower()
+
+
+def test_an_estimator_stores_and_explains_itself(home: Path) -> None:
+    lake, tracker = world.lake_of(home), Tracker(home)
+    period = lake.partitions(f"models/{NAME}/habit")[-1]
+    card = lake.table(f"models/{NAME}/habit", [period]).execute().iloc[0]
+    assert (card["status"], json.loads(card["features"])) == ("fitted", ["recency_days"])
+    stored = Path(tracker.mlflow.artifacts.download_artifacts(card["model_uri"]))
+    assert (stored / outside.FILE).is_file()
+    assert not list(stored.rglob("*.skops"))
+
+    model = tracker.load(card["model_uri"])
+    assert isinstance(model, outside.Habit)
+    features = lake.table("features/customers", [period]).execute()
+    told = contributions(NAME, model, features)
+    assert list(told.columns) == ["recency_days", "base", "level"]
+    said = predict(NAME, model, features)["probability"]
+    np.testing.assert_allclose(expit(told.sum(axis=1)), said, atol=1e-12)
+    assert said.nunique() == 2
 
 
 def test_the_settings_can_leave_it_out(home: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from crm_pipeline.modeling.baselines import process_log_odds
-from crm_pipeline.modeling.learners.process import ProcessAmount, ProcessChurn, no_order_log_odds
+from crm_pipeline.modeling.estimators.purchase_process import ProcessAmount, ProcessChurn, no_order_log_odds
 from crm_pipeline.modeling.purchase_process import MBGNBD
 
 MODEL = MBGNBD(r=0.95, alpha=80.0, a=0.15, b=6.0, log_likelihood=0.0, converged=True, n=500)

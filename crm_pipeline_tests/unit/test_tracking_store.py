@@ -3,9 +3,11 @@
 import sqlite3
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from crm_pipeline.errors import CrmError
 from crm_pipeline.tracking import Tracker
 from crm_pipeline.tracking_store import PLACES, any_running, lost_models, relocate
 
@@ -62,12 +64,26 @@ def test_a_model_without_record_or_without_file_is_lost(home):
 
 def test_a_tracker_keeps_the_models_last_used_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that serves for weeks must not hold every model it ever read."""
-    tracker, read = Tracker(tmp_path), []
+    read: list[str] = []
     monkeypatch.setattr("crm_pipeline.tracking.KEPT", 2)
-    tracker.__dict__["mlflow"] = SimpleNamespace(
-        sklearn=SimpleNamespace(load_model=lambda uri: read.append(uri) or uri),
-        exceptions=SimpleNamespace(MlflowException=RuntimeError),
-    )
+    tracker = a_tracker(tmp_path, {"learner": "crm_pipeline.modeling.estimators.logistic:SplineLogistic"}, read)
     for uri in "abacab":
         assert tracker.load(uri) == uri
     assert read == ["a", "b", "c", "b"]
+
+
+@pytest.mark.parametrize("metadata", [None, {"learner": "crm_pipeline.modeling.learners.splines:SplineLogistic"}])
+def test_a_model_of_an_earlier_version_is_told_as_that(tmp_path: Path, metadata: Any) -> None:
+    with pytest.raises(CrmError, match=r"of a class that this version does not have.* trains it again"):
+        a_tracker(tmp_path, metadata, []).load("models:/m-1")
+
+
+def a_tracker(home: Path, metadata: Any, read: list[str]) -> Tracker:
+    """A tracker whose MLflow has models with these metadata, and notes which it loads."""
+    tracker = Tracker(home)
+    tracker.__dict__["mlflow"] = SimpleNamespace(
+        sklearn=SimpleNamespace(load_model=lambda uri: read.append(uri) or uri),
+        models=SimpleNamespace(get_model_info=lambda uri: SimpleNamespace(metadata=metadata)),
+        exceptions=SimpleNamespace(MlflowException=RuntimeError),
+    )
+    return tracker

@@ -40,11 +40,11 @@ def estimator_asset(project: Project, tracker: Tracker, task: str, name: str) ->
     how = {"horizon": settings.horizon, "seed": settings.seed, "threads": settings.threads}
     code = code_version(
         estimator_asset,
-        how | {"money_unit": settings.money_unit},
-        also=[of.build.__module__, type(the_task(task)).__module__],
+        how | {"money_unit": settings.money_unit, "entry": (of.learner, of.rows, of.events, of.members)},
+        also=[of.module, type(the_task(task)).__module__],
     )
     told = f"{of.description} Trained on all that is known at the period's end; an MLflow run."
-    kinds = ("mlflow", "xgboost" if "boosting" in name else "scikitlearn")
+    kinds = ("mlflow", of.kind)
     ins = {"training": reads(f"training/{task}"), **{m: reads(f"models/{task}/{m}") for m in of.members}}
 
     @dg.asset(**described(project, asset, code, ins, kinds=kinds, description=told))
@@ -90,18 +90,13 @@ def _track(
     tracker: Tracker, name: str, model: Any, card: Mapping[str, Any], rows: Any, tags: Mapping[str, str]
 ) -> Tracked:
     """Log a fitted model with its card as one MLflow run."""
-    from crm_pipeline.modeling.training import trusted_types
-
-    example = rows[card["features"]].head(5)
     return tracker.log_model(
         name,
         model,
         parameters=card["parameters"] | {"features": len(card["features"])},
         metrics={k: card[k] for k in ("rows", "customers", "cutoffs", "events")},
         tags=tags,
-        example=example,
-        predicted=model.predict(example),
-        trusted=trusted_types(model),
+        example=rows[card["features"]].head(5),
     )
 
 

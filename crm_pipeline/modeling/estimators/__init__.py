@@ -1,11 +1,7 @@
-"""The estimators by task: one module each, with one ENTRY. Adding a module adds an estimator; nothing else is touched.
-
-The modules here are light (they import learners inside `build`), so that listing estimators costs nothing.
-"""
+"""The estimators: a file each with its class; `entries` lists them, `learner` says what a class must be able to do."""
 
 from __future__ import annotations
 
-import pkgutil
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -21,13 +17,8 @@ __all__ = ["Context", "Entry", "chosen", "entry", "names", "register", "unregist
 
 @cache
 def _entries() -> dict[tuple[str, str], Entry]:
-    found: dict[tuple[str, str], Entry] = {}
-    for module in pkgutil.iter_modules(__path__):
-        if module.name == "entry":
-            continue
-        for one in import_module(f"{__name__}.{module.name}").ENTRIES:
-            found[one.task, one.name] = one
-    return found
+    # Not imported at the top: a model is as old as its own file and entry, not as the list of all of them.
+    return {(one.task, one.name): one for one in import_module(f"{__name__}.entries").ENTRIES}
 
 
 def names(task: str) -> list[str]:

@@ -1,8 +1,8 @@
-"""What one estimator says of itself. The registry that collects them is the package's `__init__`."""
+"""What one estimator says of itself before it is imported, and what it may depend on when it is built."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,19 +40,27 @@ class Entry:
         The description is for the asset's docstring and the report.
     complexity : int
         Rank of simplicity: among equals the lower wins.
-    build : callable
-        Context → unfitted learner of `crm_pipeline.modeling.learners`, or a sentence on what is missing.
+    learner : str
+        Its class, a `learner.Learner`, as ``module:Class``.
     rows, events : int
         Least training rows, and least rows of the rarer label (buyers for demand).
     members : tuple of str
-        Estimators it is made of.
+        Estimators it is made of, in the order in which its class takes them.
+    kind : str
+        Of what make it is, shown in the Dagster UI.
     """
 
     task: str
     name: str
     description: str
     complexity: int
-    build: Callable[[Context], Any]
+    learner: str
     rows: int = 300
     events: int = 50
     members: tuple[str, ...] = ()
+    kind: str = "scikitlearn"
+
+    @property
+    def module(self) -> str:
+        """The module of its class."""
+        return self.learner.partition(":")[0]

@@ -1,0 +1,63 @@
+"""The estimators of this package, one entry each. Read without importing any: their classes load with the model libraries.
+
+To add one: a module beside this one with its class, a `learner.Learner`, and an entry here.
+"""
+
+from crm_pipeline.modeling.estimators.entry import Entry
+
+CHURN = ("logistic", "gradient_boosting", "purchase_process")
+DEMAND = ("linear", "gradient_boosting", "two_part")
+
+
+def _of(learner: str) -> str:
+    return f"{__package__}.{learner}"
+
+
+ENTRIES = (
+    Entry(
+        "churn", "purchase_process", "The exact P(no order) of the purchase process, as it was fitted.", 1,
+        _of("purchase_process:ProcessChurn"), rows=0, events=0,
+    ),
+    Entry(
+        "churn", "logistic", "Ridge-penalised logistic regression on linear splines of the features.", 2,
+        _of("logistic:SplineLogistic"),
+    ),
+    Entry(
+        "churn", "gradient_boosting", "XGBoost with trees of depth 3.", 3,
+        _of("gradient_boosting:BoostedChurn"), kind="xgboost",
+    ),
+    Entry(
+        "churn", "random_forest", "Random forest of 200 trees with at least 20 customers in a leaf.", 4,
+        _of("random_forest:ForestChurn"),
+    ),
+    Entry(
+        "churn", "average", f"Equal average in log-odds of {', '.join(CHURN)}.", 5,
+        _of("average:ChurnAverage"), members=CHURN,
+    ),
+    Entry(
+        "demand", "purchase_process",
+        "Expected purchase days times what the customer spends on one, shrunk to everybody's.", 1,
+        _of("purchase_process:ProcessAmount"),
+    ),
+    Entry(
+        "demand", "linear", "Linear regression on splines with a log link and Tweedie deviance, ridge-penalised.", 2,
+        _of("linear:SplineAmount"),
+    ),
+    Entry(
+        "demand", "decision_tree", "One regression tree of depth 6; a leaf says its mean spend.", 3,
+        _of("decision_tree:TreeAmount"),
+    ),
+    Entry(
+        "demand", "gradient_boosting", "XGBoost with trees of depth 3 on a Tweedie deviance.", 4,
+        _of("gradient_boosting:BoostedAmount"), kind="xgboost",
+    ),
+    Entry(
+        "demand", "two_part",
+        "Probability of buying × mean amount of buyers, each the average of splines, boosting and purchase process.", 5,
+        _of("two_part:TwoPart"),
+    ),
+    Entry(
+        "demand", "average", f"Equal average in log amounts of {', '.join(DEMAND)}.", 6,
+        _of("average:AmountAverage"), members=DEMAND,
+    ),
+)  # fmt: skip
