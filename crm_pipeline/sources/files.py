@@ -7,50 +7,61 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 import duckdb
 
-from crm_pipeline.contracts.core import TableContract
 from crm_pipeline.engine import Staged, literal, storage_error
 from crm_pipeline.errors import CrmError
 from crm_pipeline.lake import Lake
 from crm_pipeline.sources import findings
 from crm_pipeline.sources.index import Record
-from crm_pipeline.sources.mapping import Mapped, bind, local_sql
+from crm_pipeline.sources.mapping import bind, local_sql
 from crm_pipeline.sources.reading import Look, batches, faulty, first_line, plain_path, scan_plain
 from crm_pipeline.sources.records import Rewritten, rewrite
+from crm_pipeline.sources.scan import Scan, TableEntry
 from crm_pipeline.sources.spec import Entry
-from crm_pipeline.sources.split import ALL, FIRST, FUTURE, REJECTS_SCHEMA, SNAPSHOT, UNDATED, Terms, split_files
+from crm_pipeline.sources.split import ALL, FIRST, FUTURE, REJECTS_SCHEMA, SNAPSHOT, UNDATED, split_files
 
 Progress = Callable[[str], None]
-
-Written = dict[tuple[int, str], list[Path]]
-"""File number and bucket to the Parquet files with their rows."""
 
 NO_DAYS = (ALL, FIRST, FUTURE, SNAPSHOT, UNDATED)
 """Buckets whose rows have no day."""
 
 
 @dataclass
-class Reader:
-    """Reads the files of one entry of one table.
+class _Sorted:
+    """What a file gave: counts of its main rows, first and last event, and by bucket the files with its rows."""
 
-    Attributes
-    ----------
-    given : frozenset of str
-        Required columns that come from another table.
-    """
+    rows: int = 0
+    undated: int = 0
+    orphans: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+    future: datetime | None = None
+    days: dict[str, int] = field(default_factory=dict)
+    found: findings.Found = field(default_factory=dict)
+    buckets: dict[str, list[Path]] = field(default_factory=dict)
+    columns: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Reader:
+    """Reads files of one entry of one table into their records."""
 
     lake: Lake
-    contract: TableContract
-    entry: Entry
-    number: int
-    terms: Terms
-    given: frozenset[str]
+    of: TableEntry
+    records: Sequence[Record]
+    progress: Progress
 
-    def read(self, looks: Sequence[Look], records: Sequence[Record], progress: Progress) -> None:
-        """Fill the records with the staged data files of the files looked at.
+    @cached_property
+    def folder(self) -> Path:
+        """Where the reading puts its files."""
+        return self.lake.staging() / f"sync-{uuid.uuid4().hex}"
+
+    def read(self, looks: Sequence[Look]) -> None:
+        """Fill the records with the staged data files of the files looked at, one each.
 
         Raises
         ------
@@ -59,186 +70,154 @@ class Reader:
         CrmError
             When a file cannot be read, or rows would be lost.
         """
-        folder = self.lake.staging() / f"sync-{uuid.uuid4().hex}"
         try:
-            folder.mkdir()
-            self._read(list(enumerate(looks)), records, folder, progress)
+            self.folder.mkdir()
+            self._read(list(enumerate(looks)))
         except (duckdb.Error, OSError) as error:
-            found = storage_error(error, folder)
+            found = storage_error(error, self.folder)
             if found is error and isinstance(error, duckdb.Error):
                 names = ", ".join(item.name for item in looks[:3]) + (" …" if len(looks) > 3 else "")
                 found = CrmError(
-                    f"{names} cannot be read into {self.contract.name}: {first_line(error)}; mend the file or its mapping in source.yaml."
+                    f"{names} cannot be read into {self.of.contract.name}: {first_line(error)}; "
+                    "mend the file or its mapping in source.yaml."
                 )
             raise found from error
 
-    def _read(
-        self, numbered: list[tuple[int, Look]], records: Sequence[Record], folder: Path, progress: Progress
-    ) -> None:
-        con = self.lake.engine.con
-        plain = [(n, item) for n, item in numbered if item.plain]
+    def _read(self, numbered: list[tuple[int, Look]]) -> None:
+        table = self.of.contract.name
         careful = [(n, item) for n, item in numbered if not item.plain]
-        for batch in batches(plain):
-            mapped = self._bind(batch)
-            progress(f"{self.contract.name}: reading {_names(batch)}")
-            if not self._plain_batch(batch, mapped, records, folder):
-                wrong = faulty(con, batch)
+        for batch in batches([(n, item) for n, item in numbered if item.plain]):
+            self.progress(f"{table}: reading {_names(batch)}")
+            if not self._plain_batch(batch):
+                wrong = faulty(self.lake.engine.con, batch)
                 careful += [(n, item) for n, item in batch if n in wrong]
                 rest = [(n, item) for n, item in batch if n not in wrong]
-                if rest and not self._plain_batch(rest, mapped, records, folder, again=True):
+                if rest and not self._plain_batch(rest, again=True):
                     raise CrmError(
                         f"{_names(rest)}: rows would be lost while reading; nothing was published. Please report this."
                     )
-        rewritten = []
+        groups: dict[tuple[str, ...], list[tuple[int, Rewritten]]] = {}
         for n, item in careful:
-            progress(f"{self.contract.name}: reading {item.name} line by line")
-            rewritten.append((n, rewrite(item, self.entry, folder, str(n))))
-        self._careful(rewritten, records, folder)
+            self.progress(f"{table}: reading {item.name} line by line")
+            made = rewrite(item, self.of.entry, self.folder, str(n))
+            groups.setdefault(tuple(made.look.columns), []).append((n, made))
+        for group in groups.values():
+            self._rewritten(group)
 
-    def _bind(self, batch: Sequence[tuple[int, Look]]) -> list[Mapped]:
-        first = batch[0][1]
-        return bind(self.lake.engine.con, self.contract, self.entry, first.columns, first.name, self.given)
-
-    def _plain_batch(
-        self,
-        batch: list[tuple[int, Look]],
-        mapped: list[Mapped],
-        records: Sequence[Record],
-        folder: Path,
-        *,
-        again: bool = False,
-    ) -> bool:
+    def _plain_batch(self, batch: list[tuple[int, Look]], *, again: bool = False) -> bool:
         """Read files as they lie; tell whether every file gave as many rows as it has."""
-        names = {n: records[n].name for n, _ in batch}
-        target = folder / uuid.uuid4().hex
         try:
-            written = split_files(
-                self.lake.engine.con,
-                self.contract,
-                scan_plain(batch),
-                names,
-                self.number,
-                mapped,
-                list(batch[0][1].columns),
-                self.terms,
-                target,
-            )
+            given = self._sorted(scan_plain(batch), batch)
         except duckdb.Error as error:
-            if (
-                again
-                or isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException)
-                or batch[0][1].format == "parquet"
-            ):
+            left = isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException)
+            if again or left or batch[0][1].format == "parquet":
                 raise
-            shutil.rmtree(target, ignore_errors=True)
             return False
-        counted = self._counted(written)
-        if any(counted.get(n, _Count()).rows != item.rows for n, item in batch):
-            for path in (path for paths in written.values() for path in paths):
+        if any(given[n].rows != item.rows for n, item in batch):
+            for path in (p for one in given.values() for paths in one.buckets.values() for p in paths):
                 path.unlink()
             return False
-        sorted_out = _by_file(written)
         for n, _ in batch:
-            self._fill(records[n], sorted_out.get(n, {}), counted.get(n, _Count()), mapped, None)
+            self._fill(n, given[n], None)
         return True
 
-    def _careful(self, items: list[tuple[int, Rewritten]], records: Sequence[Record], folder: Path) -> None:
-        groups: dict[tuple[str, ...], list[tuple[int, Rewritten]]] = {}
-        for n, item in items:
-            groups.setdefault(tuple(item.look.columns), []).append((n, item))
-        for columns, group in groups.items():
-            mapped = self._bind([(n, item.look) for n, item in group])
-            written = self._split_rewritten(group, mapped, columns, records, folder) if columns else {}
-            counted, sorted_out = self._counted(written), _by_file(written)
-            for n, item in group:
-                count = counted.get(n, _Count())
-                if count.rows != item.count:
-                    raise CrmError(
-                        f"{records[n].name}: {item.count} rows were read and {count.rows} sorted; "
-                        "nothing was published. Please report this."
-                    )
-                self._fill(records[n], sorted_out.get(n, {}), count, mapped, item)
-
-    def _split_rewritten(
-        self,
-        group: list[tuple[int, Rewritten]],
-        mapped: list[Mapped],
-        columns: Sequence[str],
-        records: Sequence[Record],
-        folder: Path,
-    ) -> Written:
+    def _rewritten(self, group: list[tuple[int, Rewritten]]) -> None:
         numbers = ", ".join(f"({literal(str(item.rows))}, {n})" for n, item in group)
         paths = ", ".join(literal(plain_path(item.rows)) for _, item in group)
-        scan = (
+        query = (
             f"SELECT s.* EXCLUDE (__source_line, __path), f.number AS __file, __source_line AS __line FROM read_parquet([{paths}], "
             f"filename = '__path') s JOIN (VALUES {numbers}) AS f(path, number) ON s.__path = f.path"
         )
-        names = {n: records[n].name for n, _ in group}
-        con, target = self.lake.engine.con, folder / uuid.uuid4().hex
-        return split_files(con, self.contract, scan, names, self.number, mapped, columns, self.terms, target)
+        given = self._sorted(query, [(n, item.look) for n, item in group])
+        for n, item in group:
+            if given[n].rows != item.count:
+                raise CrmError(
+                    f"{item.look.name}: {item.count} rows were read and {given[n].rows} sorted; "
+                    "nothing was published. Please report this."
+                )
+            self._fill(n, given[n], item)
 
-    def _counted(self, written: Written) -> dict[int, _Count]:
-        """Count the main rows per file and bucket, and find the first and last event, in one scan."""
-        paths = {str(path): key for key, found in written.items() if key[1] != SNAPSHOT for path in found}
-        if not paths:
-            return {}
-        orphan = (
-            "unreadable LIKE '%is not in orders, or has no usable time there%'" if self.terms.order_times else "false"
-        )
-        rows = self.lake.engine.con.execute(
-            f"SELECT __path, count(*) FILTER (event = {literal(self.contract.event)}), min(event_at), max(event_at), "
-            f"count(*) FILTER ({orphan}), min(event_at) FILTER (unreadable LIKE '%lies in the future%') "
-            f"FROM read_parquet([{', '.join(map(literal, paths))}], filename = '__path') GROUP BY __path"
+    def _sorted(self, query: str, batch: list[tuple[int, Look]]) -> dict[int, _Sorted]:
+        """Write what a query reads of files of the same columns as raw rows, sorted, and count them."""
+        con, first = self.lake.engine.con, batch[0][1]
+        given = {n: _Sorted() for n, _ in batch}
+        mapped = bind(con, self.of, first.columns, first.name)
+        if not first.columns:
+            return given
+        scan = Scan(self.of, query, {n: item.name for n, item in batch}, tuple(first.columns), mapped)
+        target = self.folder / uuid.uuid4().hex
+        try:
+            written = split_files(con, scan, target)
+        except duckdb.Error:
+            shutil.rmtree(target, ignore_errors=True)
+            raise
+        for (n, bucket), paths in written.items():
+            given[n].buckets[bucket] = paths
+        for one in given.values():
+            one.columns = list(mapped)
+        self._count(given)
+        return given
+
+    def _count(self, given: dict[int, _Sorted]) -> None:
+        """Count the main rows per file, and find the first and last event, in one scan."""
+        of_file = {
+            str(path): (n, bucket)
+            for n, one in given.items()
+            for bucket, paths in one.buckets.items()
+            if bucket != SNAPSHOT
+            for path in paths
+        }
+        if not of_file:
+            return
+        con, main = self.lake.engine.con, f"event = {literal(self.of.contract.event)}"
+        numbers = ", ".join(f"({literal(path)}, {n}, {literal(bucket)})" for path, (n, bucket) in of_file.items())
+        orphan = "unreadable LIKE '%is not in orders, or has no usable time there%'"
+        rows = con.execute(
+            f"SELECT f.number, count(*) FILTER ({main} AND f.bucket <> '{FUTURE}'), "
+            f"count(*) FILTER ({main} AND f.bucket = '{UNDATED}'), "
+            f"count(*) FILTER ({orphan if self.of.terms.order_times else 'false'}), "
+            + "".join(f"{f}(event_at) FILTER (f.bucket NOT IN ('{UNDATED}', '{FUTURE}')), " for f in ("min", "max"))
+            + f"min(event_at) FILTER (f.bucket = '{FUTURE}' OR unreadable LIKE '%lies in the future%') "
+            f"FROM read_parquet([{', '.join(map(literal, of_file))}], filename = '__path') r "
+            f"JOIN (VALUES {numbers}) AS f(path, number, bucket) ON r.__path = f.path GROUP BY f.number"
         ).fetchall()
-        counted: dict[int, _Count] = {}
-        for path, mains, first, last, orphans, future in rows:
-            number, bucket = paths[path]
-            found = counted.setdefault(number, _Count())
-            found.add(bucket, mains, first, last, orphans, future)
-        self._count_days([p for p, key in paths.items() if key[1] not in NO_DAYS], paths, counted)
-        kept = {path: number for path, (number, bucket) in paths.items() if bucket not in (UNDATED, FUTURE)}
-        for number, values in findings.count(self.lake.engine.con, self.contract, kept).items():
-            counted[number].found = values
-        return counted
+        for n, *counts in rows:
+            one = given[n]
+            one.rows, one.undated, one.orphans, one.first, one.last, one.future = counts
+        self._count_days({path: n for path, (n, bucket) in of_file.items() if bucket not in NO_DAYS}, given)
+        kept = {path: n for path, (n, bucket) in of_file.items() if bucket not in (UNDATED, FUTURE)}
+        for n, values in findings.count(con, self.of.contract, kept).items():
+            given[n].found = values
 
-    def _count_days(self, dated: list[str], paths: dict[str, tuple[int, str]], counted: dict[int, _Count]) -> None:
+    def _count_days(self, dated: dict[str, int], given: dict[int, _Sorted]) -> None:
         """Count the main events per local day; by quarters of an hour first, in which no time zone begins a day."""
         if not dated:
             return
         rows = self.lake.engine.con.execute(
-            f"SELECT __path, strftime({local_sql('q', self.terms.timezone)}, '%Y-%m-%d') AS day, CAST(sum(n) AS BIGINT) FROM ("
+            f"SELECT __path, strftime({local_sql('q', self.of.terms.timezone)}, '%Y-%m-%d') AS day, CAST(sum(n) AS BIGINT) FROM ("
             "SELECT __path, time_bucket(INTERVAL 15 MINUTE, event_at) AS q, count(*) AS n "
             f"FROM read_parquet([{', '.join(map(literal, dated))}], filename = '__path') "
-            f"WHERE event = {literal(self.contract.event)} GROUP BY ALL) GROUP BY ALL ORDER BY ALL"
+            f"WHERE event = {literal(self.of.contract.event)} GROUP BY ALL) GROUP BY ALL ORDER BY ALL"
         ).fetchall()
         for path, day, n in rows:
-            days = counted[paths[path][0]].days
+            days = given[dated[path]].days
             days[day] = days.get(day, 0) + n
 
-    def _fill(
-        self,
-        record: Record,
-        written: dict[str, list[Path]],
-        count: _Count,
-        mapped: list[Mapped],
-        item: Rewritten | None,
-    ) -> None:
+    def _fill(self, number: int, given: _Sorted, item: Rewritten | None) -> None:
+        record, lake = self.records[number], self.lake
         record.malformed = item.bad if item else 0
-        record.rows = count.rows + record.malformed
-        record.undated = count.undated + record.malformed
-        record.orphans = count.orphans
-        record.first_at, record.last_at, record.future = _iso(count.first), _iso(count.last), _iso(count.future)
-        record.days = count.days
-        record.columns = [m.column.name for m in mapped]
-        record.found = count.found
-        record.notes = _notes(record, self.entry, item)
-        lake = self.lake
+        record.rows = given.rows + record.malformed
+        record.undated = given.undated + record.malformed
+        record.orphans = given.orphans
+        record.first_at, record.last_at, record.future = _iso(given.first), _iso(given.last), _iso(given.future)
+        record.days, record.columns, record.found = given.days, given.columns, given.found
+        record.notes = _notes(record, self.of.entry, item)
         record.buckets = {
             b: [lake.describe_file(p) for p in paths]
-            for b, paths in sorted(written.items())
+            for b, paths in sorted(given.buckets.items())
             if b not in (UNDATED, FUTURE)
         }
-        refused = self._undated(record, written.get(UNDATED, []), item)
+        refused = self._undated(record, given.buckets.get(UNDATED, []), item)
         if refused is not None:
             record.buckets[UNDATED] = [refused]
 
@@ -260,47 +239,6 @@ class Reader:
             return None
         typed = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in REJECTS_SCHEMA.items())
         return self.lake.stage_query(f"SELECT {typed} FROM ({' UNION ALL '.join(parts)})")
-
-
-def _by_file(written: Written) -> dict[int, dict[str, list[Path]]]:
-    found: dict[int, dict[str, list[Path]]] = {}
-    for (number, bucket), paths in written.items():
-        found.setdefault(number, {})[bucket] = paths
-    return found
-
-
-@dataclass
-class _Count:
-    rows: int = 0
-    undated: int = 0
-    orphans: int = 0
-    first: datetime | None = None
-    last: datetime | None = None
-    future: datetime | None = None
-    days: dict[str, int] = field(default_factory=dict)
-    found: findings.Found = field(default_factory=dict)
-
-    def add(
-        self,
-        bucket: str,
-        rows: int,
-        first: datetime | None,
-        last: datetime | None,
-        orphans: int,
-        future: datetime | None,
-    ) -> None:
-        self.orphans += orphans
-        if bucket == FUTURE:
-            future = first
-        else:
-            self.rows += rows
-        if future is not None:
-            self.future = min(self.future or future, future)
-        if bucket == UNDATED:
-            self.undated += rows
-        elif first is not None and last is not None and bucket != FUTURE:
-            self.first = min(self.first or first, first)
-            self.last = max(self.last or last, last)
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -7,17 +7,15 @@ import functools
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import duckdb
 
-from crm_pipeline.contracts.core import Column, TableContract
 from crm_pipeline.engine import literal, quote
 from crm_pipeline.errors import UsageError
 from crm_pipeline.sources.reading import first_line
-from crm_pipeline.sources.spec import Entry
+from crm_pipeline.sources.scan import Mapped, TableEntry
 
 BLANKS = " \t\r\n\f\v\u00a0"
 NOTHING = ("nan", "null", "none", "na", "n/a", "nat", "#n/a", "\\n", "<na>", "-")
@@ -47,24 +45,7 @@ VIRTUAL = {"source_line": "BIGINT", "source_file": "VARCHAR"}
 """What expressions may use besides the file's columns."""
 
 
-@dataclass(frozen=True)
-class Mapped:
-    """A canonical column as an SQL expression over a file's columns; ``type`` is the engine's."""
-
-    column: Column
-    sql: str
-    type: str
-    plain: bool
-
-
-def bind(
-    con: duckdb.DuckDBPyConnection,
-    contract: TableContract,
-    entry: Entry,
-    columns: Mapping[str, str],
-    where: str,
-    given: frozenset[str] = frozenset(),
-) -> list[Mapped]:
+def bind(con: duckdb.DuckDBPyConnection, of: TableEntry, columns: Mapping[str, str], where: str) -> dict[str, Mapped]:
     """Return how each canonical column comes from the columns of a file; what is not mapped is left out.
 
     Parameters
@@ -73,33 +54,29 @@ def bind(
         The file's columns and their engine types.
     where : str
         Names the file in messages.
-    given : frozenset of str
-        Required columns that come from elsewhere (those of order lines from orders).
 
     Raises
     ------
     UsageError
         A column that does not exist, an expression that is no scalar SQL, a required column without a mapping.
     """
-    if not columns:
-        return []
+    found: dict[str, Mapped] = {}
     lower = {name.lower(): name for name in columns}
-    found = []
-    for column in contract.source_columns:
-        text = entry.columns.get(column.name, column.name if column.name in columns else "")
-        field = f"{where}: {contract.name}.{column.name}"
-        if text.strip().lower() in lower:
-            name = lower[text.strip().lower()]
-            found.append(Mapped(column, quote(name), columns[name], True))
-        elif text.strip():
+    for column in of.contract.source_columns if columns else ():
+        text = of.entry.columns.get(column.name, column.name if column.name in columns else "").strip()
+        field = f"{where}: {of.contract.name}.{column.name}"
+        if text.lower() in lower:
+            name = lower[text.lower()]
+            found[column.name] = Mapped(column, quote(name), columns[name], True)
+        elif text:
             _check_scalar(con, text, field)
-            found.append(Mapped(column, f"({text}\n)", _type_of(con, text, columns, field), False))
-        elif column.required and column.name not in given:
+            found[column.name] = Mapped(column, f"({text}\n)", _type_of(con, text, columns, field), False)
+        elif column.required and column.name not in of.given:
             raise UsageError(
                 f"{field} is required, and no column maps to it: give it under 'columns:' in source.yaml; "
                 f"the file has {', '.join(columns)}."
             )
-        if found and found[-1].column is column and column.kind == "timestamp" and found[-1].type.startswith(NUMBERS):
+        if column.kind == "timestamp" and column.name in found and found[column.name].type.startswith(NUMBERS):
             raise UsageError(
                 f"{field} is mapped to a number ({text}): make it a time, for example with strptime(…, '%Y%m%d') or to_timestamp(…)."
             )

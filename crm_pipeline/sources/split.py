@@ -8,10 +8,7 @@ from the first event), ``all`` (a table without time), ``future`` (announced, no
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -20,7 +17,6 @@ from crm_pipeline.contracts.core import Column, TableContract
 from crm_pipeline.engine import literal, quote
 from crm_pipeline.sources.mapping import (
     READABLE,
-    Mapped,
     computed_sql,
     in_money,
     local_sql,
@@ -28,6 +24,7 @@ from crm_pipeline.sources.mapping import (
     typed_sql,
     value_sql,
 )
+from crm_pipeline.sources.scan import Mapped, Scan, Terms
 
 UNDATED, FIRST, ALL, SNAPSHOT, FUTURE = "undated", "first", "all", "snapshot", "future"
 
@@ -38,30 +35,6 @@ ENGINE_TYPES = {
 
 CANCELLED = ("cancelled", "canceled", "returned", "refunded", "void", "voided")
 """States of an order that undo it."""
-
-EPOCH = date(1970, 1, 2)
-"""No event is credible before: an empty time is often written as 1970-01-01."""
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What splitting depends on, besides the files.
-
-    Attributes
-    ----------
-    begins, limit : datetime
-        Event times are credible from ``begins`` to before ``limit`` (UTC); ``begins_day`` is the local day.
-    order_times : str
-        For order lines with an orders table: the temporary table (order_id, customer_id, event_at); else empty.
-    """
-
-    grain: str
-    timezone: str
-    money_unit: Decimal
-    begins: datetime
-    limit: datetime
-    begins_day: date = EPOCH
-    order_times: str = ""
 
 
 def raw_schema(contract: TableContract) -> dict[str, str]:
@@ -82,36 +55,13 @@ REJECTS_SCHEMA = {
 }  # fmt: skip
 
 
-def split_files(
-    con: duckdb.DuckDBPyConnection,
-    contract: TableContract,
-    scan: str,
-    names: Mapping[int, str],
-    entry: int,
-    mapped: Sequence[Mapped],
-    columns: Sequence[str],
-    terms: Terms,
-    folder: Path,
-) -> dict[tuple[int, str], list[Path]]:
-    """Write the raw rows of scanned files, and return the Parquet files by file number and bucket.
-
-    Parameters
-    ----------
-    scan : str
-        Query with the files' ``columns``, ``__file`` (number) and ``__line``.
-    names : mapping of int to str
-        File number to its name in the lake.
-    folder : Path
-        New directory to write into.
-    """
-    query = raw_query(contract, scan, names, entry, mapped, columns, terms)
-    written = _copy(con, query, folder, "__file, __bucket")
-    if contract.name == "customers" and any(m.column in contract.snapshot_columns for m in mapped):
-        query = snapshot_query(contract, scan, names, entry, mapped, columns, terms)
-        written |= {
-            (n, SNAPSHOT): paths
-            for (n, _), paths in _copy(con, query, folder.with_name(folder.name + "s"), "__file").items()
-        }
+def split_files(con: duckdb.DuckDBPyConnection, scan: Scan, folder: Path) -> dict[tuple[int, str], list[Path]]:
+    """Write the raw rows of scanned files into a new folder; return the Parquet files by file number and bucket."""
+    contract = scan.of.contract
+    written = _copy(con, raw_query(scan), folder, "__file, __bucket")
+    if contract.name == "customers" and any(m.column in contract.snapshot_columns for m in scan.mapped.values()):
+        snapshots = _copy(con, snapshot_query(scan), folder.with_name(folder.name + "s"), "__file")
+        written |= {(number, SNAPSHOT): paths for (number, _), paths in snapshots.items()}
     return written
 
 
@@ -139,34 +89,24 @@ def _unshared(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
         con.execute(f"SET disabled_optimizers = {literal(before)}")
 
 
-def raw_query(
-    contract: TableContract,
-    scan: str,
-    names: Mapping[int, str],
-    entry: int,
-    mapped: Sequence[Mapped],
-    columns: Sequence[str],
-    terms: Terms,
-) -> str:
+def raw_query(scan: Scan) -> str:
     """Return the query that makes raw rows, with ``__file`` and ``__bucket``."""
-    typed = _typed(contract, scan, names, mapped, columns, terms)
-    by_name = {m.column.name: m for m in mapped}
-    main, problem, bucket = _main_event(contract, by_name, terms)
+    contract, typed = scan.of.contract, _typed(scan)
+    main, problem, bucket = _main_event(scan)
     timed = f"SELECT *, {main} AS __at, {problem} AS __problem FROM typed"
-    said = _reasons([m for m in mapped if m.column in contract.raw_columns])
+    said = _reasons([m for m in scan.mapped.values() if m.column in contract.raw_columns])
     events = (
         f"SELECT *, {literal(contract.event)} AS __event0, {bucket} AS __bucket0, {said} AS __reasons FROM ({timed})"
     )
-    later = [c for c in contract.later if c in by_name]
     exploded = (
         "SELECT *, __at AS event_at, __event0 AS event, __bucket0 AS __bucket, __reasons AS unreadable FROM events"
     )
-    if later:
-        exploded = _exploded(contract, later, terms)
-    selected = [_raw_column(c, contract, by_name, terms) for c in contract.raw_columns]
+    if any(later in scan.mapped for later in contract.later):
+        exploded = _exploded(scan)
+    selected = [_raw_column(c, scan) for c in contract.raw_columns]
     return (
         f"WITH {typed}, events AS ({events}), exploded AS ({exploded}) "
-        f"SELECT {', '.join(selected)}, event, event_at, CAST({entry} AS BIGINT) AS entry, "
+        f"SELECT {', '.join(selected)}, event, event_at, CAST({scan.of.number} AS BIGINT) AS entry, "
         "__name AS source_file, __line AS source_line, unreadable, "
         "CASE WHEN unreadable IS NOT NULL THEN CAST(to_json(__row) AS VARCHAR) END AS content, __file, __bucket FROM exploded"
     )
@@ -181,45 +121,31 @@ def _reasons(mapped: Sequence[Mapped]) -> str:
     return f"CASE WHEN {some} THEN concat_ws('; ', {', '.join(['__problem', *said])}) END"
 
 
-def snapshot_query(
-    contract: TableContract,
-    scan: str,
-    names: Mapping[int, str],
-    entry: int,
-    mapped: Sequence[Mapped],
-    columns: Sequence[str],
-    terms: Terms,
-) -> str:
+def snapshot_query(scan: Scan) -> str:
     """Return the query of the columns without history, per source row."""
-    by_name = {m.column.name for m in mapped}
+    contract = scan.of.contract
     wanted = [c for c in contract.columns if c.name in contract.key or c in contract.snapshot_columns]
     selected = [
-        f"t_{c.name} AS {c.name}" if c.name in by_name else f"CAST(NULL AS {ENGINE_TYPES[c.kind]}) AS {c.name}"
+        f"t_{c.name} AS {c.name}" if c.name in scan.mapped else f"CAST(NULL AS {ENGINE_TYPES[c.kind]}) AS {c.name}"
         for c in wanted
     ]
     return (
-        f"WITH {_typed(contract, scan, names, mapped, columns, terms)} SELECT {', '.join(selected)}, CAST({entry} AS BIGINT) AS entry, "
+        f"WITH {_typed(scan)} SELECT {', '.join(selected)}, CAST({scan.of.number} AS BIGINT) AS entry, "
         f"__name AS source_file, __line AS source_line, __file FROM typed WHERE t_{contract.key[0]} IS NOT NULL"
     )
 
 
-def _typed(
-    contract: TableContract,
-    scan: str,
-    names: Mapping[int, str],
-    mapped: Sequence[Mapped],
-    columns: Sequence[str],
-    terms: Terms,
-) -> str:
+def _typed(scan: Scan) -> str:
     """Return the CTEs that read, compute (w_), open (v_, f_: failed), type (t_) and judge (b_: unreadable) the mapped values.
 
     The join after typing keeps DuckDB from computing the types again wherever they are used.
     """
-    numbers = ", ".join(f"({number}, {literal(name)})" for number, name in names.items())
+    terms, mapped, query = scan.of.terms, scan.mapped.values(), scan.query
+    numbers = ", ".join(f"({number}, {literal(name)})" for number, name in scan.names.items())
     files = f"(VALUES {numbers}) AS f(number, name)"
-    extra = ", __line AS source_line" if "source_line" not in columns else ""
-    if "source_file" not in columns and any("source_file" in m.sql.lower() for m in mapped):
-        scan = f"SELECT s.*, f.name AS source_file FROM ({scan}) s JOIN {files} ON s.__file = f.number"
+    extra = ", __line AS source_line" if "source_line" not in scan.columns else ""
+    if "source_file" not in scan.columns and any("source_file" in m.sql.lower() for m in mapped):
+        query = f"SELECT s.*, f.name AS source_file FROM ({query}) s JOIN {files} ON s.__file = f.number"
     computed = "".join(f", {m.sql if m.plain else computed_sql(m)} AS w_{m.column.name}" for m in mapped)
     values = "".join(
         f", {value_sql(m, f'w_{m.column.name}' + ('' if m.plain else '.v'))} AS v_{m.column.name}, "
@@ -230,13 +156,13 @@ def _typed(
         f", {typed_sql(m, f'v_{m.column.name}', terms.timezone, terms.money_unit)} AS t_{m.column.name}" for m in mapped
     )
     bad = "".join(f", {_unreadable(m)} AS b_{m.column.name}" for m in mapped)
-    row = ", ".join(f"{literal(c)}: {quote(c)}" for c in columns)
+    row = ", ".join(f"{literal(c)}: {quote(c)}" for c in scan.columns)
     joined, extra_columns = "", ""
     if terms.order_times:
         joined = f" LEFT JOIN {terms.order_times} o ON o.order_id = t_order_id"
         extra_columns = ", o.customer_id AS o_customer_id, o.event_at AS o_event_at"
     return (
-        f"scan AS (SELECT *{extra} FROM ({scan})), "
+        f"scan AS (SELECT *{extra} FROM ({query})), "
         f"computed AS (SELECT __file, __line, {{{row}}} AS __row{computed} FROM scan), valued AS (SELECT *{values} FROM computed), "
         f"typed0 AS (SELECT v.*, f.name AS __name FROM (SELECT *{typed} FROM valued) v JOIN {files} ON v.__file = f.number), "
         f"typed AS (SELECT typed0.*{bad}{extra_columns} FROM typed0{joined})"
@@ -250,8 +176,9 @@ def _unreadable(mapped: Mapped) -> str:
     return f"(f_{name} OR ({present_sql(mapped, f'v_{name}')} AND t_{name} IS NULL)) IS TRUE"
 
 
-def _main_event(contract: TableContract, mapped: Mapping[str, Mapped], terms: Terms) -> tuple[str, str, str]:
+def _main_event(scan: Scan) -> tuple[str, str, str]:
     """Return the SQL of the main event's time (``__at``), of why it is unusable (``__problem``), and of the bucket."""
+    contract, terms = scan.of.contract, scan.of.terms
     nothing = "CAST(NULL AS TIMESTAMP)", "CAST(NULL AS VARCHAR)"
     if contract.main_time is None:
         return *nothing, literal(ALL)
@@ -263,7 +190,7 @@ def _main_event(contract: TableContract, mapped: Mapping[str, Mapped], terms: Te
             "ELSE concat('order ''', t_order_id, ''' is not in orders, or has no usable time there') END"
         )
         unreadable = "false"
-    elif name in mapped:
+    elif name in scan.mapped:
         at, unreadable = f"t_{name}", f"b_{name}"
         missing = f"'{name} is missing'" if contract.column(name).required else "NULL"
     else:
@@ -282,16 +209,18 @@ def period_sql(utc: str, terms: Terms) -> str:
     return f"strftime(date_trunc('{terms.grain}', {local_sql(utc, terms.timezone)}), '%Y-%m-%d')"
 
 
-def _exploded(contract: TableContract, later: Sequence[str], terms: Terms) -> str:
+def _exploded(scan: Scan) -> str:
     """Return the query that gives each dated row one row per event; a further time that is unusable is refused alone."""
+    contract, terms = scan.of.contract, scan.of.terms
     own = "{'event': __event0, 'at': __at, 'reasons': __reasons, 'main': true}"
     parts = [own]
-    for name in later:
-        event, main = contract.later[name], contract.main_time
+    for name, event in contract.later.items():
+        if name not in scan.mapped:
+            continue
         day = f"date_trunc('day', {local_sql('__at', terms.timezone)})"
         problem = (
             f"CASE WHEN b_{name} THEN '{name} {READABLE['timestamp']}' "
-            f"WHEN {local_sql(f't_{name}', terms.timezone)} < {day} THEN '{name} lies before {main}' END"
+            f"WHEN {local_sql(f't_{name}', terms.timezone)} < {day} THEN '{name} lies before {contract.main_time}' END"
         )
         reasons = f"nullif(concat_ws('; ', {problem}, __reasons), '')"
         at = f"CASE WHEN ({problem}) IS NULL THEN greatest(t_{name}, __at) ELSE __at END"
@@ -307,7 +236,8 @@ def _exploded(contract: TableContract, later: Sequence[str], terms: Terms) -> st
     )
 
 
-def _raw_column(column: Column, contract: TableContract, mapped: Mapping[str, Mapped], terms: Terms) -> str:
+def _raw_column(column: Column, scan: Scan) -> str:
+    contract, terms = scan.of.contract, scan.of.terms
     name, kind = column.name, ENGINE_TYPES[column.kind]
     if contract.name == "order_lines" and name == "customer_id" and terms.order_times:
         return "o_customer_id AS customer_id"
@@ -316,10 +246,10 @@ def _raw_column(column: Column, contract: TableContract, mapped: Mapping[str, Ma
             "(CAST(t_quantity AS DECIMAL(38, 8)) * CAST(t_unit_price AS DECIMAL(38, 8)))", terms.money_unit
         )
         return f"TRY({amount}) AS amount"
-    if name not in mapped:
+    if name not in scan.mapped:
         return f"CAST(NULL AS {kind}) AS {name}"
     if contract.name == "orders" and name == "status":
-        undated = "".join(f" AND t_{later} IS NULL" for later in contract.later if later in mapped)
+        undated = "".join(f" AND t_{later} IS NULL" for later in contract.later if later in scan.mapped)
         states = ", ".join(literal(s) for s in CANCELLED)
         return f"CASE WHEN lower(t_status) IN ({states}){undated} THEN 'cancelled' END AS status"
     return f"CAST(t_{name} AS {kind}) AS {name}"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from crm_pipeline.contracts.canonical import CANONICAL
-from crm_pipeline.contracts.core import TableContract
 from crm_pipeline.engine import storage_error
 from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.hashing import digest
@@ -18,15 +17,18 @@ from crm_pipeline.sources import extras, findings, lines, reading
 from crm_pipeline.sources.files import Progress, Reader
 from crm_pipeline.sources.index import Index, Record, TableIndex, load_index, save_index
 from crm_pipeline.sources.publishing import publish_table
+from crm_pipeline.sources.scan import TableEntry, Terms
 from crm_pipeline.sources.span import Covered, covered
-from crm_pipeline.sources.spec import REQUIRED_TABLES, Entry, Source
-from crm_pipeline.sources.split import EPOCH, Terms
+from crm_pipeline.sources.spec import REQUIRED_TABLES, Source
 from crm_pipeline.sources.state import SourceState, write_state
 from crm_pipeline.sources.vanished import vanished
 from crm_pipeline.versions import modules_version
 
 READING = tuple(f"crm_pipeline.{name}" for name in ("sources.files", "sources.findings", "contracts.canonical"))
 """What reads a file into raw rows: a change of it, or of what it imports, makes every file be read again."""
+
+EPOCH = date(1970, 1, 2)
+"""No event is credible before: an empty time is often written as 1970-01-01."""
 
 
 @dataclass
@@ -108,18 +110,27 @@ def _silent(_: str) -> None:
     return
 
 
+@dataclass
 class _Sync:
     """One sync: `read_tables` stages, `publish` makes it visible."""
 
-    def __init__(
-        self, source: Source, lake: Lake, settings: Settings, index: Index, progress: Progress, today: date
-    ) -> None:
-        self.source, self.lake, self.settings, self.old, self.progress = source, lake, settings, index, progress
-        self.calendar = Calendar(settings.grain, source.timezone)
-        self.limit = self.calendar.utc(today + timedelta(days=2))
-        self.new = Index(source.name)
-        self.read = 0
-        self.warnings: list[str] = []
+    source: Source
+    lake: Lake
+    settings: Settings
+    old: Index
+    progress: Progress
+    today: date
+    read: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.calendar = Calendar(self.settings.grain, self.source.timezone)
+        self.new = Index(self.source.name)
+        begins, utc = self.source.model.begins or EPOCH, self.calendar.utc
+        limit = utc(self.today + timedelta(days=2))
+        self.terms = Terms(
+            self.settings.grain, self.source.timezone, self.settings.money_unit, begins, utc(begins), limit
+        )
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -127,42 +138,37 @@ class _Sync:
         """Stage the raw rows of every file that is new or changed."""
         for name, entries in self.source.tables.items():
             table = TableIndex(extras=dict(self.old.tables.get(name, TableIndex()).extras))
-            given, times = self._of_orders(name)
-            found = [self._records(name, number, entry, times) for number, entry in enumerate(entries)]
+            of_orders = name == "order_lines" and "orders" in self.new.tables
+            terms = replace(self.terms, order_times=lines.ORDER_TIMES if of_orders else "")
+            parts = [TableEntry(CANONICAL[name], entry, number, terms) for number, entry in enumerate(entries)]
+            found = [self._records(part) for part in parts]
             if not any(records for records, _ in found):
                 continue
             changed = [r for _, changed in found for r in changed]
-            if times:
-                changed += self._touched(name, [r for records, _ in found for r in records], changed)
+            if of_orders:
+                changed += self._touched([r for records, _ in found for r in records], changed)
                 lines.build_order_times(self.lake, self.new.tables["orders"].records.values()) if changed else None
-            for number, (entry, (records, _)) in enumerate(zip(entries, found, strict=True)):
+            for part, (records, _) in zip(parts, found, strict=True):
                 table.records.update({r.id: r for r in records})
-                self._read_entry(
-                    CANONICAL[name], entry, number, [r for r in changed if r.entry == number], given, times
-                )
+                self._read_entry(part, [r for r in changed if r.entry == part.number])
             self.new.tables[name] = table
             self.warnings += [note for r in table.records.values() for note in r.notes]
             self.warnings += findings.sentences(CANONICAL[name], table)
         findings.refuse_unusable(self.new.tables, self.source.currency)
 
-    def _of_orders(self, name: str) -> tuple[frozenset[str], str]:
-        """For order lines with an orders table: the columns that orders give, and the table of their times."""
-        if name == "order_lines" and "orders" in self.new.tables:
-            return frozenset({"customer_id", "ordered_at"}), lines.ORDER_TIMES
-        return frozenset(), ""
-
-    def _records(self, name: str, number: int, entry: Entry, times: str) -> tuple[list[Record], list[Record]]:
+    def _records(self, part: TableEntry) -> tuple[list[Record], list[Record]]:
         """Return the records of an entry's files, and those among them that must be read."""
+        name = part.contract.name
         old = self.old.tables.get(name, TableIndex()).records
-        key = self._key(name, number, entry, times)
+        key = self._key(part)
         records, changed = [], []
         seen: set[str] = set()
-        for glob in entry.files:
+        for glob in part.entry.files:
             paths = self.source.matches(glob)
             if not paths:
                 self._nothing_matches(name, glob)
             for path in paths:
-                record, same = self._record(number, path, key, old)
+                record, same = self._record(part.number, path, key, old)
                 if record.id not in seen:
                     seen.add(record.id)
                     records.append(record)
@@ -183,7 +189,7 @@ class _Sync:
             raise reading.unreadable(name, error) from error
         fresh = Record(number, name, stat.st_size, stat.st_mtime_ns, "", key)
         known = old.get(fresh.id)
-        due = known is not None and known.future is not None and datetime.fromisoformat(known.future) < self.limit
+        due = known is not None and known.future is not None and datetime.fromisoformat(known.future) < self.terms.limit
         if known is None or known.key != key or due:
             return fresh, False
         if (known.size, known.mtime_ns) == (fresh.size, fresh.mtime_ns):
@@ -196,7 +202,7 @@ class _Sync:
             known.mtime_ns = fresh.mtime_ns
         return (known, True) if same else (fresh, False)
 
-    def _touched(self, name: str, records: list[Record], changed: list[Record]) -> list[Record]:
+    def _touched(self, records: list[Record], changed: list[Record]) -> list[Record]:
         """Return unchanged line files that must be sorted anew because orders changed."""
         before = self.old.tables.get("orders", TableIndex()).records
         after = self.new.tables["orders"].records
@@ -209,48 +215,21 @@ class _Sync:
         ids = lines.touched_lines(self.lake, old, new, unchanged)
         return [r for r in unchanged if r.id in ids]
 
-    def _read_entry(
-        self,
-        contract: TableContract,
-        entry: Entry,
-        number: int,
-        changed: list[Record],
-        given: frozenset[str],
-        times: str,
-    ) -> None:
+    def _read_entry(self, part: TableEntry, changed: list[Record]) -> None:
         looks = []
         for record in changed:
             path = self.source.root / record.name
-            looked = reading.look(self.lake.engine.con, path, record.name, entry)
+            looked = reading.look(self.lake.engine.con, path, record.name, part.entry)
             record.sha256 = looked.sha256
             looks.append(looked)
         if looks:
-            model, settings = self.source.model, self.settings
-            begins = self.calendar.utc(model.begins or EPOCH)
-            terms = Terms(
-                settings.grain,
-                self.source.timezone,
-                settings.money_unit,
-                begins,
-                self.limit,
-                model.begins or EPOCH,
-                times,
-            )
-            Reader(self.lake, contract, entry, number, terms, given).read(looks, changed, self.progress)
+            Reader(self.lake, part, changed, self.progress).read(looks)
             self.read += len(looks)
 
-    def _key(self, name: str, number: int, entry: Entry, times: str) -> str:
-        model, settings = self.source.model, self.settings
-        parts = [
-            modules_version(READING),
-            name,
-            number,
-            entry.model_dump_json(exclude={"files"}),
-            times,
-            model.timezone,
-            model.begins,
-        ]
-        return _hash(*parts, settings.grain, settings.money_unit)
+    def _key(self, part: TableEntry) -> str:
+        terms, entry = part.terms, part.entry.model_dump_json(exclude={"files"})
+        asked = (terms.order_times, terms.timezone, terms.begins_day, terms.grain, terms.money_unit)
+        return digest("\n".join(map(str, (modules_version(READING), part.contract.name, part.number, entry, *asked))))
 
     # -- publishing --------------------------------------------------------------------------------
 
@@ -332,7 +311,3 @@ class _Sync:
             spans=found.tables,
             grain=self.settings.grain,
         )
-
-
-def _hash(*parts: object) -> str:
-    return digest("\n".join(str(p) for p in parts))

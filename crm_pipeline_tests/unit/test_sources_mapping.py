@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 import duckdb
@@ -12,10 +12,12 @@ import pytest
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.core import Column
 from crm_pipeline.errors import UsageError
-from crm_pipeline.sources.mapping import Mapped, bind, present_sql, typed_sql, value_sql
+from crm_pipeline.sources.mapping import bind, present_sql, typed_sql, value_sql
+from crm_pipeline.sources.scan import Mapped, TableEntry, Terms
 from crm_pipeline.sources.spec import Entry
 
 FILE = {"nr": "VARCHAR", "Customer ID": "DOUBLE", "day": "VARCHAR", "total": "VARCHAR", "stamp": "BIGINT"}
+TERMS = Terms("month", "UTC", Decimal("0.01"), date(1970, 1, 2), datetime(1970, 1, 2), datetime(2030, 1, 1))
 MAPPED = {"order_id": "nr", "customer_id": "customer id", "ordered_at": "day"}
 
 
@@ -28,7 +30,7 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
 
 def bound(con: duckdb.DuckDBPyConnection, **columns: str) -> dict[str, Mapped]:
     entry = Entry(files=("a.csv",), columns={**MAPPED, **columns})
-    return {m.column.name: m for m in bind(con, CANONICAL["orders"], entry, FILE, "a.csv")}
+    return bind(con, TableEntry(CANONICAL["orders"], entry, 0, TERMS), FILE, "a.csv")
 
 
 def test_names_expressions_and_constants(con: duckdb.DuckDBPyConnection) -> None:
