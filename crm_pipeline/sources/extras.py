@@ -23,9 +23,7 @@ def digest_of(files: Iterable[tuple[str, File]], *more: str) -> str:
     return digest("\n".join([*text, *more]))
 
 
-def first_seen(
-    lake: Lake, contract: TableContract, table: TableIndex, others: Iterable[TableIndex], calendar: Calendar, first: str
-) -> None:
+def first_seen(lake: Lake, table: TableIndex, others: Iterable[TableIndex], calendar: Calendar, first: str) -> None:
     """Date the rows without a date by the first event of their customer; without any, at the start of the first period."""
     files = [(FIRST, f) for r in table.records.values() for f in r.buckets.get(FIRST, [])]
     if not files:

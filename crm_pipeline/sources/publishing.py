@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.core import TableContract
@@ -22,22 +22,19 @@ Slot = tuple[list[DataFile | Staged], int]
 """A place in a record's list of files, so that a staged file can be replaced by the published one."""
 
 
-def publish_table(
-    lake: Lake, contract: TableContract, table: TableIndex, calendar: Calendar, first: str, last: str
-) -> None:
+def publish_table(lake: Lake, contract: TableContract, table: TableIndex, periods: Sequence[str]) -> None:
     """Publish every raw partition of a table, its undated rejects and its snapshot; withdraw periods outside the span.
 
-    Every period of the span is published, without rows where there are none. Staged files in the records are
+    Every one of the ``periods`` of the span is published, without rows where there are none. Staged files in the records are
     replaced by the published ones.
     """
     asset, dated = f"raw/{contract.name}", contract.main_time is not None
-    wanted: dict[tuple[str, str], list[Slot]] = {}
-    for key in calendar.range(first, last) if dated else [ALL]:
-        wanted[asset, key] = []
+    wanted: dict[tuple[str, str], list[Slot]]
+    wanted = {(asset, key): [] for key in (periods if dated else [ALL])}
     wanted[f"rejects/{contract.name}", UNDATED] = []
     for record in table.records.values():
         for bucket, files in record.buckets.items():
-            wanted.setdefault(_place(contract, bucket, first), []).extend((files, i) for i in range(len(files)))
+            wanted.setdefault(_place(contract, bucket, periods[0]), []).extend((files, i) for i in range(len(files)))
     for name, extra in table.extras.items():
         for bucket, files in extra.buckets.items():
             place = (f"snapshot/{contract.name}", bucket) if name == SNAPSHOT else (asset, bucket)
@@ -45,9 +42,16 @@ def publish_table(
     version = digest("\n".join(sorted({r.key for r in table.records.values()})))
     origin = {id(files): f"{r.name} {r.sha256}" for r in table.records.values() for files in r.buckets.values()}
     for (name, partition), slots in wanted.items():
-        hidden = partition in (FIRST, SNAPSHOT)
-        sources = sorted({origin[id(slot)] for slot, _ in slots if id(slot) in origin})
-        _publish(lake, contract, name, partition, slots, version, sources, adopt_only=hidden)
+        sources = sorted({origin[id(files)] for files, _ in slots if id(files) in origin})
+        with lake.lock(name, partition):
+            listed = _adopted(lake, name, partition, slots)
+            if partition in (FIRST, SNAPSHOT):
+                continue
+            schema = {asset: raw_schema, f"snapshot/{contract.name}": snapshot_schema}.get(name)
+            lake.publish(
+                name, partition, listed, inputs={"source": digest("\n".join(sources))}, code_version=version,
+                schema=schema(contract) if schema else REJECTS_SCHEMA, stats={"source_files": len(sources)}, locked=True,
+            )  # fmt: skip
     for partition in lake.partitions(asset):
         if (asset, partition) not in wanted:
             lake.remove(asset, partition)
@@ -115,32 +119,13 @@ def _place(contract: TableContract, bucket: str, first: str) -> tuple[str, str]:
     return f"raw/{contract.name}", bucket if bucket == ALL else max(bucket, first)
 
 
-def _publish(
-    lake: Lake,
-    contract: TableContract,
-    asset: str,
-    partition: str,
-    slots: list[Slot],
-    version: str,
-    sources: list[str],
-    *,
-    adopt_only: bool,
-) -> None:
-    with lake.lock(asset, partition):
-        old = lake.manifest(asset, partition)
-        kept = {(f.rows, f.content_sum, tuple(f.columns.items())): f for f in (old.files if old else ())}
-        for files, i in slots:
-            staged = files[i]
-            if isinstance(staged, Staged):
-                same = kept.get((staged.rows, staged.content_sum, tuple(staged.columns.items())))
-                files[i] = same or lake.adopt(asset, partition, staged)
-        if adopt_only:
-            return
-        listed = [files[i] for files, i in slots]
-        schema = {"raw": raw_schema, "snapshot": snapshot_schema}.get(asset.split("/")[0], lambda _: REJECTS_SCHEMA)(
-            contract
-        )
-        lake.publish(
-            asset, partition, listed, inputs={"source": digest("\n".join(sources))}, code_version=version, schema=schema,
-            stats={"source_files": len(sources)}, locked=True,
-        )  # fmt: skip
+def _adopted(lake: Lake, asset: str, partition: str, slots: list[Slot]) -> list[DataFile | Staged]:
+    """Put the published files in the places of the staged ones; those that a partition has already are kept."""
+    old = lake.manifest(asset, partition)
+    kept = {(f.rows, f.content_sum, tuple(f.columns.items())): f for f in (old.files if old else ())}
+    for files, i in slots:
+        staged = files[i]
+        if isinstance(staged, Staged):
+            same = kept.get((staged.rows, staged.content_sum, tuple(staged.columns.items())))
+            files[i] = same or lake.adopt(asset, partition, staged)
+    return [files[i] for files, i in slots]

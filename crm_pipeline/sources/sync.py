@@ -241,22 +241,21 @@ class _Sync:
                 self._no_rows(name, table)
         self._tell_vanished()
         found = covered(self.new, self.source, self.calendar, self.settings.horizon)
-        first, last = found.first, found.last
         state = self._state(found)
         self.warnings += found.warnings
         report = SyncReport(state, found.complete, read=self.read, warnings=self.warnings)
         for name, table in self.new.tables.items():
             contract = CANONICAL[name]
             others = [t for other, t in self.new.tables.items() if other != name]
-            extras.first_seen(self.lake, contract, table, others, self.calendar, first)
+            extras.first_seen(self.lake, table, others, self.calendar, found.first)
             extras.snapshot(self.lake, contract, table)
-            extras.repeats(self.lake, contract, table, first)
+            extras.repeats(self.lake, contract, table, found.first)
             listed = table.records.values()
             report.rows[name] = sum(r.rows for r in listed)
             report.undated[name] = sum(r.undated for r in listed)
             report.conservation[name] = {r.name: (r.rows, r.rows - r.undated, r.undated) for r in listed}
         for name, table in self.new.tables.items():
-            publish_table(self.lake, CANONICAL[name], table, self.calendar, first, last)
+            publish_table(self.lake, CANONICAL[name], table, self.calendar.range(found.first, found.last))
         save_index(self.lake, self.new)
         write_state(self.lake.home, state)
         report.files = [f.path for f in self.new.files()]
