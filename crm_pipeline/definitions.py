@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from crm_pipeline.defs.build import build_defs
-from crm_pipeline.defs.project import open_project
+from crm_pipeline.home.project import open_project
 
 DEFAULT_HOME = "data/home"
 

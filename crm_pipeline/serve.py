@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from crm_pipeline.defs.instance import dagster_home
-from crm_pipeline.defs.project import open_project
 from crm_pipeline.errors import CrmError, UsageError
+from crm_pipeline.home.project import open_project
 from crm_pipeline.lake import publish_views
 from crm_pipeline.tracking import Tracker
 

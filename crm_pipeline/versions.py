@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 from crm_pipeline.hashing import digest
 
 ROOT = __name__.partition(".")[0]
-BESIDE = tuple(f"{ROOT}.{room}" for room in ("defs", "lake", "tracking", "engine", "settings", "versions"))
+BESIDE = tuple(f"{ROOT}.{room}" for room in ("defs", "home", "lake", "tracking", "engine", "settings", "versions"))
 """Rooms that orchestrate, store and record; what a step takes from the settings it declares by value."""
 
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "ibis": "ibis-framework", "yaml": "PyYAML"}

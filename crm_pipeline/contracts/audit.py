@@ -51,12 +51,13 @@ def audit_output(
     key : sequence of str
         What identifies a row: never null, never repeated.
     optional : sequence of Output
-        Columns that it may have.
+        Columns that it may have; they keep the same rules.
     """
     failures = _schema_failures(table, columns, {c.name for c in columns}) + _schema_failures(table, optional, set())
     if failures:
         return failures
-    counted = counts(table, tuple(c.name for c in columns if c.unit == "probability"), tuple(key))
+    probabilities = (c.name for c in (*columns, *optional) if c.unit == "probability" and c.name in table.columns)
+    counted = counts(table, tuple(probabilities), tuple(key))
     if counted is None:
         return []
     row = counted.to_pyarrow().to_pylist()[0]

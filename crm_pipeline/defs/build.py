@@ -15,11 +15,11 @@ from crm_pipeline.defs.assets.models import model_assets
 from crm_pipeline.defs.assets.reports import report_asset
 from crm_pipeline.defs.assets.scores import score_assets
 from crm_pipeline.defs.assets.tables import table_assets
-from crm_pipeline.defs.checks import contract_of
 from crm_pipeline.defs.common import graph_of
 from crm_pipeline.defs.lake import LakeResource
-from crm_pipeline.defs.project import Project
-from crm_pipeline.defs.sqlite import relax_sqlite
+from crm_pipeline.home.contract import contract_of
+from crm_pipeline.home.project import Project
+from crm_pipeline.home.sqlite import relax_sqlite
 from crm_pipeline.lake import Graph
 from crm_pipeline.tracking import Tracker
 

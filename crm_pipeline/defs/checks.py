@@ -1,38 +1,12 @@
-"""The one contract check of every asset: what its audit looks at before a partition is published, and its rules in words."""
-
-from collections.abc import Callable
-from dataclasses import dataclass
+"""What Dagster shows of an asset's contract: its columns, and its one check, which the asset's own step carries out."""
 
 import dagster as dg
-import ibis
 
-from crm_pipeline.contracts.audit import audit_output, key_of, rules_of_output
-from crm_pipeline.contracts.canonical import CANONICAL
-from crm_pipeline.contracts.core import audit
-from crm_pipeline.defs.columns import columns_of, optional_columns_of
-from crm_pipeline.defs.project import Project
-from crm_pipeline.lake import ALL
+from crm_pipeline.contracts.column import Output
+from crm_pipeline.home.contract import Contract, columns_of, optional_columns_of
+from crm_pipeline.home.project import Project
 
 CHECK = "contract"
-
-
-@dataclass(frozen=True)
-class Contract:
-    """What a partition of an asset must keep: ``audit`` returns what a table of it breaks, ``rules`` is Markdown."""
-
-    rules: str
-    audit: Callable[[ibis.Table, str], list[str]]
-
-
-def contract_of(project: Project, asset: str) -> Contract:
-    """Return the contract of an asset: a clean table's own rules, or columns, key and ranges of what is made of it."""
-    layer, _, name = asset.partition("/")
-    if layer == "clean":
-        return Contract(
-            CANONICAL[name].rules_markdown(), lambda table, period: _audit_clean(project, name, table, period)
-        )
-    columns, optional, key = columns_of(project, asset), optional_columns_of(project, asset), key_of(asset)
-    return Contract(rules_of_output(columns, key), lambda table, _: audit_output(table, columns, key, optional))
 
 
 def check_spec(asset: str, contract: Contract, partitions: dg.PartitionsDefinition | None) -> dg.AssetCheckSpec:
@@ -46,7 +20,11 @@ def check_spec(asset: str, contract: Contract, partitions: dg.PartitionsDefiniti
     )
 
 
-def _audit_clean(project: Project, name: str, table: ibis.Table, period: str) -> list[str]:
-    if period == ALL:
-        return audit(table, CANONICAL[name])
-    return audit(table, CANONICAL[name], start=project.calendar.start(period), end=project.calendar.as_of(period))
+def column_schema(project: Project, asset: str) -> dg.TableSchema:
+    """Return the columns as the UI shows them."""
+    columns = (*columns_of(project, asset), *optional_columns_of(project, asset))
+    return dg.TableSchema([dg.TableColumn(c.name, c.type, description=_with_unit(c)) for c in columns])
+
+
+def _with_unit(column: Output) -> str:
+    return f"{column.description} [{column.unit}]" if column.unit else column.description

@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from crm_pipeline.defs.checks import check_spec, contract_of
-from crm_pipeline.defs.columns import column_schema
-from crm_pipeline.defs.project import Project
+from crm_pipeline.defs.checks import check_spec, column_schema
+from crm_pipeline.home.contract import contract_of
+from crm_pipeline.home.project import Project
 from crm_pipeline.lake import Dep, Graph, Node
 
 OWNERS = ["team:crm-data"]

@@ -12,8 +12,8 @@ import dagster as dg
 from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
 
 from crm_pipeline.defs.internals import DATA_VERSION_TAG, quiet_instance
-from crm_pipeline.defs.sqlite import relax_sqlite
 from crm_pipeline.engine import storage_error
+from crm_pipeline.home.sqlite import relax_sqlite
 from crm_pipeline.lake import ALL, Graph, Lake, is_alive, only_one
 
 PROCESS_TAG = "crm/process"

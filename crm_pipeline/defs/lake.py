@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 import dagster as dg
 
-from crm_pipeline.defs.checks import CHECK, Contract
+from crm_pipeline.defs.checks import CHECK
 from crm_pipeline.defs.common import inputs_of
-from crm_pipeline.defs.project import Project
 from crm_pipeline.errors import CrmError
+from crm_pipeline.home.contract import Contract
+from crm_pipeline.home.project import Project
 from crm_pipeline.lake import ALL, Graph, Manifest
 
 FORCE_TAG = "crm/force"
@@ -80,12 +81,13 @@ class LakeResource:
                 locks.enter_context(self.project.lake.lock(asset, partition))
             read = {asset: self._read(asset, partition) for asset in assets}
             fresh = {asset: m for asset in assets if (m := self._fresh(context, asset, partition, read[asset].pins))}
-            results = [self._reused(context, asset, partition, manifest) for asset, manifest in fresh.items()]
-            stale = {asset: read[asset] for asset in assets if asset not in fresh}
-            broken = None
-            if stale:
-                built, broken = self._build(context, partition, names, stale, compute)
-                results += built
+            results, broken = self._audited_sources(fresh, partition)
+            if not broken:
+                results = [self._reused(context, asset, partition, manifest) for asset, manifest in fresh.items()]
+                stale = {asset: read[asset] for asset in assets if asset not in fresh}
+                if stale:
+                    built, broken = self._build(context, partition, names, stale, compute)
+                    results += built
         yield from results
         if broken:
             raise CrmError(broken)
@@ -118,11 +120,8 @@ class LakeResource:
             if asset in self.contracts:
                 failures = self.contracts[asset].audit(self.project.engine.table([file.path], file.columns), partition)
                 if failures:
-                    more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
-                    return [_verdict(asset, partition, failures)], (
-                        f"{asset} of {partition} breaks its contract: {failures[0]}{more}; "
-                        "it was not published, the last good partition stays."
-                    )
+                    what = "it was not published, the last good partition stays."
+                    return [_verdict(asset, partition, failures)], f"{_breaks(asset, partition, failures)}; {what}"
         seconds = round(time.perf_counter() - started, 3)
         results = []
         for asset, file in staged.items():
@@ -139,6 +138,16 @@ class LakeResource:
             )
             results.append(self._recorded(asset, partition, manifest, told[asset].metadata, seconds, reused=False))
         return results, None
+
+    def _audited_sources(self, found: Mapping[str, Manifest], partition: str) -> tuple[list[Any], str | None]:
+        """Return a failed verdict and a sentence for the raw partition that breaks its contract: a sync published it unaudited."""
+        for asset, manifest in found.items():
+            if self.graph().nodes[asset].source and asset in self.contracts:
+                failures = self.contracts[asset].audit(self.project.lake.read([manifest]), partition)
+                if failures:
+                    mend = "another version of the program read it: run into a new home (--home)."
+                    return [_verdict(asset, partition, failures)], f"{_breaks(asset, partition, failures)}; {mend}"
+        return [], None
 
     def _read(self, asset: str, partition: str) -> Read:
         """Resolve what an asset reads, once, to manifests and pins."""
@@ -230,6 +239,11 @@ def publishes(function: Callable[..., Any]) -> Callable[..., Iterator[Any]]:
 
     step.__name__, step.__doc__ = function.__name__, function.__doc__
     return step
+
+
+def _breaks(asset: str, partition: str, failures: list[str]) -> str:
+    more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+    return f"{asset} of {partition} breaks its contract: {failures[0]}{more}"
 
 
 def _verdict(asset: str, partition: str, failures: list[str]) -> dg.AssetCheckResult:

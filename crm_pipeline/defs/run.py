@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,19 @@ from typing import Any
 import dagster as dg
 
 from crm_pipeline.defs.build import Built, build_defs
-from crm_pipeline.defs.disk import disk_error, told_of_disk, without_echo
 from crm_pipeline.defs.instance import PROCESS_TAG, close_killed_runs, open_instance, reconcile
 from crm_pipeline.defs.lake import FORCE_TAG
-from crm_pipeline.defs.project import Project, open_lake
-from crm_pipeline.errors import CrmError, UsageError
-from crm_pipeline.lake import ALL, Manifest, Stale, collect_garbage, publish_views, sign_of_life
+from crm_pipeline.errors import CrmError
+from crm_pipeline.home.disk import disk_error, told_of_disk, without_echo
+from crm_pipeline.home.planning import Key, plan_home, still_stale
+from crm_pipeline.home.project import Project, open_lake
+from crm_pipeline.lake import ALL, Stale, collect_garbage, publish_views, sign_of_life
 from crm_pipeline.settings import load_settings
-from crm_pipeline.sources.publishing import superfluous, withdraw
+from crm_pipeline.sources.publishing import withdraw
 from crm_pipeline.sources.state import CARRIED, read_state, write_state
 from crm_pipeline.tracking import Tracker
 
 Listener = Callable[[str, str, str, int], None]
-Key = tuple[str, str]
 
 
 @dataclass
@@ -31,11 +31,11 @@ class Prepared:
     """A home whose source was synced, with its plan."""
 
     built: Built
+    sync: Any
     through: str
     targets: list[str]
     plan: list[Stale]
     again: dict[Key, str]
-    sync: Any
 
     @property
     def project(self) -> Project:
@@ -95,85 +95,7 @@ def _prepare(
     project = Project(lake.home, settings, report.state, listener)
     project.__dict__["lake"] = lake
     built = build_defs(project)
-    last = through_period(project, through)
-    calendar = project.calendar
-    targets = [p for p in calendar.range(calendar.shift(last, 1 - periods), last) if p >= project.source.first]
-    gone = superfluous(lake.published(), read_state(lake.home, CARRIED), report.state, calendar)
-    index = {key: manifest for key, manifest in lake.index().items() if key not in gone}
-    wanted = _targets(built, targets, index)
-    needed = built.graph.needed(wanted) if force else set()
-    again = {k: "asked for by --force" for k in needed if k[1] in targets and not built.graph.nodes[k[0]].source}
-    plan = _plan(built, wanted, index, again)
-    return Prepared(built, last, targets, plan, again, report)
-
-
-def _plan(built: Built, wanted: list[Key], index: dict[Key, Manifest], again: dict[Key, str]) -> list[Stale]:
-    """Plan what is wanted, and again (added to ``again``) the models that a planned step reads and that are lost."""
-    first = first_hashes(built, index)
-    while True:
-        plan = built.graph.plan(wanted, index, first, again)
-        touched = {(dep.asset, p) for item in plan for dep, p in built.graph.inputs(item.asset, item.partition)}
-        touched |= {(item.asset, item.partition) for item in plan}
-        places = _model_places(built, {key: index[key] for key in touched - again.keys() if key in index})
-        lost = Tracker(built.project.home).lost(places.values()) if places else set()
-        found = {key for key, place in places.items() if place in lost}
-        if not found:
-            return plan
-        again.update((key, "its model is lost") for key in found)
-
-
-def _model_places(built: Built, manifests: dict[Key, Manifest]) -> dict[Key, str]:
-    """Return where the models lie that published cards and champions name."""
-    cards = {key: m for key, m in manifests.items() if "model_uri" in m.schema}
-    places = {key: built.project.lake.read([m]).model_uri.execute() for key, m in cards.items()}
-    return {
-        key: uri.iloc[0] for key, uri in places.items() if len(uri) and isinstance(uri.iloc[0], str) and uri.iloc[0]
-    }
-
-
-def through_period(project: Project, text: str | None) -> str:
-    """Return the period to score: the one asked for, or the latest that the source covers whole."""
-    source, calendar = project.source, project.calendar
-    if text is None:
-        if source.complete_until is None:
-            raise UsageError(
-                f"The source '{source.name}' covers no {project.settings.grain} whole yet: "
-                "give complete_through in source.yaml, or name a period with --through."
-            )
-        return source.complete_until
-    period = calendar.parse(text)
-    if not source.first <= period <= source.last:
-        raise UsageError(
-            f"--through {text} lies outside the data of '{source.name}', which go from "
-            f"{calendar.label(source.first)} to {calendar.label(source.last)}."
-        )
-    return period
-
-
-def _targets(built: Built, periods: list[str], index: Iterable[Key]) -> list[Key]:
-    """Return what the periods are to have, and the verdict on every score published in whatever period, once it is due."""
-    names = [
-        n
-        for n in built.graph.nodes
-        if n.split("/")[0] in ("raw", "clean", "rejects", "scores", "track_record", "reports")
-    ]
-    nodes = built.graph.nodes
-    asked = [(n, p if nodes[n].partitioned else ALL) for n in names for p in periods]
-    read = built.graph.read_as_published()
-    scored = {key for key in (*asked, *index) if key[0] in read and built.graph.own(key)}
-    return asked + sorted(built.graph.judging(scored, max(p for _, p in scored)))
-
-
-def first_hashes(built: Built, index: dict[tuple[str, str], Manifest]) -> dict[tuple[str, str], str]:
-    """Return the content hash of the first published generation, of partitions whose readers pin it."""
-    read = built.graph.read_as_published()
-    found = {}
-    for key in index:
-        if key[0] in read:
-            first = built.project.lake.first_edition(*key, built.project.calendar.grain)
-            if first is not None:
-                found[key] = first.content_hash
-    return found
+    return Prepared(built, report, *plan_home(project, built.graph, through, periods, force))
 
 
 def execute(prepared: Prepared) -> Summary:
@@ -219,7 +141,7 @@ def _run_period(
 ) -> None:
     built = prepared.built
     again = [item for item in items if (item.asset, item.partition) in prepared.again]
-    selected = list(dict.fromkeys([*_still_stale(built, items), *again]))
+    selected = list(dict.fromkeys([*still_stale(built.project, built.graph, items), *again]))
     if not selected:
         return
     steps = {spec.key: definition.keys for definition in built.assets for spec in definition.specs}
@@ -244,20 +166,6 @@ def _run_period(
             summary.built += 1
     if not result.success:
         raise _failure(result, period, built.project.home)
-
-
-def _still_stale(built: Built, items: list[Stale]) -> list[Stale]:
-    """Drop from a period's plan what is fresh after all, because rebuilt inputs kept their content."""
-    lake = built.project.lake
-    wanted = {(dep.asset, p) for item in items for dep, p in built.graph.inputs(item.asset, item.partition)}
-    index = {key: m for key in wanted | {(i.asset, i.partition) for i in items} if (m := lake.manifest(*key))}
-    stale: dict[tuple[str, str], Stale] = {}
-    for item in items:
-        key = (item.asset, item.partition)
-        reason = built.graph.reason(key, index, stale, first_hashes(built, index))
-        if reason is not None:
-            stale[key] = Stale(*key, reason)
-    return list(stale.values())
 
 
 def _failure(result: dg.ExecuteInProcessResult, period: str, home: Path) -> Exception:

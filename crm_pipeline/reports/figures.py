@@ -7,12 +7,9 @@ from typing import Any
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.reports import plots
 
-DRAWN = {"probability": ("roc", "calibration"), "amount": ("demand_deciles",)}
-"""Kind of task to the plots of its predictions."""
-
 
 def task_figures(task: str, said: Any, synthetic: bool = False) -> dict[str, Any]:
     """Return the plots of a task's predictions, the fixed model first, by name."""
     of = the_task(task)
     fixed = of.fixed if of.fixed in said else None
-    return {name: getattr(plots, name)(said, fixed, synthetic=synthetic) for name in DRAWN.get(of.kind, ())}
+    return {name: getattr(plots, name)(said, fixed, synthetic=synthetic) for name in of.drawn}

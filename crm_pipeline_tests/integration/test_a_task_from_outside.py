@@ -92,7 +92,7 @@ def test_it_is_learned_judged_chosen_and_scored(home: Path) -> None:
 
 def test_its_columns_are_described_and_the_report_tells_of_it(home: Path) -> None:
     from crm_pipeline.defs.build import build_defs
-    from crm_pipeline.defs.project import open_project
+    from crm_pipeline.home.project import open_project
 
     built = build_defs(open_project(home))
     specs = {spec.key.to_user_string(): spec for definition in built.assets for spec in definition.specs}

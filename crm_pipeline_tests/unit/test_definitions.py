@@ -17,7 +17,7 @@ import pytest
 from crm_pipeline import defs
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.defs.build import Built, build_defs
-from crm_pipeline.defs.project import Project
+from crm_pipeline.home.project import Project
 from crm_pipeline.settings import load_settings
 from crm_pipeline.sources.state import SourceState
 

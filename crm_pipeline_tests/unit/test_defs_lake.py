@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from crm_pipeline.contracts.outputs import EVALUATION, LEVEL, PREDICTIONS, conform
-from crm_pipeline.defs.checks import contract_of
 from crm_pipeline.defs.common import described, graph_of, reads, together
 from crm_pipeline.defs.lake import FORCE_TAG, LakeResource, Result, publishes
-from crm_pipeline.defs.project import Project
+from crm_pipeline.home.contract import contract_of
+from crm_pipeline.home.project import Project
 from crm_pipeline.settings import load_settings
 from crm_pipeline.sources.state import SourceState
 
@@ -181,3 +181,30 @@ def test_a_column_of_another_type_is_told(world: World) -> None:
     world.judged = SAID.assign(average=["high", "low"])
     failed = world.run(MAY, "evaluation/churn_predictions")
     assert "column average is string, not float64" in told(failed)
+
+
+def test_a_foretold_probability_outside_its_range_is_told(world: World) -> None:
+    world.judged = SAID.assign(average=[0.1, 1.2])
+    failed = world.run(MAY, "evaluation/churn_predictions")
+    assert "average is not between 0 and 1 in 1 rows" in told(failed)
+
+
+def test_a_raw_table_of_another_shape_fails_its_check_and_stops_its_step(tmp_path: Path) -> None:
+    """The source sync published it; that it has its columns is looked at when its step runs."""
+    from crm_pipeline.defs.build import build_defs
+
+    project = World(tmp_path).project
+    lake, built = project.lake, build_defs(project)
+    lake.publish(
+        "raw/orders", MAY, [lake.stage(pd.DataFrame({"order_id": [1]}))], inputs={}, code_version="1", run_id="sync"
+    )
+    failed = built.job.execute_in_process(
+        instance=dg.DagsterInstance.ephemeral(),
+        partition_key=MAY,
+        asset_selection=[dg.AssetKey(["raw", "orders"]), dg.AssetKey(["clean", "orders"])],
+        raise_on_error=False,
+    )
+    verdicts = {e.asset_key.to_user_string(): e.passed for e in failed.get_asset_check_evaluations()}
+    assert verdicts == {"raw/orders": False}
+    assert "raw/orders of 2026-05-01 breaks its contract: column order_id is int64, not text" in told(failed)
+    assert lake.manifest("clean/orders", MAY) is None

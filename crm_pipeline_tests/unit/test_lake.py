@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm_pipeline.defs.disk import told_of_disk
 from crm_pipeline.engine import Engine, storage_error
 from crm_pipeline.errors import CrmError
+from crm_pipeline.home.disk import told_of_disk
 from crm_pipeline.lake import Lake, collect_garbage, is_alive, publish_views, sign_of_life
 
 ASSET, PERIOD = "clean/orders", "2011-03-01"

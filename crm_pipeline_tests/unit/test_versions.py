@@ -19,7 +19,7 @@ SCRIPT = """
 import json, pathlib
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.defs.build import build_defs
-from crm_pipeline.defs.project import Project
+from crm_pipeline.home.project import Project
 from crm_pipeline.settings import load_settings
 from crm_pipeline.sources.state import SourceState
 home = pathlib.Path("home")

@@ -9,7 +9,7 @@ import ibis
 
 from crm_pipeline.defs.common import described, horizon_words, reads
 from crm_pipeline.defs.lake import publishes
-from crm_pipeline.defs.project import Project
+from crm_pipeline.home.project import Project
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.transforms import activity, features, lifetime, training
 from crm_pipeline.transforms.features.catalogue import activity_tables, history

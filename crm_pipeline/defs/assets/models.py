@@ -11,8 +11,8 @@ import ibis
 from crm_pipeline.contracts.outputs import CARD, CHAMPION, EVALUATION, LEVEL, PREDICTIONS, conform
 from crm_pipeline.defs.common import described, horizon_words, reads, together
 from crm_pipeline.defs.lake import Result, publishes
-from crm_pipeline.defs.project import Project
 from crm_pipeline.hashing import digest
+from crm_pipeline.home.project import Project
 from crm_pipeline.modeling.estimators import chosen, entry
 from crm_pipeline.modeling.tasks import SEASONS_BACK
 from crm_pipeline.modeling.tasks import task as the_task

@@ -11,7 +11,7 @@ import ibis
 from crm_pipeline.contracts.outputs import REPORT, conform
 from crm_pipeline.defs.common import described, reads
 from crm_pipeline.defs.lake import Result, publishes
-from crm_pipeline.defs.project import Project
+from crm_pipeline.home.project import Project
 from crm_pipeline.modeling.estimators import chosen
 from crm_pipeline.versions import code_version
 

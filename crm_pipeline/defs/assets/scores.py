@@ -11,7 +11,7 @@ import ibis
 from crm_pipeline.contracts.outputs import TRACK_RECORD, conform, score_columns
 from crm_pipeline.defs.common import described, horizon_words, reads
 from crm_pipeline.defs.lake import Result, publishes
-from crm_pipeline.defs.project import Project
+from crm_pipeline.home.project import Project
 from crm_pipeline.lake import Dep
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.tracking import Tracker

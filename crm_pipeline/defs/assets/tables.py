@@ -8,7 +8,7 @@ import ibis
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.defs.common import described, reads, together
 from crm_pipeline.defs.lake import publishes
-from crm_pipeline.defs.project import Project
+from crm_pipeline.home.project import Project
 from crm_pipeline.transforms import cleaning, quality
 from crm_pipeline.versions import code_version
 

@@ -20,6 +20,7 @@ class AmountTask(Task):
     """
 
     kind: ClassVar[str] = "amount"
+    drawn: ClassVar[tuple[str, ...]] = ("demand_deciles",)
     answers: ClassVar[tuple[Output, ...]] = (
         Output("value", "float64", "expected amount (a mean)", MAJOR),
         Output("median", "float64", "median amount", MAJOR),

@@ -35,7 +35,7 @@ class Task(ABC):
     rank : int
         Where it stands among the tasks in reports and terminal.
     kind : str
-        ``probability``, ``amount``, or a word of one's own: by it the report chooses what it draws.
+        ``probability``, ``amount``, or a word of one's own: by it the report chooses its words.
     question : str
         The label definition with ``{h}`` for the horizon in words; `definition` fills it in.
     outcome_told, score_told : str
@@ -58,6 +58,8 @@ class Task(ABC):
         The metric by which estimators are compared; lower is better.
     shown : tuple of str
         Metrics shown in the terminal.
+    drawn : tuple of str
+        Plots of its predictions, functions of `crm_pipeline.reports.plots`.
     baselines : tuple of str
         Rules judged beside every estimator.
     not_behind : mapping of str to str
@@ -81,6 +83,7 @@ class Task(ABC):
     instead: ClassVar[tuple[str, ...]] = ()
     loss: ClassVar[str]
     shown: ClassVar[tuple[str, ...]]
+    drawn: ClassVar[tuple[str, ...]] = ()
     baselines: ClassVar[tuple[str, ...]] = ()
     not_behind: ClassVar[Mapping[str, str]] = {}
     within: ClassVar[Mapping[str, float]] = {}

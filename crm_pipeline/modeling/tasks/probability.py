@@ -15,6 +15,7 @@ class ProbabilityTask(Task):
     """A yes-or-no question; raw scores are log-odds of yes."""
 
     kind: ClassVar[str] = "probability"
+    drawn: ClassVar[tuple[str, ...]] = ("roc", "calibration")
     answers: ClassVar[tuple[Output, ...]] = (Output("probability", "float64", "probability of yes"),)
     unit: ClassVar[str] = "probability"
     effect: ClassVar[str] = "risk"

@@ -1,14 +1,19 @@
-"""The described columns of every asset, gathered from the contracts, the features and the tasks. No values here."""
+"""The contract of every asset of a home: its described columns, gathered from contracts, features and tasks, and its audit."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-import dagster as dg
+import ibis
 
+from crm_pipeline.contracts.audit import audit_output, key_of, rules_of_output
+from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.column import Output
+from crm_pipeline.contracts.core import audit
 from crm_pipeline.contracts.derived import derived_columns, outcome_columns, training_columns
 from crm_pipeline.contracts.outputs import score_columns
 from crm_pipeline.contracts.tables import columns_of as columns_of_tables
-from crm_pipeline.defs.project import Project
+from crm_pipeline.home.project import Project
+from crm_pipeline.lake import ALL
 from crm_pipeline.modeling.estimators import chosen
 from crm_pipeline.modeling.tasks import Task, tasks
 from crm_pipeline.transforms.features import catalogue
@@ -41,15 +46,30 @@ def optional_columns_of(project: Project, asset: str) -> Sequence[Output]:
     )
 
 
-def column_schema(project: Project, asset: str) -> dg.TableSchema:
-    """Return the columns as the UI shows them."""
-    columns = (*columns_of(project, asset), *optional_columns_of(project, asset))
-    return dg.TableSchema([dg.TableColumn(c.name, c.type, description=_with_unit(c)) for c in columns])
-
-
 def _task_of(asset: str) -> Task | None:
     return tasks().get(asset.partition("/")[2].removesuffix("_predictions"))
 
 
-def _with_unit(column: Output) -> str:
-    return f"{column.description} [{column.unit}]" if column.unit else column.description
+@dataclass(frozen=True)
+class Contract:
+    """What a partition of an asset must keep: ``audit`` returns what a table of it breaks, ``rules`` is Markdown."""
+
+    rules: str
+    audit: Callable[[ibis.Table, str], list[str]]
+
+
+def contract_of(project: Project, asset: str) -> Contract:
+    """Return the contract of an asset: a clean table's own rules, or columns, key and ranges of what is made of it."""
+    layer, _, name = asset.partition("/")
+    if layer == "clean":
+        return Contract(
+            CANONICAL[name].rules_markdown(), lambda table, period: _audit_clean(project, name, table, period)
+        )
+    columns, optional, key = columns_of(project, asset), optional_columns_of(project, asset), key_of(asset)
+    return Contract(rules_of_output(columns, key), lambda table, _: audit_output(table, columns, key, optional))
+
+
+def _audit_clean(project: Project, name: str, table: ibis.Table, period: str) -> list[str]:
+    if period == ALL:
+        return audit(table, CANONICAL[name])
+    return audit(table, CANONICAL[name], start=project.calendar.start(period), end=project.calendar.as_of(period))
