@@ -1,7 +1,8 @@
 """Looks at source files and makes them scannable by the engine, each with the line of every row. No mapping belongs here.
 
-Plain delimited text and Parquet are scanned by DuckDB as they lie. Whatever needs care (other encodings, broken
-lines, values over several lines, blank-separated text, JSON lines, Excel) is rewritten once by `crm_pipeline.sources.records`.
+Plain delimited text (UTF-8 and Latin-1) and Parquet are scanned by DuckDB as they lie. Whatever needs care (other
+encodings, broken lines, values over several lines, blank-separated text, JSON lines, Excel) is rewritten once by
+`crm_pipeline.sources.records`, which says why.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ from crm_pipeline.sources.spec import Entry, Format
 
 CHUNK = 1 << 20
 DELIMITERS = ",;\t|"
+
+NATIVE = {"utf-8": "utf-8", "utf-8-sig": "utf-8", "iso8859-1": "latin-1"}
+"""Encodings (Python's names) to DuckDB's. Its utf-16 reads big-endian text as no rows and refuses what lies beyond 16 bits;
+the others, cp1252 among them, need an extension that would be downloaded."""
 
 MAGIC = (
     (b"\x89PNG", "a PNG image"), (b"\xff\xd8\xff", "a JPEG image"), (b"GIF8", "a GIF image"), (b"%PDF", "a PDF document"),
@@ -54,6 +59,7 @@ class Look:
     lines: int = 0
     plain: bool = False
     header: int = 1
+    encoding: str = "utf-8"
 
     @property
     def rows(self) -> int:
@@ -114,20 +120,23 @@ def _look_parquet(con: duckdb.DuckDBPyConnection, path: Path, name: str, digest:
 
 def _look_text(path: Path, name: str, kind: Format, entry: Entry) -> Look:
     digest, lines, plain, last = hashlib.sha256(), 0, kind in ("csv", "tsv"), b"\n"
-    utf8 = entry.encoding in ("utf-8", "utf8", "utf-8-sig")
-    decoder = codecs.getincrementaldecoder("utf-8")()
+    encoding = NATIVE.get(codecs.lookup(entry.encoding).name)
+    decoder = codecs.getincrementaldecoder(encoding or "utf-8")()
     first = True
     with path.open("rb") as handle:
         while chunk := handle.read(CHUNK):
             if first:
                 _refuse_binary(chunk[:8192], name, kind, entry.encoding)
+                # a mark that says UTF-8 would become a value of a file without a header line
+                plain = plain and not (encoding == "latin-1" and chunk.startswith(codecs.BOM_UTF8))
                 first = False
             digest.update(chunk)
             lines += chunk.count(b"\n")
             last = chunk[-1:]
-            plain = plain and utf8 and b"\0" not in chunk and _decodes(decoder, chunk)
+            plain = plain and encoding is not None and b"\0" not in chunk and _decodes(decoder, chunk)
     lines += last != b"\n"
-    made = Look(path, name, digest.hexdigest(), kind, {}, lines=lines, plain=plain and "\n" not in entry.delimiter)
+    plain = plain and "\n" not in entry.delimiter
+    made = Look(path, name, digest.hexdigest(), kind, {}, lines=lines, plain=plain, encoding=encoding or "")
     if kind == "jsonl" or not lines:
         return replace(made, plain=False)
     return _with_header(made, entry)
@@ -222,7 +231,8 @@ def scan_plain(group: Sequence[tuple[int, Look]]) -> str:
     columns = ", ".join(f"{literal(c)}: 'VARCHAR'" for c in first.columns)
     source = (
         f"read_csv({files}, auto_detect = false, header = {'true' if first.header else 'false'}, delim = {literal(first.delimiter)}, "
-        f"quote = '\"', escape = '\"', columns = {{{columns}}}, filename = '__path', strict_mode = true, max_line_size = 16777216)"
+        f"quote = '\"', escape = '\"', columns = {{{columns}}}, filename = '__path', "
+        f"encoding = {literal(first.encoding)}, strict_mode = true, max_line_size = 16777216)"
     )
     rows = f"SELECT *, row_number() OVER () AS __row FROM {source}"
     return f"SELECT {names}, f.number AS __file, __row - f.before AS __line FROM ({rows}) s JOIN {numbered} ON s.__path = f.path"

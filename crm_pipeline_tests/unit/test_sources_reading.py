@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm_pipeline.errors import CrmError, UsageError
-from crm_pipeline.sources.reading import distinct_names, look
+from crm_pipeline.sources.reading import distinct_names, look, scan_plain
 from crm_pipeline.sources.records import rewrite
 from crm_pipeline.sources.spec import Entry
 from crm_pipeline_tests.unit.sources_world import ORDERS, World, tables
@@ -188,6 +189,27 @@ def test_mixed_encodings(tmp_path: Path) -> None:
     assert rows(made, "order_id") == [(2, "a"), (3, "Müller")]
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "ISO-8859-1", "iso8859_1", "l1", "u8"])
+def test_native_encodings_are_read_as_they_lie_whatever_their_name(tmp_path: Path, encoding: str) -> None:
+    signs = [chr(i) for i in (*range(32, 127), *range(0xA1, 0x100)) if chr(i) not in ' ",']
+    text = ORDERS + "".join(f"x{sign}y,1,2020-03-01,1\n" for sign in signs)
+    made, said = world(tmp_path, "a.csv", text.encode(encoding), encoding=encoding), []
+    made.sync(progress=said.append)
+    assert [r["order_id"] for r in made.raw("orders", "2020-03-01")] == [f"x{sign}y" for sign in signs]
+    assert said == ["orders: reading a.csv"]
+
+
+@pytest.mark.parametrize(
+    ("start", "order"), [(b"", "x\x85y"), (codecs.BOM_UTF8, "xy")], ids=["a control character", "a UTF-8 mark"]
+)
+def test_latin_1_that_duckdb_cannot_read_is_read_line_by_line(tmp_path: Path, start: bytes, order: str) -> None:
+    """DuckDB 2.0 refuses the control characters, and takes the mark for a part of the first value."""
+    text = start + f"{order},1,2020-03-01,1\n\xfc,1,2020-03-01,1\n".encode("latin-1")
+    header = "[order_id, customer_id, ordered_at, amount]"
+    made = world(tmp_path, "a.csv", text, encoding="latin-1", header=header)
+    assert rows(made, "order_id") == [(1, order), (2, "ü")]
+
+
 @pytest.mark.parametrize(
     ("content", "what"),
     [
@@ -246,6 +268,20 @@ def test_what_a_csv_writer_writes_is_read_back(rows: list[list[str]]) -> None:
     assert made.bad == 0
     kept = [r for r in rows if any(v.strip() for v in r)]
     assert [[r[c] or "" for c in "xyz"] for r in found if any((r[c] or "").strip() for c in "xyz")] == kept
+
+
+@given(st.lists(st.lists(st.text("ab\"';,é\xff\xa0\t ", max_size=6), min_size=2, max_size=2), max_size=8))
+@settings(max_examples=60, deadline=None)
+def test_latin_1_is_scanned_as_a_csv_writer_wrote_it(rows: list[list[str]]) -> None:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([["x", "y", "z"], *(["k", *row] for row in rows)])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.csv")
+        path.write_bytes(text.getvalue().encode("latin-1"))
+        item = look(CON, path, "a.csv", Entry(files=("a.csv",), delimiter=",", encoding="latin-1"))
+        found = CON.execute(f"SELECT * FROM ({scan_plain([(7, item)])}) ORDER BY __line").fetchall()
+    assert item.plain
+    assert [(y or "", z or "", n, line) for _, y, z, n, line in found] == [(*r, 7, i) for i, r in enumerate(rows, 2)]
 
 
 @given(st.binary(max_size=120), st.booleans())
