@@ -160,14 +160,18 @@ def explain(customer: str, home: Home = DEFAULT_HOME, as_of: AsOf = None) -> Non
 @app.command()
 def ui(
     home: Home = DEFAULT_HOME,
-    source: Source = DEFAULT_SOURCE,
+    source: Annotated[
+        Path | None,
+        typer.Option("--source", envvar="CRM_SOURCE", help="Where its source lies, if not where it was last run with."),
+    ] = None,
+    files: Files = None,
     port: Annotated[int, typer.Option(help="Of the Dagster UI.")] = 3000,
     mlflow_port: Annotated[int, typer.Option(help="Of the MLflow UI.")] = 5000,
 ) -> None:
     """Open the Dagster UI with its daemon, and the MLflow UI, on this home."""
     from crm_pipeline.serve import serve
 
-    serve(home, source, port, mlflow_port)
+    serve(home, source, files, port, mlflow_port)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -15,5 +15,10 @@ DEFAULT_HOME = "data/home"
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """Return the definitions of the home in ``CRM_HOME`` (default ``data/home``)."""
-    return build_defs(open_project(Path(os.environ.get("CRM_HOME", DEFAULT_HOME)))).definitions
+    """Return the definitions of the home in ``CRM_HOME`` (default ``data/home``).
+
+    ``CRM_SOURCE`` and ``CRM_FILES`` say where its source lies, if not where it was when the home was last run.
+    """
+    home, source, files = (os.environ.get(name) for name in ("CRM_HOME", "CRM_SOURCE", "CRM_FILES"))
+    project = open_project(Path(home or DEFAULT_HOME), Path(source) if source else None, Path(files) if files else None)
+    return build_defs(project, looks_at_source=True).definitions

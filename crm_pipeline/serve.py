@@ -27,7 +27,7 @@ GRACE = 20.0
 """Seconds a server gets to end by itself before it is killed."""
 
 
-def serve(home: Path, source: Path, port: int, mlflow_port: int) -> None:
+def serve(home: Path, source: Path | None, files: Path | None, port: int, mlflow_port: int) -> None:
     """Run the servers until interrupted (Ctrl-C or SIGTERM); ends all when one ends.
 
     The reports are served on the port after MLflow's.
@@ -45,7 +45,10 @@ def serve(home: Path, source: Path, port: int, mlflow_port: int) -> None:
     reports_port = mlflow_port + 1
     for number, option in ((port, "--port"), (mlflow_port, "--mlflow-port"), (reports_port, "--mlflow-port")):
         _check_free(number, option)
-    environment = _environment(home, source, mlflow_port, reports_port)
+    environment = _environment(home, mlflow_port, reports_port)
+    for name, path in (("CRM_SOURCE", source), ("CRM_FILES", files)):
+        if path is not None:
+            environment[name] = str(path.absolute())
     _ = Tracker(home).mlflow  # makes or migrates mlflow.db before any server opens it
     publish_views(open_project(home).lake)  # they name files by absolute paths, and the home may have been moved
     signal.signal(signal.SIGTERM, _interrupt)
@@ -75,11 +78,10 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _environment(home: Path, source: Path, mlflow_port: int, reports_port: int) -> dict[str, str]:
+def _environment(home: Path, mlflow_port: int, reports_port: int) -> dict[str, str]:
     """Return the servers' environment; runs that they start inherit it."""
     return os.environ | {
         "CRM_HOME": str(home),
-        "CRM_SOURCE": str(Path(source).absolute()),
         "CRM_MLFLOW_UI": f"http://{HOST}:{mlflow_port}",
         "CRM_REPORTS_UI": f"http://{HOST}:{reports_port}",
         "DAGSTER_HOME": str(dagster_home(home)),

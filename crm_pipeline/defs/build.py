@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,10 +17,11 @@ from crm_pipeline.defs.assets.scores import score_assets
 from crm_pipeline.defs.assets.tables import table_assets
 from crm_pipeline.defs.common import graph_of
 from crm_pipeline.defs.lake import LakeResource
+from crm_pipeline.defs.source import refresh
 from crm_pipeline.home.contract import contract_of
 from crm_pipeline.home.project import Project
 from crm_pipeline.home.sqlite import relax_sqlite
-from crm_pipeline.lake import Graph
+from crm_pipeline.lake import Graph, publish_views
 from crm_pipeline.tracking import Tracker
 
 JOB = "everything"
@@ -39,13 +40,33 @@ class Built:
         """The asset graph as the plan sees it."""
         return graph_of(self.assets, self.project)
 
+    def look_at_source(self) -> str:
+        """Read what changed in the source, and see the plan by what it says now; returns what was read."""
+        said = refresh(self.project, self.assets, all_assets)
+        self.__dict__.pop("graph", None)
+        return said
+
     @cached_property
     def job(self) -> dg.JobDefinition:
         """The job of all assets."""
         return self.definitions.resolve_job_def(JOB)
 
 
-def build_defs(project: Project, resource_overrides: Mapping[str, Any] | None = None) -> Built:
+def all_assets(project: Project) -> list[dg.AssetsDefinition]:
+    """Return the assets of a home."""
+    tracker = Tracker(project.home)
+    return [
+        *table_assets(project),
+        *feature_assets(project),
+        *model_assets(project, tracker),
+        *score_assets(project, tracker),
+        report_asset(project),
+    ]
+
+
+def build_defs(
+    project: Project, resource_overrides: Mapping[str, Any] | None = None, looks_at_source: bool = False
+) -> Built:
     """Assemble everything for one home.
 
     Parameters
@@ -53,24 +74,27 @@ def build_defs(project: Project, resource_overrides: Mapping[str, Any] | None = 
     project : Project
     resource_overrides : mapping, optional
         Resources that replace the real ones, for tests.
+    looks_at_source : bool
+        Whether a run that materializes raw tables looks at the source's files first; the command has done so before it plans.
     """
     if "sqlalchemy" in sys.modules:  # a process that runs has opened its instance; one that only looks need not pay
         relax_sqlite()
-    tracker = Tracker(project.home)
-    assets = [
-        *table_assets(project),
-        *feature_assets(project),
-        *model_assets(project, tracker),
-        *score_assets(project, tracker),
-        report_asset(project),
-    ]
+    assets = all_assets(project)
     names = [spec.key.to_user_string() for definition in assets for spec in definition.specs]
     built: list[Built] = []
     lake = LakeResource(project, lambda: built[0].graph, {name: contract_of(project, name) for name in names})
+
+    @dg.resource(description="The lake of the home: reads inputs, audits and publishes.")
+    def of_a_run(_: dg.InitResourceContext) -> Iterator[LakeResource]:
+        """In a run of the UI, a schedule or a sensor, what the command does around its runs."""
+        lake.look = built[0].look_at_source
+        yield lake
+        publish_views(project.lake)
+
     definitions = dg.Definitions(
         assets=assets,
         jobs=[dg.define_asset_job(JOB, dg.AssetSelection.all(), description="Everything of one period.")],
-        resources={"lake": lake, **(resource_overrides or {})},
+        resources={"lake": of_a_run if looks_at_source else lake, **(resource_overrides or {})},
         executor=dg.in_process_executor,
     )
     built.append(Built(project, definitions, assets))

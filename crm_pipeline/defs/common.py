@@ -5,9 +5,7 @@ No assets here.
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 
@@ -43,17 +41,19 @@ def horizon_words(project: Project) -> str:
 def partitions_of(project: Project) -> dg.TimeWindowPartitionsDefinition:
     """Return the one partitions definition of all dated assets, from the source's recorded span.
 
-    A closed source ends with its last period; an open one goes on, the period that is not over yet included where the
-    source has rows of it.
+    A closed source ends with its last period; an open one goes on, the period that is not over yet included.
     """
     source, calendar = project.source, project.calendar
-    now = calendar.key(datetime.now(ZoneInfo(source.timezone)).date())
-    going = 0 if source.closed else max(0, calendar.distance(now, source.last) + 1)
     end = calendar.end_date(source.last).isoformat() if source.closed else None
     kind = dg.MonthlyPartitionsDefinition if project.settings.grain == "month" else dg.WeeklyPartitionsDefinition
     day: dict[str, Any] = {} if project.settings.grain == "month" else {"day_offset": 1}
     return kind(
-        start_date=source.first, end_date=end, timezone=source.timezone, fmt="%Y-%m-%d", end_offset=going, **day
+        start_date=source.first,
+        end_date=end,
+        timezone=source.timezone,
+        fmt="%Y-%m-%d",
+        end_offset=0 if source.closed else 1,
+        **day,
     )
 
 

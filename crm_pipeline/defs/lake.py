@@ -53,11 +53,15 @@ class LakeResource:
     graph : callable returning Graph
         Resolved lazily, because the graph is built from the same definitions.
     contracts : mapping of asset name to Contract
+    look : callable or None
+        Looks at the source before a run's first raw table; returns what it read, in a sentence.
     """
 
     project: Project
     graph: Callable[[], Graph]
     contracts: Mapping[str, Contract]
+    look: Callable[[], str] | None = None
+    looked: set[str] = field(default_factory=set)
 
     def materialize(self, context: dg.AssetExecutionContext, compute: Callable[..., Any]) -> Iterator[Any]:
         """Yield what Dagster records of a step: a materialization with its check per selected asset.
@@ -76,6 +80,12 @@ class LakeResource:
         if not assets:
             return
         partition = self._partition(assets[0], context) or ALL
+        sources = [asset for asset in assets if self.graph().nodes[asset].source]
+        if sources:
+            self._look(context)
+            for asset in sources:
+                if self.project.lake.manifest(asset, partition) is None:
+                    raise CrmError(self._no_rows(asset, partition))
         with ExitStack() as locks:
             for asset in sorted(assets):
                 locks.enter_context(self.project.lake.lock(asset, partition))
@@ -91,6 +101,12 @@ class LakeResource:
         yield from results
         if broken:
             raise CrmError(broken)
+
+    def _look(self, context: dg.AssetExecutionContext) -> None:
+        """Look at the source's files, once a run."""
+        if self.look is not None and context.run.run_id not in self.looked:
+            context.log.info(self.look())
+            self.looked.add(context.run.run_id)
 
     def _build(
         self,
@@ -155,13 +171,18 @@ class LakeResource:
         node = graph.nodes[asset]
         manifests: dict[str, list[Manifest]] = {dep.asset: [] for dep in node.deps}
         pins: dict[str, str] = {}
+        missing: dict[str, list[str]] = {}
         for dep, key in graph.inputs(asset, partition):
-            found = lake.snapshot(dep.asset, [key], optional=dep.optional)
+            found = lake.snapshot(dep.asset, [key], optional=True)
+            if not found and not dep.optional:
+                missing.setdefault(dep.asset, []).append(key)
             manifests[dep.asset] += found
             pins[f"{dep.asset}@{key}"] = found[0].content_hash if found else "absent"
             if dep.published:
                 first = lake.first_edition(dep.asset, key, self.project.calendar.grain)
                 pins[f"{dep.asset}@{key}#published"] = first.content_hash if first else "absent"
+        if missing:
+            raise CrmError(self._never_built(asset, partition, missing))
         if node.needs_complete:
             pins["complete"] = str(graph.complete(partition))
         return Read(manifests, pins)
@@ -172,12 +193,38 @@ class LakeResource:
         """Return the manifest of a partition that need not be built; that of a raw one, which the source sync published."""
         node, current = self.graph().nodes[asset], self.project.lake.manifest(asset, partition)
         if node.source:
-            if current is None:
-                raise CrmError(f"{asset} of {partition} was not read yet: run `crm-pipeline run` once.")
             return current
         forced = {"true", asset} & set(context.run.tags.get(FORCE_TAG, "").split(","))
         same = current is not None and current.inputs == pins and current.code_version == node.code_version
         return current if same and not forced else None
+
+    def _never_built(self, asset: str, partition: str, missing: Mapping[str, list[str]]) -> str:
+        """Say which inputs of a partition were never built, and how to build them."""
+        label = self.project.calendar.label
+
+        def told(source: str, keys: list[str]) -> str:
+            if keys == [ALL]:
+                return source
+            return f"{source} of {label(keys[0])}" + (
+                f" to {label(keys[-1])} ({len(keys)} periods)" if keys[1:] else ""
+            )
+
+        what = "; ".join(told(source, keys) for source, keys in sorted(missing.items()))
+        when = "" if partition == ALL else label(partition)
+        return (
+            f"{asset}{when and f' of {when}'} reads what was never built: {what}. Materialize these first (earlier periods before "
+            f"later ones), or let `crm-pipeline run{when and f' --through {when}'}` find and build them."
+        )
+
+    def _no_rows(self, asset: str, partition: str) -> str:
+        """Say why a raw partition is not there: its period lies outside what the source has."""
+        state, calendar = self.project.source, self.project.calendar
+        if self.look is None or partition == ALL:
+            return f"{asset} of {partition} was not read yet: run `crm-pipeline run` once."
+        return (
+            f"The source '{state.name}' has nothing of {calendar.label(partition)} (it goes from {calendar.label(state.first)} to "
+            f"{calendar.label(state.last)}): put the file where {state.path} finds it, and start again."
+        )
 
     def _reused(self, context: dg.AssetExecutionContext, asset: str, partition: str, manifest: Manifest) -> Any:
         """Record a partition as it is, with what its computation had told (plots, links), so that it stays in sight."""

@@ -19,8 +19,6 @@ from crm_pipeline.home.planning import Key, plan_home, still_stale
 from crm_pipeline.home.project import Project, open_lake
 from crm_pipeline.lake import ALL, Stale, collect_garbage, publish_views, sign_of_life
 from crm_pipeline.settings import load_settings
-from crm_pipeline.sources.publishing import withdraw
-from crm_pipeline.sources.state import CARRIED, read_state, write_state
 from crm_pipeline.tracking import Tracker
 
 Listener = Callable[[str, str, str, int], None]
@@ -85,13 +83,13 @@ def _prepare(
     listener: Listener | None,
     force: bool,
 ) -> Prepared:
+    from crm_pipeline.home.source import look_at_source
     from crm_pipeline.sources.spec import load_source
-    from crm_pipeline.sources.sync import sync
 
     settings = load_settings(home)
     loaded = load_source(source, files)
     lake = open_lake(home, settings)
-    report = sync(loaded, lake, settings)
+    report = look_at_source(loaded, lake, settings)
     project = Project(lake.home, settings, report.state, listener)
     project.__dict__["lake"] = lake
     built = build_defs(project)
@@ -111,15 +109,15 @@ def execute(prepared: Prepared) -> Summary:
 
 
 def _execute(prepared: Prepared) -> Summary:
+    from crm_pipeline.home.source import begin
+
     started = time.perf_counter()
     built, lake = prepared.built, prepared.project.lake
     summary = Summary(prepared)
     instance = open_instance(lake.home)
     close_killed_runs(instance, lake.home)
     Tracker(lake.home).close_orphans()
-    project = prepared.project
-    withdraw(lake, read_state(lake.home, CARRIED), project.source, project.calendar)
-    write_state(lake.home, project.source, CARRIED)
+    begin(prepared.project)
     lake.repair_links()
     keep_days = prepared.project.settings.keep_generations_days
     collect_garbage(lake, keep_days, prepared.sync.files, built.graph.read_as_published())

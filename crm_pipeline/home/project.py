@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -66,10 +66,16 @@ def open_lake(home: Path, settings: Settings) -> Lake:
     return Lake(home, Engine(f"{share}MB", settings.threads, Path(home) / "lake" / ".spill"))
 
 
-def open_project(home: Path) -> Project:
-    """Open a home by its recorded source state; a home without one gets the placeholder of every table."""
+def open_project(home: Path, source: Path | None = None, files: Path | None = None) -> Project:
+    """Open a home by its recorded source state; a home without one gets the placeholder of every table.
+
+    ``source`` and ``files`` say where the source lies now, if not where it was when the home was last run.
+    """
     settings = load_settings(home)
-    return Project(home, settings, read_state(home) or placeholder(settings))
+    state = read_state(home) or placeholder(settings)
+    if source is not None:
+        state = replace(state, path=str(Path(source).absolute()), files=str(files.absolute()) if files else "")
+    return Project(home, settings, state)
 
 
 def placeholder(settings: Settings) -> SourceState:
