@@ -64,7 +64,10 @@ class Script:
         self.meter.mark(f"{table}@{period}")
 
     def read(self, table: str, *periods: str) -> ibis.Table:
-        return self.folder.engine.table([str(self.out / table / f"{p}.parquet") for p in periods], {})
+        paths = [str(self.out / table / f"{p}.parquet") for p in periods]
+        said = f"DESCRIBE SELECT * FROM read_parquet({paths}, union_by_name = true)"
+        columns = {name: kind for name, kind, *_ in self.folder.engine.con.execute(said).fetchall()}
+        return self.folder.engine.table(paths, columns)
 
     def back(self, period: str, offsets: range | list[int]) -> list[str]:
         """Return the periods so far behind one, those before the source's first left out."""
@@ -171,13 +174,12 @@ class Script:
         found = purchase_process_features(days.execute(), ends[0], ends[1] - ends[0], s.process_sample, s.seed)
         self.write("features/purchase_process", period, found.features)
         window = self.back(period, range(history(s)))
+        begins = dict.fromkeys(self.names, self.world.first)
         made = features.customers(
             {n: self.read(f"activity/{n}", *window) for n in self.names},
             known,
             self.read("features/purchase_process", period),
-            period=period,
-            first_period=self.world.first,
-            calendar=self.calendar,
+            self.folder.engine.given(features.dates(period, begins, self.calendar, s), "dates"),
             shape=s,
         )
         self.write("features/customers", period, made)

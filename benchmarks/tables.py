@@ -87,6 +87,7 @@ def ratios(size: Size) -> dict[str, float]:
     found = {}
     if "layer" in features:
         found["feature layer / hand-written SQL"] = features["layer"] / features["by_hand"]
+        found["the same, first period of a run"] = features["layer_cold"] / features["by_hand"]
         if "pandas" in features:
             found["feature layer / pandas"] = features["layer"] / features["pandas"]
     if run and straight:

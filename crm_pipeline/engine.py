@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import ibis
 import ibis.expr.operations as ops
 
 from crm_pipeline.errors import CrmError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 TOLD = frozenset({"model_uri", "change_since_last", "reasons_changed"})
 """Columns that never count for staleness but must be right: where a model lies, what differs from the period before."""
@@ -85,18 +88,30 @@ class Engine:
         table is good until `release`. Its view is named by ``name`` and how many views there are, so that a step that
         reads the same inputs in the next period makes the same query, which need not be compiled again.
         """
-        view = f"{name} {len(self._views)}"
         given = (
             f" FROM read_parquet([{', '.join(map(literal, paths))}], union_by_name = true)" if paths else " WHERE false"
         )
         typed = ", ".join(
             f"CAST({quote(name) if paths else 'NULL'} AS {kind}) AS {quote(name)}" for name, kind in columns.items()
         )
+        view = self._view(name)
         self.con.execute(f"CREATE VIEW {quote(view)} AS SELECT {'*' if len(paths) == 1 else typed}{given}")
-        self._views.append(view)
         types = self.ibis.compiler.type_mapper
         schema = ibis.schema({name: types.from_string(kind, nullable=True) for name, kind in columns.items()})
         return ops.DatabaseTable(view, schema, self.ibis).to_expr()
+
+    def given(self, rows: pa.Table, name: str) -> ibis.Table:
+        """Return a few rows, such as the dates of a period, as a lazy table: what they say is no part of the query.
+
+        As with `table`, the lazy table is good until `release`, and the same query serves other rows.
+        """
+        view = self._view(name)
+        self.con.register(view, rows)
+        return ops.DatabaseTable(view, ibis.Schema.from_pyarrow(rows.schema), self.ibis).to_expr()
+
+    def _view(self, name: str) -> str:
+        self._views.append(f"{name} {len(self._views)}")
+        return self._views[-1]
 
     def stage(self, rows: ibis.Table | Any, path: Path) -> Staged:
         """Write a lazy table, an Arrow table or a DataFrame to a Parquet file and describe it.
@@ -163,6 +178,8 @@ class Engine:
 
 
 def _form(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return tuple((name, _form(one)) for name, one in sorted(value.items()))
     return value.op() if isinstance(value, ibis.Table) else value
 
 

@@ -122,13 +122,7 @@ class World:
         known, life = self.history(orders, period)
         if seen_to is not None:
             known, _ = self.history(orders, seen_to)
-        table = features.customers(
-            {"orders": known, **(others or {})},
-            life,
-            None,
-            period=period,
-            first_period=self.first,
-            calendar=self.calendar,
-            shape=self.shape,
-        )
+        windows = {"orders": known, **(others or {})}
+        dates = ibis.memtable(features.dates(period, dict.fromkeys(windows, self.first), self.calendar, self.shape))
+        table = features.customers(windows, life, None, dates, shape=self.shape)
         return fetch(table).set_index("customer_id").sort_index()

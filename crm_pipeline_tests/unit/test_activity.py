@@ -64,10 +64,9 @@ def test_the_engine_makes_the_types_that_ibis_promises():
     sums = task("demand").outcome(con.table("lifetime_once"), con.table("activity_once"), P)
     kinds = ("messages", "cases", "calls", "contacts")
     others = {name: getattr(activity, name)(con.table("orders_once"), P) for name in kinds}
-    known = features.customers(
-        {"orders": con.table("activity_once"), **others}, con.table("lifetime_once"), None,
-        period=P, first_period="2017-01-01", calendar=WORLD.calendar, shape=Settings(),
-    )  # fmt: skip
+    windows = {"orders": con.table("activity_once"), **others}
+    con.con.register("dates_once", features.dates(P, dict.fromkeys(windows, "2017-01-01"), WORLD.calendar, Settings()))
+    known = features.customers(windows, con.table("lifetime_once"), None, con.table("dates_once"), shape=Settings())
     for table in (made, merged, again, sums, known, *others.values()):
         made_types = {row[0]: row[1] for row in con.raw_sql(f"describe {con.compile(table)}").fetchall()}
         assert made_types == {

@@ -1,6 +1,7 @@
 """Rule 1 and the catalogue: nothing of the future in a feature, null before the data begin, absent without the table."""
 
 from datetime import date
+from functools import partial
 
 import ibis
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from crm_pipeline.engine import Engine
 from crm_pipeline.periods import Calendar
 from crm_pipeline.settings import Settings
 from crm_pipeline.transforms import features
@@ -88,7 +90,6 @@ def test_columns_are_those_of_the_catalogue():
 
 
 def test_every_activity_table_adds_its_features():
-    world = World(MONTHS, SHAPE)
     day = date(2019, 4, 1)
     rows = {
         "order_lines": {"n_lines": 6, "n_orders": 2, "n_products": 5, "items": 9},
@@ -116,10 +117,9 @@ def test_every_activity_table_adds_its_features():
         {"customer_id": ["a"]}
         | {f"{m}_{v}": [0.5] for m in ("mbg", "pareto") for v in ("expected_orders", "alive", "no_order")}
     )
-    table = features.customers(
-        {"orders": known, **others}, life, process,
-        period=PERIOD, first_period="2018-01-01", calendar=world.calendar, shape=SHAPE,
-    )  # fmt: skip
+    windows = {"orders": known, **others}
+    dates = ibis.memtable(features.dates(PERIOD, dict.fromkeys(windows, "2018-01-01"), MONTHS, SHAPE))
+    table = features.customers(windows, life, process, dates, shape=SHAPE)
     made = fetch(table).set_index("customer_id")
     assert list(made.columns[1:]) == [f.name for f in catalogue(ALL_TABLES, SHAPE)]
     wanted = {
@@ -131,6 +131,23 @@ def test_every_activity_table_adds_its_features():
     none = {"categories_12": 0, "messages_3": 0, "cases_12": 0, "calls_3": 0, "contacts_12": 0}
     assert made.loc["b", list(none)].to_dict() == none
     assert made.loc["b", ["contact_open_share_12", "products_per_order_12", "mbg_alive"]].isna().all()
+
+
+def test_one_query_serves_every_period_and_gives_each_its_own_values(tmp_path):
+    engine, asked = Engine("1GB", 1, tmp_path), []
+    compile_, engine._compile = engine._compile, lambda *given, **more: asked.append(1) or compile_(*given, **more)
+    table, found = partial(features.customers, shape=SMALL), {}
+    for period, orders in (("2019-01-01", [Order("a", 5 * 1440)]), ("2019-04-01", [Order("a", (END - 1) * 1440)] * 2)):
+        known, life = (t.to_pyarrow() for t in World(MONTHS, SMALL).history(orders, period))
+        engine.release()
+        windows, lifetime = {"orders": engine.given(known, "orders")}, engine.given(life, "lifetime")
+        dates = engine.given(features.dates(period, {"orders": "2019-01-01"}, MONTHS, SMALL), "dates")
+        file = engine.stage(engine.once(table, windows, lifetime, None, dates), tmp_path / f"{period}.parquet")
+        columns = "as_of, recency_days, orders_1, orders_4, orders_season_ly, orders_before_season_ly"
+        found[period] = engine.con.execute(f"SELECT {columns} FROM '{file.path}'").fetchall()
+    assert len(asked) == 1
+    assert found["2019-01-01"] == [(date(2019, 2, 1), 26, 1, None, None, None)]
+    assert found["2019-04-01"] == [(date(2019, 5, 1), 1, 2, 2, 0, None)]
 
 
 def test_features_of_absent_tables_are_absent():
@@ -170,10 +187,9 @@ def test_a_table_that_begins_later_gives_null_and_not_zero_before_its_first_day(
     cases = ibis.memtable([], schema=empty)
 
     def cases_of(begins: str) -> list[float | None]:
-        table = features.customers(
-            {"orders": known, "cases": cases}, life, None, period=PERIOD, first_period="2018-01-01",
-            calendar=world.calendar, shape=SHAPE, begins={"cases": begins},
-        )  # fmt: skip
+        windows = {"orders": known, "cases": cases}
+        dates = ibis.memtable(features.dates(PERIOD, {"orders": "2018-01-01", "cases": begins}, MONTHS, SHAPE))
+        table = features.customers(windows, life, None, dates, shape=SHAPE)
         made = fetch(table).iloc[0]
         assert made["orders_12"] == 1
         return [None if made[n] != made[n] else made[n] for n in ("cases_3", "cases_12", "cases_open")]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -128,22 +129,16 @@ def _features(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
         **{n: reads(f"activity/{n}", window) for n in names},
     }
 
+    table = partial(features.customers, shape=settings)
+
     @dg.asset(**described(project, "features/customers", code, ins))
     @publishes
     def customer_features(
         context: dg.AssetExecutionContext, lifetime: ibis.Table, process: ibis.Table, **windows: ibis.Table
     ) -> ibis.Table:
         """What is known of each active customer at the period's end, in some eighty numbers: recency, rhythm, spend, season, service."""
-        return features.customers(
-            windows,
-            lifetime,
-            process,
-            period=context.partition_key,
-            first_period=begins["orders"],
-            begins=begins,
-            calendar=calendar,
-            shape=settings,
-        )
+        dates = project.engine.given(features.dates(context.partition_key, begins, calendar, settings), "dates")
+        return project.engine.once(table, windows, lifetime, process, dates)
 
     return customer_features
 

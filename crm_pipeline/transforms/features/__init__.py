@@ -1,5 +1,5 @@
 """Customer features as of a period's end: what they are (`entries`), the list of them (`catalogue`), the table (`table`)."""
 
-from crm_pipeline.transforms.features.table import customers
+from crm_pipeline.transforms.features.table import customers, dates
 
-__all__ = ["customers"]
+__all__ = ["customers", "dates"]

@@ -23,7 +23,7 @@ def rhythm(shape: Shape) -> list[Feature]:
     return [
         Feature("recency_days", "Days since the last order", "days", life, "recency", _recency),
         Feature(
-            "tenure_days", "Days since the first order known", "days", life, "rhythm", lambda c: c.today - c["first_day"]
+            "tenure_days", "Days since the first order known", "days", life, "rhythm", lambda c: c["today"] - c["first_day"]
         ),
         Feature("orders_all", "Orders in all known history", "orders", life, "rhythm", lambda c: c["n_orders"]),
         Feature("order_days_all", "Purchase days in all known history", "days", life, "rhythm", lambda c: c["order_days"]),
@@ -217,7 +217,7 @@ def _column(name: str) -> Callable[[Rows], Value]:
 
 
 def _recency(c: Rows) -> Value:
-    return c.today - c["last_day"]
+    return c["today"] - c["last_day"]
 
 
 def _gap(c: Rows) -> Value:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import date
 from typing import Any, Literal, Protocol
 
 import ibis
 from ibis.expr.types import BooleanValue, FloatingValue, NumericValue, Table, Value
 
-from crm_pipeline.periods import Calendar
-
 Theme = Literal["recency", "rhythm", "spend", "season", "breadth", "service", "messages", "contacts"]
-EPOCH = date(1970, 1, 1)
 
 
 class Shape(Protocol):
@@ -85,29 +81,6 @@ class Feature:
 
 
 @dataclass(frozen=True)
-class Span:
-    """The periods up to ``period``, counted back from it as number 1; per activity table, how many its data cover."""
-
-    period: str
-    calendar: Calendar
-    by_table: Mapping[str, int]
-
-    def start(self, i: int) -> date:
-        """Return the first day of the i-th period from the end."""
-        return date.fromisoformat(self.calendar.shift(self.period, 1 - i))
-
-    @property
-    def today(self) -> int:
-        """The first day after the period, as days since 1970-01-01."""
-        return (self.calendar.end_date(self.period) - EPOCH).days
-
-    def reaches(self, feature: Feature) -> bool:
-        """Return whether the data of the feature's table go back as far as the feature does."""
-        covered = self.by_table.get(feature.source)
-        return covered is None or (feature.window or 1) <= covered
-
-
-@dataclass(frozen=True)
 class Rows:
     """The rows that a source has of one customer: one a period in an activity table, one in ``lifetime`` and the like.
 
@@ -116,14 +89,14 @@ class Rows:
     Attributes
     ----------
     table : Table
-        None of its rows lie after the period's end or more than ``reach`` periods before it.
+        An activity table has none outside the last ``reach`` periods, and says when they began (``start_1`` and so on,
+        back from the end); ``lifetime`` says ``today``, the first day after the end, as days since 1970-01-01.
     window : int or None
         The feature's own: what `sum`, `max`, `min` and `count` look back, unless told otherwise.
     """
 
     table: Table
-    span: Span
-    reach: int
+    reach: int = 0
     window: int | None = None
     found: dict[Any, Any] = field(default_factory=dict)
 
@@ -159,11 +132,6 @@ class Rows:
         both = bought & within if bought is not None and within is not None else within if bought is None else bought
         return self.table.count(where=both)
 
-    @property
-    def today(self) -> int:
-        """The first day after the period, as days since 1970-01-01."""
-        return self.span.today
-
     def _within(self, last: int | None, but: int = 0) -> BooleanValue | None:
         last = last or self.window
         if "period_start" not in self.table.columns or last is None or (last >= self.reach and not but):
@@ -171,12 +139,10 @@ class Rows:
         return self._once((last, but), lambda: self._between(last, but))
 
     def _between(self, last: int, but: int) -> BooleanValue:
-        day = self.table.period_start
+        day, start = self.table.period_start, self.table[f"start_{last}"]
         if last == but + 1:
-            return day == self.span.start(last)
-        return (
-            (day >= self.span.start(last)) & (day <= self.span.start(but + 1)) if but else day >= self.span.start(last)
-        )
+            return day == start
+        return day.between(start, self.table[f"start_{but + 1}"]) if but else day >= start
 
     def _once(self, key: Any, make: Callable[[], Any]) -> Any:
         if key not in self.found:
