@@ -32,6 +32,13 @@ Through = Annotated[
 Periods = Annotated[int, typer.Option("--periods", min=1, help="How many periods to score, the last one included.")]
 AsOf = Annotated[str | None, typer.Option("--as-of", help="Period, such as 2011-08 (default: the latest scored one).")]
 
+Generation = Annotated[
+    str | None,
+    typer.Option(
+        "--generation", help="As it was published: the number of a generation, the run that published it, or first."
+    ),
+]
+
 DEFAULT_SOURCE, DEFAULT_HOME = Path("data/sample"), Path("data/home")
 
 
@@ -130,6 +137,7 @@ def plan(
 def scores(
     home: Home = DEFAULT_HOME,
     as_of: AsOf = None,
+    generation: Generation = None,
     form: Annotated[str, typer.Option("--format", help="table, csv, parquet or json.")] = "table",
     to: Annotated[Path | None, typer.Option("--to", help="Write to this file instead of the terminal.")] = None,
 ) -> None:
@@ -141,7 +149,7 @@ def scores(
         raise UsageError(f"--format {form} is not known: choose table, csv, parquet or json.")
     if form == "parquet" and to is None:
         raise UsageError("--format parquet needs --to FILE.")
-    found = open_scores(home, as_of)
+    found = open_scores(home, as_of, generation)
     if form == "table" and to is None:
         show_scores(found)
     else:
@@ -149,12 +157,12 @@ def scores(
 
 
 @app.command()
-def explain(customer: str, home: Home = DEFAULT_HOME, as_of: AsOf = None) -> None:
+def explain(customer: str, home: Home = DEFAULT_HOME, as_of: AsOf = None, generation: Generation = None) -> None:
     """One customer: scores, reasons, history."""
     from crm_pipeline.console import show_customer
     from crm_pipeline.scored import explain_customer
 
-    show_customer(explain_customer(home, customer, as_of))
+    show_customer(explain_customer(home, customer, as_of, generation))
 
 
 @app.command()

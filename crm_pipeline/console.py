@@ -223,14 +223,20 @@ def show_scores(scores: Scores) -> None:
     ]
     frame = scores.frame[[c for c in columns if c in scores.frame]].head(MOST)
     made = " · synthetic data" if scores.source.synthetic else ""
-    out.print(_frame_table(frame, f"{len(scores.frame):,} customers as of the end of {scores.label}{made}"))
+    out.print(
+        _frame_table(
+            frame, f"{len(scores.frame):,} customers as of the end of {scores.label}{_edition(scores.edition)}{made}"
+        )
+    )
     if len(scores.frame) > MOST:
         out.print(f"The {MOST} with the most value at risk; all of them: --format csv --to scores.csv")
 
 
 def show_customer(story: Story) -> None:
     """Print one customer's scores, factors and history."""
-    table = Table(title=f"Customer {story.row.customer_id}", title_justify="left", show_header=False)
+    table = Table(
+        title=f"Customer {story.row.customer_id}{_edition(story.edition)}", title_justify="left", show_header=False
+    )
     for name, value in story.row.items():
         if not (value is None or (not isinstance(value, list | dict) and pd.isna(value))):
             table.add_row(str(name), _cell(value))
@@ -244,3 +250,7 @@ def show_customer(story: Story) -> None:
         out.print(parts)
     if len(story.history) > 1:
         out.print(_frame_table(story.history, "As scored before"))
+
+
+def _edition(told: str) -> str:
+    return f" ({told})" if told else ""

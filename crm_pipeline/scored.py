@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,13 +13,15 @@ import pandas as pd
 from crm_pipeline.contracts.outputs import CUSTOMERS
 from crm_pipeline.engine import Engine
 from crm_pipeline.errors import CrmError, UsageError
-from crm_pipeline.lake import Lake
+from crm_pipeline.lake import Lake, Manifest
 from crm_pipeline.modeling.tasks import tasks
 from crm_pipeline.periods import Calendar
+from crm_pipeline.provenance.generations import Past, generation, moment
 from crm_pipeline.settings import load_settings
 from crm_pipeline.sources.state import SourceState, read_state
 
 TABLE = "scores/customers"
+FEATURES = "features/customers"
 CONSENT = "snapshot/customers"
 CONTACTING = ("call", "personal offer", "win-back mail")
 """Recommended actions that need consent to marketing."""
@@ -26,17 +29,34 @@ CONTACTING = ("call", "personal offer", "win-back mail")
 DAYS = (*(c.name for c in CUSTOMERS if c.type == "date32"), "last_order_at")
 """What is a day: always, or (the last) where the source has no times of day."""
 
+HISTORY = ["as_of", "status", "churn_probability", "churn_percentile", "expected_spend", "value_at_risk", "reason_1"]
+"""What of earlier scores is shown."""
+
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
+class Opened:
+    """A home that is read: its lake, its source and its periods."""
+
+    lake: Lake
+    source: SourceState
+    calendar: Calendar
+
+
+@dataclass(frozen=True)
 class Scores:
-    """The scored table of one period, with current consent applied (consent is read when acting)."""
+    """The scored table of one period, with current consent applied (consent is read when acting).
+
+    ``edition`` says which generation it is and when it was published, where one was asked for.
+    """
 
     source: SourceState
     period: str
     label: str
     frame: pd.DataFrame
+    manifest: Manifest
+    edition: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,27 +68,22 @@ class Story:
     factors: dict[str, dict[str, float]] = field(default_factory=dict)
     history: pd.DataFrame = field(default_factory=pd.DataFrame)
     features: pd.Series = field(default_factory=pd.Series)
+    edition: str = ""
 
 
-def open_scores(home: Path, as_of: str | None = None) -> Scores:
-    """Read the scored table of a period, the latest by default.
+def open_scores(home: Path, as_of: str | None = None, wanted: str | None = None) -> Scores:
+    """Read the scored table of a period, the latest by default; as it is, or a generation of it (`generation`).
 
     Raises
     ------
     UsageError, CrmError
-        When the home does not exist, has no scores, or not of that period.
+        When the home does not exist, has no scores, not of that period, or does not keep that generation.
     """
-    lake, source = _open(home)
-    calendar = Calendar(load_settings(home).grain, source.timezone)
-    known = lake.partitions(TABLE)
-    if not known:
-        raise CrmError(f"{home} has no scores yet: run `crm-pipeline run --home {home}` first.")
-    period = calendar.parse(as_of) if as_of else known[-1]
-    if period not in known:
-        raise UsageError(
-            f"{home} has no scores of {calendar.label(period)}; it has {', '.join(calendar.label(k) for k in known[-6:])}."
-        )
-    frame = with_days(lake.table(TABLE, [period]).execute())
+    opened = open_home(home)
+    lake, calendar = opened.lake, opened.calendar
+    period = scored_period(opened, as_of)
+    manifest = generation(lake, calendar, TABLE, period, wanted) if wanted else lake.snapshot(TABLE, [period])[0]
+    frame = with_days(lake.read([manifest]).execute())
     # by value at risk; where there is no value, by risk
     order = frame.value_at_risk.fillna(frame.churn_probability.fillna(0) - 2).to_numpy()
     frame = (
@@ -76,7 +91,30 @@ def open_scores(home: Path, as_of: str | None = None) -> Scores:
         .sort_values(["_order", "customer_id"], ascending=[False, True])
         .drop(columns="_order")
     )
-    return Scores(source, period, calendar.label(period), with_consent(lake, frame).reset_index(drop=True))
+    frame = with_consent(lake, frame).reset_index(drop=True)
+    edition = f"generation {manifest.generation}, published {moment(manifest, calendar.timezone)}" if wanted else ""
+    return Scores(opened.source, period, calendar.label(period), frame, manifest, edition)
+
+
+def scored_period(opened: Opened, as_of: str | None, table: str = TABLE) -> str:
+    """Return the scored period that a person names, the latest by default.
+
+    Raises
+    ------
+    UsageError, CrmError
+        When there are no scores, or none of that period.
+    """
+    lake, calendar = opened.lake, opened.calendar
+    known = lake.partitions(table)
+    if not known:
+        raise CrmError(f"{lake.home} has no scores yet: run `crm-pipeline run --home {lake.home}` first.")
+    period = calendar.parse(as_of) if as_of else known[-1]
+    if period not in known:
+        raise UsageError(
+            f"{lake.home} has no scores of {calendar.label(period)}; "
+            f"it has {', '.join(calendar.label(k) for k in known[-6:])}."
+        )
+    return period
 
 
 def with_consent(lake: Lake, frame: pd.DataFrame) -> pd.DataFrame:
@@ -136,54 +174,64 @@ def safe_for_spreadsheets(frame: pd.DataFrame) -> pd.DataFrame:
     return out
 
 
-def explain_customer(home: Path, customer: str, as_of: str | None = None) -> Story:
-    """Return one customer's scores, factors and history of published scores.
+def explain_customer(home: Path, customer: str, as_of: str | None = None, wanted: str | None = None) -> Story:
+    """Return one customer's scores, factors and history of published scores; as they are, or as of a generation.
 
     Raises
     ------
     UsageError
-        When the table of that period has no such customer.
+        When the table of that period has no such customer, or that generation is not kept.
     """
-    import json
-
-    scores = open_scores(home, as_of)
-    lake, source = _open(home)
+    scores, opened = open_scores(home, as_of, wanted), open_home(home)
+    lake, past = opened.lake, Past(opened.lake)
     found = scores.frame[scores.frame.customer_id == customer]
     if found.empty:
         near = ", ".join(scores.frame.customer_id.head(3))
         raise UsageError(f"No customer '{customer}' in the scores of {scores.label}; ids look like {near}.")
-    factors = {}
+    factors, features = {}, pd.Series(dtype=float)
     for task in tasks():
-        if lake.manifest(f"scores/{task}", scores.period):
-            table = lake.table(f"scores/{task}", [scores.period])
-            text = table.filter(table.customer_id == customer).factors.execute()
-            if len(text) and isinstance(text.iloc[0], str):
-                factors[task] = json.loads(text.iloc[0])
-    past = [p for p in lake.partitions(TABLE) if p <= scores.period]
-    table = lake.table(TABLE, past)
-    columns = [
-        "as_of",
-        "status",
-        "churn_probability",
-        "churn_percentile",
-        "expected_spend",
-        "value_at_risk",
-        "reason_1",
-    ]
-    history = table.filter(table.customer_id == customer).select(*columns).order_by("as_of").execute()
-    features = pd.Series(dtype=float)
-    if lake.manifest("features/customers", scores.period):
-        table = lake.table("features/customers", [scores.period])
-        rows = table.filter(table.customer_id == customer).execute()
-        features = rows.iloc[0].drop(["customer_id", "as_of"]) if len(rows) else features
-    return Story(source, found.iloc[0], factors, with_days(history), features)
+        for answer in past.pinned(scores.manifest, f"scores/{task}"):
+            rows = rows_of(lake, [answer], customer)
+            if len(rows) and isinstance(rows.factors.iloc[0], str):
+                factors[task] = json.loads(rows.factors.iloc[0])
+            rows = rows_of(lake, past.pinned(answer, FEATURES), customer)
+            features = rows.iloc[0].drop(["customer_id", "as_of"]) if len(rows) else features
+    before = [p for p in lake.partitions(TABLE) if p < scores.period]
+    known = _known_then(opened, before, scores.manifest) if wanted else lake.snapshot(TABLE, before)
+    history = rows_of(lake, [*known, scores.manifest], customer)[HISTORY].sort_values("as_of", ignore_index=True)
+    return Story(opened.source, found.iloc[0], factors, with_days(history), features, scores.edition)
 
 
-def _open(home: Path) -> tuple[Lake, SourceState]:
+def rows_of(lake: Lake, manifests: list[Manifest], customer: str) -> pd.DataFrame:
+    """Return the rows of a customer in partitions of one asset; empty where there is none to read."""
+    if not manifests:
+        return pd.DataFrame()
+    table = lake.read(manifests)
+    return table.filter(table.customer_id == customer).execute()
+
+
+def _known_then(opened: Opened, periods: list[str], manifest: Manifest) -> list[Manifest]:
+    """Return the scores of periods as they stood when a generation was published."""
+    found = []
+    for period in periods:
+        editions = opened.lake.editions(TABLE, period, opened.calendar.grain)
+        found += [m for m in editions if m.published_at <= manifest.published_at][-1:]
+    return found
+
+
+def open_home(home: Path) -> Opened:
+    """Open a home to read it; nothing is made where there is none.
+
+    Raises
+    ------
+    UsageError, CrmError
+        When it does not exist, or no source was read into it yet.
+    """
     if not Path(home).is_dir():
         raise UsageError(f"There is no home {home}: give --home, or make one with `crm-pipeline run`.")
     source = read_state(home)
     if source is None:
         raise CrmError(f"{home} has no scores yet: run `crm-pipeline run --home {home}` first.")
     settings = load_settings(home)
-    return Lake(home, Engine("1GB", settings.threads, Path(home) / "lake" / ".spill")), source
+    lake = Lake(home, Engine("1GB", settings.threads, Path(home) / "lake" / ".spill"))
+    return Opened(lake, source, Calendar(settings.grain, source.timezone))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from datetime import date, datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from crm_pipeline.contracts.outputs import CUSTOMERS, conform, score_columns
 from crm_pipeline.engine import Engine
 from crm_pipeline.errors import CrmError, UsageError
-from crm_pipeline.lake import Lake
+from crm_pipeline.lake import Lake, Manifest, collect_garbage
 from crm_pipeline.modeling.tasks import task
 from crm_pipeline.scored import explain_customer, open_scores, safe_for_spreadsheets, write_scores
 from crm_pipeline.sources.state import SourceState, write_state
@@ -42,15 +43,23 @@ def home(tmp_path: Path) -> Path:
     write_state(
         tmp_path, SourceState("made", "Europe/Berlin", "EUR", {"orders": ("order_id",)}, JANUARY, FEBRUARY, FEBRUARY)
     )
-    for period, risk in ((JANUARY, 0.2), (FEBRUARY, 0.4)):
-        publish(lake, "scores/customers", period, scored(period, risk))
-    factors = pd.DataFrame([{"customer_id": "007", "factors": json.dumps({"recency": 0.5})}])
-    publish(lake, "scores/churn", FEBRUARY, conform(factors, score_columns(task("churn").answers)))
+    publish(lake, "scores/customers", JANUARY, scored(JANUARY, 0.2))
+    score_february(lake, risk=0.4, recency=0.5, run="run-one-of-them")
     return tmp_path
 
 
-def publish(lake: Lake, asset: str, partition: str, frame: object) -> None:
-    lake.publish(asset, partition, [lake.stage(frame)], inputs={}, code_version="1")
+def publish(lake: Lake, asset: str, partition: str, frame: object, run: str = "", *read: Manifest) -> Manifest:
+    pins = {f"{m.asset}@{m.partition}": m.content_hash for m in read}
+    return lake.publish(asset, partition, [lake.stage(frame)], inputs=pins, code_version="1", run_id=run)
+
+
+def score_february(lake: Lake, risk: float, recency: float, run: str) -> None:
+    features = pd.DataFrame([{"customer_id": "007", "as_of": date(2024, 3, 1), "recency_days": 10 * recency}])
+    known = publish(lake, "features/customers", FEBRUARY, features, run)
+    factors = pd.DataFrame([{"customer_id": "007", "factors": json.dumps({"recency": recency})}])
+    columns = score_columns(task("churn").answers)
+    answer = publish(lake, "scores/churn", FEBRUARY, conform(factors, columns), run, known)
+    publish(lake, "scores/customers", FEBRUARY, scored(FEBRUARY, risk), run, answer)
 
 
 def test_the_latest_period_and_most_at_risk_first(home: Path) -> None:
@@ -163,6 +172,51 @@ def test_one_customers_story(home: Path) -> None:
     assert story.factors == {"churn": {"recency": 0.5}}
     assert list(story.history.churn_probability) == [0.2, 0.4]
     assert len(explain_customer(home, "007", "2024-01").history) == 1
+
+
+@pytest.fixture
+def fixed(home: Path) -> Path:
+    """The home after a second run scored both periods anew, and differently."""
+    lake = Lake(home, Engine("200MB", 1, home / "spill"))
+    publish(lake, "scores/customers", JANUARY, scored(JANUARY, 0.3))
+    score_february(lake, risk=0.9, recency=2.0, run="run-two-of-them")
+    return home
+
+
+@pytest.mark.parametrize("named", ["1", "first", "run-one-of-them", "run-one-"])
+def test_the_table_as_it_was_published(fixed: Path, named: str) -> None:
+    found = open_scores(fixed, "2024-02", named)
+    assert set(found.frame.churn_probability) == {0.4}
+    assert found.edition.startswith("generation 1, published 20")
+    assert set(open_scores(fixed).frame.churn_probability) == {0.9}
+    assert open_scores(fixed).edition == ""
+
+
+def test_a_customers_story_as_it_was_published(fixed: Path) -> None:
+    story = explain_customer(fixed, "007", wanted="1")
+    assert story.row.churn_probability == 0.4
+    assert story.factors == {"churn": {"recency": 0.5}}
+    assert story.features.recency_days == 5.0
+    assert list(story.history.churn_probability) == [0.2, 0.4]
+    now = explain_customer(fixed, "007")
+    assert (now.factors, list(now.history.churn_probability)) == ({"churn": {"recency": 2.0}}, [0.3, 0.9])
+
+
+@pytest.mark.parametrize("named", ["3", "last", "run-thr", "run-three-of-them"])
+def test_a_generation_that_is_not_kept_is_told_which_are(fixed: Path, named: str) -> None:
+    with pytest.raises(UsageError) as error:
+        open_scores(fixed, None, named)
+    assert re.fullmatch(
+        r"(Generation 3|What run '[-a-z]+' published) of scores/customers of 2024-02 is not kept; kept are generations "
+        r"1 \(published [-0-9]+ [0-9:]+, run run-one-\) and 2 \(published [-0-9]+ [0-9:]+, run run-two-\)\.",
+        str(error.value),
+    )
+
+
+def test_the_first_that_was_collected_is_not_the_second(fixed: Path) -> None:
+    collect_garbage(Lake(fixed, Engine("200MB", 1, fixed / "spill")), keep_days=-1)
+    with pytest.raises(UsageError, match=r"What was published first .* is not kept; kept is generation 2 \("):
+        open_scores(fixed, None, "first")
 
 
 def test_an_unknown_customer_is_told_what_ids_look_like(home: Path) -> None:
