@@ -182,6 +182,25 @@ def ui(
     serve(home, source, files, port, mlflow_port)
 
 
+@app.command()
+def doctor(
+    home: Home = DEFAULT_HOME,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a list of {severity, what, mend}.")] = False,
+) -> None:
+    """What is wrong with a home, and how to mend it; exit code 1 when something is. Nothing is changed."""
+    from crm_pipeline.console import show_findings, show_json
+    from crm_pipeline.defs.health import examine
+    from crm_pipeline.doctor import is_wrong
+
+    findings = examine(home)
+    if as_json:
+        show_json([finding._asdict() for finding in findings])
+    else:
+        show_findings(home, findings)
+    if is_wrong(findings):
+        raise typer.Exit(1)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; a mendable error is one sentence on stderr and exit code 1, wrong use is 2."""
     try:

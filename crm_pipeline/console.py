@@ -20,6 +20,7 @@ from crm_pipeline.periods import Calendar
 
 if TYPE_CHECKING:
     from crm_pipeline.defs.run import Prepared, Summary
+    from crm_pipeline.doctor import Finding
     from crm_pipeline.scored import Scores, Story
 
 out = Console(width=None if os.isatty(1) else 140, highlight=False)
@@ -101,6 +102,18 @@ def show_plan(prepared: Prepared) -> None:
         table.add_row(period, names, items[0].reason)
     out.print(table)
     out.print("Carry it out with `crm-pipeline run`; `--json` lists every partition.")
+
+
+def show_findings(home: Path, findings: list[Finding]) -> None:
+    """Say what is wrong with a home, one line each, the worst first."""
+    colours = {"error": "red", "warning": "yellow", "note": "dim"}
+    for severity, colour in colours.items():
+        for finding in findings:
+            if finding.severity == severity:
+                line = Text.assemble((f"{severity:<8}", colour), f"{finding.what} → {finding.mend}")
+                out.print(line, soft_wrap=True)
+    if all(finding.severity == "note" for finding in findings):
+        out.print(f"Nothing is wrong with {home}.")
 
 
 def show_notes(prepared: Prepared, *, aside: bool = False) -> None:

@@ -30,6 +30,27 @@ def any_running(database: Path) -> bool:
         return bool(known and connection.execute("SELECT count(*) FROM runs WHERE status = 'RUNNING'").fetchone()[0])
 
 
+def revision(database: Path) -> str | None:
+    """Return the version of a database's schema, None where none is recorded."""
+    with _open(database) as connection:
+        known = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'").fetchone()[0]
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone() if known else None
+        return row[0] if row else None
+
+
+def running(database: Path) -> dict[str, str]:
+    """Return the runs that are RUNNING, each with the token of its process (`lake.sign_of_life`), empty where it has none."""
+    if not any_running(database):
+        return {}
+    with _open(database) as connection:
+        return dict(
+            connection.execute(
+                "SELECT runs.run_uuid, coalesce(tags.value, '') FROM runs LEFT JOIN tags "
+                "ON tags.run_uuid = runs.run_uuid AND tags.key = 'crm.process' WHERE runs.status = 'RUNNING'"
+            ).fetchall()
+        )
+
+
 def relocate(database: Path, artifacts: Path, experiment: str) -> bool:
     """Let the store of a home that was moved or copied point to the artifacts it has now, all at once; tell whether it had to."""
     with _open(database) as connection:

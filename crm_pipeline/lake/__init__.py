@@ -1,25 +1,30 @@
 """The content-addressed Parquet lake: manifests, generations, plan. Table logic and Dagster do not belong here."""
 
 from crm_pipeline.lake.garbage import collect_garbage
-from crm_pipeline.lake.living import is_alive, sign_of_life
+from crm_pipeline.lake.inspection import Inspection, inspect_lake
+from crm_pipeline.lake.living import at_work, is_alive, sign_of_life
 from crm_pipeline.lake.locks import only_one
 from crm_pipeline.lake.manifest import DataFile, Manifest
 from crm_pipeline.lake.plan import ALL, Dep, Graph, Node, Stale
 from crm_pipeline.lake.store import Lake
-from crm_pipeline.lake.views import publish_views
+from crm_pipeline.lake.views import outdated_views, publish_views
 
 __all__ = [
     "ALL",
     "DataFile",
     "Dep",
     "Graph",
+    "Inspection",
     "Lake",
     "Manifest",
     "Node",
     "Stale",
+    "at_work",
     "collect_garbage",
+    "inspect_lake",
     "is_alive",
     "only_one",
+    "outdated_views",
     "publish_views",
     "sign_of_life",
 ]

@@ -48,6 +48,11 @@ def is_alive(home: Path, token: str) -> bool:
     return False
 
 
+def at_work(home: Path) -> int:
+    """Return how many processes work on the home."""
+    return sum(is_alive(home, path.name) for path in _folder(home).glob("[0-9a-f]*"))
+
+
 def forget_the_dead(home: Path) -> int:
     """Remove the tokens of processes that have ended; returns how many."""
     folder = _folder(home)

@@ -9,6 +9,7 @@ links. A file is on the disk before the manifest that names it, so that a power 
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import os
 import uuid
 from collections.abc import Iterator, Sequence
@@ -35,6 +36,8 @@ class Lake:
         Made when missing.
     engine : Engine
         Writes, hashes and reads the files.
+    make : bool
+        Whether its folders are made; who only looks leaves them as they are.
 
     Raises
     ------
@@ -42,13 +45,13 @@ class Lake:
         When the home cannot be written.
     """
 
-    def __init__(self, home: Path, engine: Engine) -> None:
+    def __init__(self, home: Path, engine: Engine, make: bool = True) -> None:
         self.home = Path(home).absolute()
         self.root = self.home / "lake"
         self.engine = engine
         self._staging: Path | None = None
         try:
-            for name in (".data", ".manifests", ".history", ".staging", ".locks"):
+            for name in (".data", ".manifests", ".history", ".staging", ".locks") if make else ():
                 (self.root / name).mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
             raise CrmError(
@@ -60,11 +63,9 @@ class Lake:
     # -- reading ---------------------------------------------------------------------------------
 
     def manifest(self, asset: str, partition: str) -> Manifest | None:
-        """Return the current manifest of a partition, None when it was never published."""
-        try:
-            return Manifest.from_json(self._manifest_path(asset, partition).read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        """Return the current manifest of a partition, None when it was never published or a file of it is gone."""
+        manifest = self._recorded(asset, partition)
+        return manifest if manifest is not None and self._is_whole(manifest) else None
 
     def partitions(self, asset: str) -> list[str]:
         """Return the published partitions of an asset, in order."""
@@ -77,14 +78,15 @@ class Lake:
         return sorted((p.parent.relative_to(base).as_posix(), p.stem) for p in base.rglob("*.json"))
 
     def index(self) -> dict[tuple[str, str], Manifest]:
-        """Return the current manifest of every partition in the lake."""
+        """Return the current manifest of every partition in the lake, without those of which a file is gone."""
         base = self.root / ".manifests"
         found = {}
         for folder, _, names in os.walk(base):
             for name in names:
                 if name.endswith(".json"):
                     manifest = Manifest.from_json(Path(folder, name).read_text(encoding="utf-8"))
-                    found[manifest.asset, manifest.partition] = manifest
+                    if self._is_whole(manifest):
+                        found[manifest.asset, manifest.partition] = manifest
         return found
 
     def history(self, asset: str, partition: str) -> list[Manifest]:
@@ -199,7 +201,8 @@ class Lake:
         """Make files the partition's content, atomically; readers see the old or the new, never both.
 
         Equal content keeps the files and generation it has and only renews the pins, unless a column that must be
-        right though it is no content (`engine.TOLD`) differs: then the new files are read, with the same content hash.
+        right though it is no content (`engine.TOLD`) differs, or a file is gone: then the new files are read, with the
+        same content hash.
         ``grain`` is the length of the period, of which `first_edition` finds the first.
         ``locked`` says that the caller holds the partition's lock already. ``schema`` is needed when there are no files.
         """
@@ -207,8 +210,9 @@ class Lake:
             schema = schema or (dict(files[0].columns) if files else {})
             hashed = {name: kind for name, kind in schema.items() if name not in VOLATILE}
             digest = content_hash(files, hashed)
-            old = self.manifest(asset, partition)
+            old = self._recorded(asset, partition)
             same = old is not None and old.content_hash == digest and _told(old.files) == _told(files)
+            same = same and old is not None and self._is_whole(old)
             if old is not None and same and old.inputs == inputs and old.code_version == code_version:
                 self._link(old)
                 return old
@@ -238,7 +242,7 @@ class Lake:
     def remove(self, asset: str, partition: str) -> None:
         """Withdraw a partition; its generations stay readable through `history`, and the count goes on from them."""
         with self.lock(asset, partition):
-            current = self.manifest(asset, partition)
+            current = self._recorded(asset, partition)
             if current is not None:
                 self._write(self._withdrawn_path(asset, partition), str(current.generation))
             self._manifest_path(asset, partition).unlink(missing_ok=True)
@@ -248,6 +252,33 @@ class Lake:
         """Make every hard link for outsiders show the current file (a killed run may have left an old one)."""
         for manifest in self.index().values():
             self._link(manifest)
+
+    def shows(self, manifest: Manifest) -> bool:
+        """Tell whether outsiders see the file of this manifest: by its hard link, or by what a copied home has for it."""
+        file, link = self.root / self.single_file(manifest), self._link_path(manifest.asset, manifest.partition)
+        try:
+            return os.path.samefile(file, link) or filecmp.cmp(file, link, shallow=False)
+        except FileNotFoundError:
+            return False
+
+    def links(self) -> list[Path]:
+        """Return every hard link for outsiders."""
+        layers = [path for path in self.root.iterdir() if path.is_dir() and not path.name.startswith(".")]
+        return sorted(link for layer in layers for link in layer.rglob("period=*/part.parquet"))
+
+    def key_of_link(self, link: Path) -> tuple[str, str]:
+        """Return the asset and partition that a link for outsiders is of."""
+        folder = link.parent
+        return folder.parent.relative_to(self.root).as_posix(), folder.name.removeprefix("period=")
+
+    def _recorded(self, asset: str, partition: str) -> Manifest | None:
+        try:
+            return Manifest.from_json(self._manifest_path(asset, partition).read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def _is_whole(self, manifest: Manifest) -> bool:
+        return all((self.root / f.path).exists() for f in manifest.files)
 
     def _record(self, manifest: Manifest) -> None:
         text = manifest.to_json()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
@@ -37,6 +39,26 @@ def publish_views(lake: Lake) -> Path:
     except OSError as error:
         raise storage_error(error, lake.home) from error
     return target
+
+
+def outdated_views(lake: Lake, current: Iterable[Manifest]) -> list[str]:
+    """Return the assets whose view in ``crm.duckdb`` does not read the files of these manifests; all without the file."""
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for manifest in current:
+        files = {str(lake.root / f.path) for f in manifest.files if f.rows}
+        wanted[manifest.asset.replace("/", ".", 1).replace("/", "_")] |= files
+    database, told = lake.home / "crm.duckdb", {}
+    if database.exists():
+        with duckdb.connect(str(database), read_only=True) as con:
+            listed = con.execute("SELECT schema_name, view_name, sql FROM duckdb_views() WHERE NOT internal").fetchall()
+        told = {f"{schema}.{view}": _files_in(sql) for schema, view, sql in listed}
+    return sorted(name for name in wanted.keys() | told.keys() if told.get(name) != wanted.get(name))
+
+
+def _files_in(sql: str) -> set[str]:
+    """Return the files that a view's query names."""
+    texts = re.findall(r"'((?:[^']|'')*)'", sql)
+    return {text.replace("''", "'") for text in texts if text.endswith(".parquet")}
 
 
 def _select(lake: Lake, manifests: list[Manifest]) -> str:

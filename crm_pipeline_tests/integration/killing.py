@@ -19,7 +19,7 @@ POINTS = {  # name: module, class or empty, function, and what the call must be 
         "dagster._core.instance", "DagsterInstance", "handle_new_event", "<ASSET_MATERIALIZATION>",
     ),
     "in the migrations of MLflow": ("alembic.ddl.impl", "DefaultImpl", "_exec", ""),
-    "in an open MLflow run": ("crm_pipeline.tracking", "", "requirements", ""),
+    "in an open MLflow run": ("mlflow.models", "", "infer_signature", ""),
     "between MLflow and the lake": ("crm_pipeline.lake.store", "Lake", "publish", "models/"),
     "between raw tables": ("crm_pipeline.lake.store", "Lake", "publish", "raw/"),
     "between raw tables and their index": ("crm_pipeline.sources.sync", "", "save_index", ""),
