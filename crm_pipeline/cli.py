@@ -39,6 +39,8 @@ Generation = Annotated[
     ),
 ]
 
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
 DEFAULT_SOURCE, DEFAULT_HOME = Path("data/sample"), Path("data/home")
 
 
@@ -73,7 +75,7 @@ def check(
     source: Source = DEFAULT_SOURCE,
     files: Files = None,
     home: Home = DEFAULT_HOME,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Data readiness: what was found, what is refused and why, which tasks can run."""
     from crm_pipeline.console import show_json, show_readiness
@@ -163,6 +165,51 @@ def explain(customer: str, home: Home = DEFAULT_HOME, as_of: AsOf = None, genera
     from crm_pipeline.scored import explain_customer
 
     show_customer(explain_customer(home, customer, as_of, generation))
+
+
+@app.command()
+def diff(
+    period: Annotated[
+        str | None, typer.Option("--period", help="Period, such as 2011-08 (default: the latest scored one).")
+    ] = None,
+    home: Home = DEFAULT_HOME,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against", help="A generation's number, first, or the run that published it (default: the one before)."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What changed in the scores of a period since they were published before, and why."""
+    from crm_pipeline.console import show_json
+    from crm_pipeline.console_provenance import show_changes
+    from crm_pipeline.provenance.changes import changes
+    from crm_pipeline.scored import open_home, scored_period
+
+    opened = open_home(home)
+    found = changes(opened.lake, opened.calendar, scored_period(opened, period), against)
+    show_json(found.to_dict()) if as_json else show_changes(found, opened)
+
+
+@app.command()
+def trace(
+    customer: str,
+    task: Annotated[str, typer.Option("--task", help="Whose score: churn or demand.")] = "churn",
+    home: Home = DEFAULT_HOME,
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Where a customer's score comes from: features, model, training periods, source files and lines."""
+    from crm_pipeline.console import show_json
+    from crm_pipeline.console_provenance import show_trace
+    from crm_pipeline.provenance.trace import known_task
+    from crm_pipeline.provenance.trace import trace as follow
+    from crm_pipeline.scored import open_home, scored_period
+
+    opened, table = open_home(home), f"scores/{known_task(task)}"
+    found = follow(opened.lake, opened.calendar, customer, task, scored_period(opened, as_of, table))
+    show_json(found.to_dict()) if as_json else show_trace(found, opened)
 
 
 @app.command()

@@ -200,7 +200,7 @@ def _models_table(frame: pd.DataFrame, task: str, champion: str | None, calendar
     for metric in shown:
         table.add_column(metric.replace("_", " "), justify="right")
     for row in frame.to_dict("records"):
-        cells = [f"{_cell(row[m])} [dim]({_cell(row[f'{m}_mean'])})[/]" for m in shown]
+        cells = [f"{cell(row[m])} [dim]({cell(row[f'{m}_mean'])})[/]" for m in shown]
         name = str(row["model"]).replace("baseline_", "baseline: ").replace("_", " ")
         table.add_row(name, *cells, style="bold" if row["model"] == champion else None)
     return table
@@ -211,12 +211,13 @@ def _frame_table(frame: pd.DataFrame, title: str, champion: str | None = None) -
     for name in frame.columns:
         table.add_column(str(name), justify="right" if pd.api.types.is_numeric_dtype(frame[name]) else "left")
     for row in frame.itertuples(index=False):
-        cells = [_cell(value) for value in row]
+        cells = [cell(value) for value in row]
         table.add_row(*cells, style="bold" if champion and str(row[0]) == champion else None)
     return table
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """Return a value as a table shows it: numbers short, nothing for what is not known."""
     if isinstance(value, float):
         return "" if pd.isna(value) else f"{value:,.3f}" if abs(value) < 10 else f"{value:,.0f}"
     return "" if value is None or value is pd.NaT or value is pd.NA else str(value)
@@ -252,7 +253,7 @@ def show_customer(story: Story) -> None:
     )
     for name, value in story.row.items():
         if not (value is None or (not isinstance(value, list | dict) and pd.isna(value))):
-            table.add_row(str(name), _cell(value))
+            table.add_row(str(name), cell(value))
     out.print(table)
     for task, factors in story.factors.items():
         parts = Table(

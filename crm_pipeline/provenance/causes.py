@@ -1,0 +1,141 @@
+"""Why two generations of a partition differ: the pinned inputs of both, followed up to what differs by itself. No words for people."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import ibis
+
+from crm_pipeline.lake import Lake, Manifest
+from crm_pipeline.provenance.generations import Past
+
+Kind = Literal["rows", "code", "came", "gone", "complete", "lost", "itself"]
+"""What differs: rows of the source, the code (or settings, libraries, mapping) that made it, that it is there at all, that its
+period is over, or nothing that is known: a generation is not kept, or the same inputs gave another result."""
+
+POSITION = {"source_line", "entry"}
+"""Columns of a raw row that say where it stands, and not what it says."""
+
+Step = tuple[str, str]
+"""An asset and a partition."""
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """How the rows of one source file differ; a row that was mended is one that is gone and one that is new.
+
+    ``customers`` are those whose rows differ, where the table names them.
+    """
+
+    file: str
+    gone: int
+    new: int
+    customers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A partition that differs by itself, and the shortest way from what was asked about up to it."""
+
+    asset: str
+    partition: str
+    kind: Kind
+    way: tuple[Step, ...]
+    files: tuple[FileChange, ...] = ()
+
+
+def causes(lake: Lake, before: Manifest, after: Manifest) -> list[Cause]:
+    """Return what made two generations of a partition differ, nearest first.
+
+    A partition whose code differs is named even where its inputs differ too: both may have had a part.
+    """
+    if before.content_hash == after.content_hash:
+        return []
+    past, found = Past(lake), []
+    start: tuple[Step, ...] = ((after.asset, after.partition),)
+    waiting, seen = deque([(before, after, start)]), set(start)
+    while waiting:
+        old, new, way = waiting.popleft()
+        asset, partition = way[-1]
+        differing = sorted(_differing(old, new))
+        for kind in _own(old, new, differing):
+            files = file_changes(lake, old, new) if kind == "rows" else ()
+            found.append(Cause(asset, partition, kind, way, files))
+        for name in differing:
+            step = _step(name)
+            if step is None or step in seen:
+                continue
+            seen.add(step)
+            onward = (*way, step)
+            pins = old.inputs.get(name, "absent"), new.inputs.get(name, "absent")
+            if "absent" in pins:
+                found.append(Cause(*step, "came" if pins[0] == "absent" else "gone", onward))
+                continue
+            newer = past.find(*step, pins[1])
+            older = past.find(*step, pins[0], before=newer.generation if newer else None)
+            if older is None or newer is None:
+                found.append(Cause(*step, "lost", onward))
+            else:
+                waiting.append((older, newer, onward))
+    return found
+
+
+def _differing(old: Manifest, new: Manifest) -> set[str]:
+    names = old.inputs.keys() | new.inputs.keys()
+    return {name for name in names if old.inputs.get(name) != new.inputs.get(name)}
+
+
+def _step(name: str) -> Step | None:
+    """Return the partition that a pin names; None for a pin that is no partition."""
+    asset, at, partition = name.partition("@")
+    return (asset, partition.partition("#")[0]) if at else None
+
+
+def _own(old: Manifest, new: Manifest, differing: list[str]) -> Iterator[Kind]:
+    """Yield how a partition differs by itself."""
+    if old.asset.startswith(("raw/", "snapshot/")):
+        if "source" in differing or old.code_version == new.code_version:
+            yield "rows"
+        if old.code_version != new.code_version:
+            yield "code"
+        return
+    if "complete" in differing:
+        yield "complete"
+    if old.code_version != new.code_version:
+        yield "code"
+    elif not differing:
+        yield "itself"
+
+
+def file_changes(lake: Lake, old: Manifest, new: Manifest) -> tuple[FileChange, ...]:
+    """Return how two generations of a raw partition differ, by source file; files of the lake that both hold are not read."""
+    both = {f.path for f in old.files} & {f.path for f in new.files}
+    before, after = (_rows(lake, m, both) for m in (old, new))
+    names = [c for c in after.columns if c in before.columns and c not in POSITION]
+    before, after = before.select(names), after.select(names)
+    gone = _by_file(before.difference(after, distinct=False))
+    came = _by_file(after.difference(before, distinct=False))
+    nothing: tuple[int, set[str]] = (0, set())
+    found = []
+    for file in sorted(gone.keys() | came.keys()):
+        (less, of), (more, to) = gone.get(file, nothing), came.get(file, nothing)
+        found.append(FileChange(file, less, more, tuple(sorted(of | to))))
+    return tuple(found)
+
+
+def _rows(lake: Lake, manifest: Manifest, without: set[str]) -> ibis.Table:
+    return lake.read([replace(manifest, files=tuple(f for f in manifest.files if f.path not in without))])
+
+
+def _by_file(rows: ibis.Table) -> dict[str, tuple[int, set[str]]]:
+    """Return source file → how many rows, and of which customers."""
+    named = "customer_id" in rows.columns
+    who = rows.customer_id.collect(distinct=True) if named else ibis.literal(None)
+    counted = rows.group_by("source_file").aggregate(n=rows.count(), who=who).execute()
+    return {
+        str(row.source_file): (int(row.n), set(row.who) if named and row.who is not None else set())
+        for row in counted.itertuples()
+    }
