@@ -40,6 +40,11 @@ def show_changes(changes: Changes, opened: Opened) -> None:
         out.print(f"  {escape(sentence)}", soft_wrap=True)
     for cause in [c for c in changes.causes if c.kind == "rows"][:1]:
         out.print(f"  [dim]by way of {way(cause)}[/]", soft_wrap=True)
+    if len(changes.own_rows) < changes.changed and changes.own_rows:
+        out.print(
+            f"  {len(changes.own_rows):,} customers have changed rows of their own; "
+            "the others changed with what is learned from, or compared over, all of them"
+        )
     for name, moves in changes.moved.items():
         if moves:
             out.print(_moves(name, moves))

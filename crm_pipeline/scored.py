@@ -106,6 +106,9 @@ def scored_period(opened: Opened, as_of: str | None, table: str = TABLE) -> str:
     """
     lake, calendar = opened.lake, opened.calendar
     known = lake.partitions(table)
+    if not known and table != TABLE:
+        task = table.partition("/")[2]
+        raise CrmError(f"{lake.home} has no {task} scores: switch the task on in crm.yaml and run `crm-pipeline run`.")
     if not known:
         raise CrmError(f"{lake.home} has no scores yet: run `crm-pipeline run --home {lake.home}` first.")
     period = calendar.parse(as_of) if as_of else known[-1]

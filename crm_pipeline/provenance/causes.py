@@ -12,9 +12,10 @@ import ibis
 from crm_pipeline.lake import Lake, Manifest
 from crm_pipeline.provenance.generations import Past
 
-Kind = Literal["rows", "code", "came", "gone", "complete", "lost", "itself"]
-"""What differs: rows of the source, the code (or settings, libraries, mapping) that made it, that it is there at all, that its
-period is over, or nothing that is known: a generation is not kept, or the same inputs gave another result."""
+Kind = Literal["rows", "follows", "code", "came", "gone", "complete", "lost", "itself"]
+"""What differs: rows of the source (``follows``: though its files are the same, by what other files say), the code (or settings,
+libraries, mapping) that made it, that it is there at all, that its period is over, or nothing that is known: a generation is not
+kept, or the same inputs gave another result."""
 
 POSITION = {"source_line", "entry"}
 """Columns of a raw row that say where it stands, and not what it says."""
@@ -62,7 +63,7 @@ def causes(lake: Lake, before: Manifest, after: Manifest) -> list[Cause]:
         asset, partition = way[-1]
         differing = sorted(_differing(old, new))
         for kind in _own(old, new, differing):
-            files = file_changes(lake, old, new) if kind == "rows" else ()
+            files = file_changes(lake, old, new) if kind in ("rows", "follows") else ()
             found.append(Cause(asset, partition, kind, way, files))
         for name in differing:
             step = _step(name)
@@ -97,10 +98,12 @@ def _step(name: str) -> Step | None:
 def _own(old: Manifest, new: Manifest, differing: list[str]) -> Iterator[Kind]:
     """Yield how a partition differs by itself."""
     if old.asset.startswith(("raw/", "snapshot/")):
-        if "source" in differing or old.code_version == new.code_version:
+        if "source" in differing:
             yield "rows"
         if old.code_version != new.code_version:
             yield "code"
+        elif "source" not in differing:
+            yield "follows"
         return
     if "complete" in differing:
         yield "complete"

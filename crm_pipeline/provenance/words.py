@@ -16,6 +16,9 @@ TOLD = {
     "itself": "{asset} of {periods} was built anew from the same inputs and differs",
 }
 READ_ANOTHER_WAY = "the files of {asset} are read another way than before: by the mapping in source.yaml, a setting or the code ({periods})"
+FOLLOWS = (
+    "changed, though its files did not, by what other files say (the time of an order, a first event, a repeated id)"
+)
 ASSETS, FILES, CUSTOMERS = 6, 3, 3
 """How many of each are named."""
 
@@ -25,7 +28,7 @@ def told(causes: Sequence[Cause], calendar: Calendar) -> list[str]:
     grouped: dict[str, list[Cause]] = {}
     found = []
     for cause in causes:
-        if cause.kind == "rows":
+        if cause.kind in ("rows", "follows"):
             found.append(_rows(cause, calendar))
         else:
             grouped.setdefault(_sentence(cause), []).append(cause)
@@ -48,10 +51,9 @@ def way(cause: Cause) -> str:
 
 
 def _rows(cause: Cause, calendar: Calendar) -> str:
-    what = _some([_file(file) for file in cause.files], FILES)
-    return (
-        f"{cause.asset} of {_periods([cause.partition], calendar)} changed: {what or 'its rows stand in other lines'}"
-    )
+    what = _some([_file(file) for file in cause.files], FILES) or "its rows stand in other lines"
+    how = FOLLOWS if cause.kind == "follows" else "changed"
+    return f"{cause.asset} of {_periods([cause.partition], calendar)} {how}: {what}"
 
 
 def _file(file: FileChange) -> str:

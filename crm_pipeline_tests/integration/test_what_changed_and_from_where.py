@@ -109,7 +109,7 @@ def test_what_is_not_there_is_one_sentence(mended: Mended) -> None:
         ),
         (("diff", "--period", "2024-02"), "has no scores of 2024-02"),
         (("trace", "nobody"), "No customer 'nobody' in the scores of 2024-04"),
-        (("trace", mended.customer, "--task", "demand"), "has no scores"),
+        (("trace", mended.customer, "--task", "demand"), "has no demand scores: switch the task on"),
     ):
         told = world.crm(*arguments, "--home", home, expect=1 if "demand" in arguments else 2).stderr
         assert sentence in told

@@ -190,6 +190,20 @@ def test_files_read_by_another_mapping_are_no_changed_files(world: World) -> Non
     )
 
 
+def test_rows_that_follow_other_files_are_not_laid_on_their_own(world: World) -> None:
+    before = world.build()
+    kept = world.lake.manifest("raw/orders", FEBRUARY)
+    assert kept
+    frame = world.lake.read([kept]).execute()
+    frame["event_at"] = frame.event_at + pd.Timedelta(days=1)
+    raw = world.publish("raw/orders", FEBRUARY, frame, code="m1", source=kept.inputs["source"])
+    clean = world.publish("clean/orders", FEBRUARY, frame[["customer_id", "amount", "event_at"]], raw)
+    features = world.publish("features/customers", FEBRUARY, frame.assign(spend_all=1.0), clean, complete="False")
+    found = causes(world.lake, before, world.score(features))
+    assert [(c.kind, c.asset) for c in found if c.files] == [("follows", "raw/orders")]
+    assert any("changed, though its files did not" in sentence for sentence in told(found, CALENDAR))
+
+
 def test_a_period_that_became_complete_is_a_cause(world: World) -> None:
     before = world.build()
     world.complete, world.amounts["a", FEBRUARY] = True, 31
