@@ -57,7 +57,7 @@ def test_wrong_use_is_one_sentence(capsys: pytest.CaptureFixture[str], arguments
 def test_help_and_no_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("--help") == 0
     shown = capsys.readouterr().out
-    for command in ("sample", "check", "run", "plan", "scores", "explain", "ui", "doctor"):
+    for command in ("sample", "check", "run", "plan", "scores", "explain", "ui", "doctor", "diff", "trace"):
         assert command in shown
         assert call(command, "--help") == 0
 
