@@ -89,6 +89,14 @@ class Settings(BaseSettings):
         400, ge=0, description="How long superseded generations of a partition can still be read."
     )
 
+    schedule_delay_days: int = Field(
+        2, ge=0, le=27, description="Days after a period's end before the schedule scores it: the time late data need."
+    )
+    schedule_hour: int = Field(6, ge=0, le=23, description="Hour of that day, in the source's time zone.")
+    run_hours: float = Field(
+        12, gt=0, le=240, description="A run of the UI, the schedule or the sensor that takes longer is ended."
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,

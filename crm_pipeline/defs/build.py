@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,15 +16,16 @@ from crm_pipeline.defs.assets.reports import report_asset
 from crm_pipeline.defs.assets.scores import score_assets
 from crm_pipeline.defs.assets.tables import table_assets
 from crm_pipeline.defs.common import graph_of
+from crm_pipeline.defs.jobs import EVERYTHING, jobs, period_end
 from crm_pipeline.defs.lake import LakeResource
-from crm_pipeline.defs.source import refresh
+from crm_pipeline.defs.sensors import after_a_data_fix, plan_spec
+from crm_pipeline.defs.source import refresh, take_over
 from crm_pipeline.home.contract import contract_of
 from crm_pipeline.home.project import Project
 from crm_pipeline.home.sqlite import relax_sqlite
 from crm_pipeline.lake import Graph, publish_views
+from crm_pipeline.sources.state import read_state
 from crm_pipeline.tracking import Tracker
-
-JOB = "everything"
 
 
 @dataclass
@@ -32,8 +33,8 @@ class Built:
     """The definitions of a home, and the plan's graph of the same assets."""
 
     project: Project
-    definitions: dg.Definitions
     assets: list[dg.AssetsDefinition]
+    definitions: dg.Definitions = field(default_factory=dg.Definitions)
 
     @cached_property
     def graph(self) -> Graph:
@@ -46,10 +47,19 @@ class Built:
         self.__dict__.pop("graph", None)
         return said
 
+    def take_over(self) -> None:
+        """See the source as the last sync of whatever process recorded it."""
+        state = read_state(self.project.home)
+        if state is None:
+            return
+        state = replace(state, path=self.project.source.path, files=self.project.source.files)
+        if take_over(self.project, self.assets, all_assets, state):
+            self.__dict__.pop("graph", None)
+
     @cached_property
     def job(self) -> dg.JobDefinition:
         """The job of all assets."""
-        return self.definitions.resolve_job_def(JOB)
+        return self.definitions.resolve_job_def(EVERYTHING)
 
 
 def all_assets(project: Project) -> list[dg.AssetsDefinition]:
@@ -79,23 +89,24 @@ def build_defs(
     """
     if "sqlalchemy" in sys.modules:  # a process that runs has opened its instance; one that only looks need not pay
         relax_sqlite()
-    assets = all_assets(project)
-    names = [spec.key.to_user_string() for definition in assets for spec in definition.specs]
-    built: list[Built] = []
-    lake = LakeResource(project, lambda: built[0].graph, {name: contract_of(project, name) for name in names})
+    built = Built(project, all_assets(project))
+    names = [spec.key.to_user_string() for definition in built.assets for spec in definition.specs]
+    lake = LakeResource(project, lambda: built.graph, {name: contract_of(project, name) for name in names})
 
     @dg.resource(description="The lake of the home: reads inputs, audits and publishes.")
     def of_a_run(_: dg.InitResourceContext) -> Iterator[LakeResource]:
         """In a run of the UI, a schedule or a sensor, what the command does around its runs."""
-        lake.look = built[0].look_at_source
+        lake.look = built.look_at_source
         yield lake
         publish_views(project.lake)
 
-    definitions = dg.Definitions(
-        assets=assets,
-        jobs=[dg.define_asset_job(JOB, dg.AssetSelection.all(), description="Everything of one period.")],
+    purposes = jobs(project)
+    built.definitions = dg.Definitions(
+        assets=[*built.assets, plan_spec()],
+        jobs=purposes,
+        schedules=[period_end(project)],
+        sensors=[after_a_data_fix(built, purposes)],
         resources={"lake": of_a_run if looks_at_source else lake, **(resource_overrides or {})},
         executor=dg.in_process_executor,
     )
-    built.append(Built(project, definitions, assets))
-    return built[0]
+    return built

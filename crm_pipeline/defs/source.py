@@ -9,6 +9,7 @@ import dagster as dg
 
 from crm_pipeline.errors import CrmError
 from crm_pipeline.home.project import Project
+from crm_pipeline.sources.state import SourceState
 
 RELOAD = "Deployment → Code locations → Reload"
 
@@ -28,21 +29,36 @@ def refresh(project: Project, assets: list[dg.AssetsDefinition], rebuild: Callab
     Raises
     ------
     CrmError
-        When the source changed so that the loaded definitions no longer describe it, with what to do.
+        When the source cannot be read, or `take_over` refuses it.
     """
     from crm_pipeline.home.source import begin, look_again
 
     report = look_again(project)
-    if report.state != project.source:
-        changed = _outdated(assets, rebuild(Project(project.home, project.settings, report.state)))
-        if changed:
-            raise CrmError(
-                f"The source '{report.state.name}' has changed so that the loaded assets no longer describe it ({changed}): "
-                f"start the run again, it loads them anew; the UI shows them after {RELOAD}."
-            )
-        project.source = report.state
+    take_over(project, assets, rebuild, report.state)
     begin(project)
     return f"{report.read:,} new or changed files of '{report.state.name}' read."
+
+
+def take_over(
+    project: Project, assets: list[dg.AssetsDefinition], rebuild: Callable[[Project], Any], state: SourceState
+) -> bool:
+    """Let the project know what the source says now; return whether that is anything new.
+
+    Raises
+    ------
+    CrmError
+        When the source changed so that the loaded definitions no longer describe it, with what to do.
+    """
+    if state == project.source:
+        return False
+    changed = _outdated(assets, rebuild(Project(project.home, project.settings, state)))
+    if changed:
+        raise CrmError(
+            f"The source '{state.name}' has changed so that the loaded assets no longer describe it ({changed}): "
+            f"start the run again, it loads them anew; the UI shows them after {RELOAD}."
+        )
+    project.source = state
+    return True
 
 
 def _outdated(loaded: list[dg.AssetsDefinition], wanted: list[dg.AssetsDefinition]) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from crm_pipeline.errors import UsageError
+from crm_pipeline.hashing import digest
 from crm_pipeline.home.project import Project
 from crm_pipeline.lake import ALL, Graph, Manifest, Stale
 from crm_pipeline.sources.publishing import superfluous
@@ -55,6 +57,45 @@ def plan_home(
     needed = graph.needed(wanted) if force else set()
     again = {k: "asked for by --force" for k in needed if k[1] in targets and not graph.nodes[k[0]].source}
     return Planned(last, targets, _with_lost_models(project, graph, wanted, index, again), again)
+
+
+class Next(NamedTuple):
+    """What of a plan is to be done next.
+
+    Attributes
+    ----------
+    period : str
+        The earliest period in which something can be built.
+    items : list of Stale
+        What of it is stale.
+    digest : str
+        Of what would be built from what: the same again means that nothing changed since.
+    """
+
+    period: str
+    items: list[Stale]
+    digest: str
+
+
+def next_period(
+    graph: Graph, plan: Sequence[Stale], index: Mapping[Key, Manifest], held: Collection[Key]
+) -> Next | None:
+    """Return the earliest period of a plan and its items, without what is held or reads what is; None when nothing is left."""
+    blocked = set(held)
+    items: list[Stale] = []
+    for item in plan:
+        key = (item.asset, item.partition)
+        if key in blocked or any((dep.asset, p) in blocked for dep, p in graph.inputs(*key)):
+            blocked.add(key)
+        elif not items or item.partition == items[0].partition:
+            items.append(item)
+    if not items:
+        return None
+    pins = [
+        [i.asset, i.partition, graph.nodes[i.asset].code_version, graph.pins(i.asset, i.partition, index)]
+        for i in items
+    ]
+    return Next(items[0].partition, items, digest(json.dumps(pins, sort_keys=True), 8))
 
 
 def through_period(project: Project, text: str | None) -> str:

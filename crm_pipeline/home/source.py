@@ -11,7 +11,7 @@ from crm_pipeline.settings import Settings
 from crm_pipeline.sources.publishing import withdraw
 from crm_pipeline.sources.spec import Source, load_source
 from crm_pipeline.sources.state import CARRIED, read_state, write_state
-from crm_pipeline.sources.sync import SyncReport, sync
+from crm_pipeline.sources.sync import Pending, SyncReport, pending, sync
 
 
 def look_at_source(source: Source, lake: Lake, settings: Settings) -> SyncReport:
@@ -24,6 +24,15 @@ def look_at_source(source: Source, lake: Lake, settings: Settings) -> SyncReport
     """
     with only_one(lake.root / ".locks" / "source.lock"):
         return sync(source, lake, settings)
+
+
+def pending_files(project: Project) -> list[Pending]:
+    """Return which files of the home's source are new, changed or gone since they were last read."""
+    state = project.source
+    if not state.path:
+        return []
+    source = load_source(Path(state.path), Path(state.files) if state.files else None)
+    return pending(source, project.lake, project.settings)
 
 
 def begin(project: Project) -> None:

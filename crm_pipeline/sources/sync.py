@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.engine import storage_error
@@ -19,7 +21,7 @@ from crm_pipeline.sources.index import Index, Record, TableIndex, load_index, sa
 from crm_pipeline.sources.publishing import publish_table
 from crm_pipeline.sources.scan import TableEntry, Terms
 from crm_pipeline.sources.span import Covered, covered
-from crm_pipeline.sources.spec import REQUIRED_TABLES, Source
+from crm_pipeline.sources.spec import REQUIRED_TABLES, Entry, Source
 from crm_pipeline.sources.state import SourceState, write_state
 from crm_pipeline.sources.vanished import vanished
 from crm_pipeline.versions import modules_version
@@ -106,6 +108,40 @@ def sync(
         lines.drop(lake.engine.con)
 
 
+class Pending(NamedTuple):
+    """A file that the next sync would read or miss: ``new``, ``changed`` (or read otherwise than now), ``gone``."""
+
+    name: str
+    what: str
+    size: int = 0
+    mtime_ns: int = 0
+
+
+def pending(source: Source, lake: Lake, settings: Settings, today: date | None = None) -> list[Pending]:
+    """Return which files the next sync would read, or miss; by content, and without reading rows.
+
+    Raises
+    ------
+    UsageError, CrmError
+        The source.yaml does not fit its files, or a file cannot be read.
+    """
+    index = load_index(lake)
+    work = _Sync(source, lake, settings, index, _silent, today or datetime.now(UTC).date())
+    known = {(name, i) for name, table in index.tables.items() for i in table.records}
+    here: dict[tuple[str, str], Record] = {}
+    found = []
+    for name, entries in source.tables.items():
+        sorted_by_orders = name == "order_lines" and any(table == "orders" for table, _ in here)
+        for part in work.parts(name, entries, sorted_by_orders):
+            records, changed = work.records(part)
+            here |= {(name, r.id): r for r in records}
+            found += [
+                Pending(r.name, "changed" if (name, r.id) in known else "new", r.size, r.mtime_ns) for r in changed
+            ]
+    gone = (index.tables[name].records[i].name for name, i in sorted(known - here.keys()))
+    return [*found, *(Pending(name, "gone") for name in gone)]
+
+
 def _silent(_: str) -> None:
     return
 
@@ -139,9 +175,8 @@ class _Sync:
         for name, entries in self.source.tables.items():
             table = TableIndex(extras=dict(self.old.tables.get(name, TableIndex()).extras))
             of_orders = name == "order_lines" and "orders" in self.new.tables
-            terms = replace(self.terms, order_times=lines.ORDER_TIMES if of_orders else "")
-            parts = [TableEntry(CANONICAL[name], entry, number, terms) for number, entry in enumerate(entries)]
-            found = [self._records(part) for part in parts]
+            parts = self.parts(name, entries, of_orders)
+            found = [self.records(part) for part in parts]
             if not any(records for records, _ in found):
                 continue
             changed = [r for _, changed in found for r in changed]
@@ -156,7 +191,12 @@ class _Sync:
             self.warnings += findings.sentences(CANONICAL[name], table)
         findings.refuse_unusable(self.new.tables, self.source.currency)
 
-    def _records(self, part: TableEntry) -> tuple[list[Record], list[Record]]:
+    def parts(self, name: str, entries: Sequence[Entry], of_orders: bool) -> list[TableEntry]:
+        """Return the entries of a table as they are read; lines are sorted by their orders' times where these are known."""
+        terms = replace(self.terms, order_times=lines.ORDER_TIMES if of_orders else "")
+        return [TableEntry(CANONICAL[name], entry, number, terms) for number, entry in enumerate(entries)]
+
+    def records(self, part: TableEntry) -> tuple[list[Record], list[Record]]:
         """Return the records of an entry's files, and those among them that must be read."""
         name = part.contract.name
         old = self.old.tables.get(name, TableIndex()).records

@@ -1,0 +1,172 @@
+"""The sensor that carries a data fix through: sees changed source files, and asks for what the plan names, period by period.
+
+What is stale and what comes next is decided in `home.planning`.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from dagster import DagsterRunStatus, RunsFilter
+
+from crm_pipeline.defs.common import OWNERS
+from crm_pipeline.defs.instance import close_killed_runs
+from crm_pipeline.defs.jobs import EVERYTHING, READ_SOURCE
+from crm_pipeline.defs.lake import FORCE_TAG
+from crm_pipeline.errors import CrmError
+from crm_pipeline.hashing import digest
+from crm_pipeline.home.planning import Key, Next, next_period, plan_home
+from crm_pipeline.lake import ALL, Stale
+
+if TYPE_CHECKING:
+    from crm_pipeline.defs.build import Built
+
+NAME = "after_a_data_fix"
+ASKED_BY_TAG, PLAN_TAG, REASON_TAG = "crm/asked_by", "crm/plan", "crm/reason"
+ATTEMPTS = 2
+"""How often the same work is asked for before it is held as failed; new content, code or settings make it other work."""
+
+PLAN = dg.AssetKey(["reports", "plan"])
+PLAN_SCHEMA = dg.TableSchema(
+    [
+        dg.TableColumn("asset", "string", description="what is stale"),
+        dg.TableColumn("partition", "string", description="the period, by its first day"),
+        dg.TableColumn("reason", "string", description="why"),
+    ]
+)
+SHOWN = 500
+"""Lines of the plan that its metadata hold."""
+
+UNFINISHED = [
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
+
+
+def after_a_data_fix(built: "Built", jobs: Iterable[Any]) -> dg.SensorDefinition:
+    """Return the sensor: one run at a time, the earliest stale period first, until nothing is stale.
+
+    A period that failed `ATTEMPTS` times is held, with all that reads it; the others go on.
+    """
+
+    @dg.sensor(
+        name=NAME,
+        jobs=[job for job in jobs if job.name in (EVERYTHING, READ_SOURCE)],
+        minimum_interval_seconds=30,
+        description=(
+            "After a data fix: looks at the source's files by content, has what changed read, and then has rebuilt what the plan names: "
+            "the earliest stale period first, one run a period, one at a time, until nothing is stale. Unchanged content ends the wave. "
+            f"What failed {ATTEMPTS} times waits, with all that reads it, until its inputs, the code or the settings change."
+        ),
+    )
+    def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        close_killed_runs(context.instance, built.project.home)
+        if context.instance.get_runs_count(RunsFilter(statuses=UNFINISHED)):
+            return dg.SensorResult(skip_reason="A run is going: what it leaves stale is asked for after it.")
+        try:
+            return _read(context, built) or _rebuild(context, built)
+        except CrmError as error:
+            return dg.SensorResult(skip_reason=str(error))
+
+    return look
+
+
+def plan_spec() -> dg.AssetSpec:
+    """Return the asset that shows the plan: nothing materializes it, the sensor observes it."""
+    return dg.AssetSpec(
+        PLAN,
+        group_name="8_reports",
+        owners=OWNERS,
+        kinds={"table"},
+        description=f"What is stale and why, in the order in which it will be built, as the sensor {NAME} saw it last.",
+    )
+
+
+def _read(context: dg.SensorEvaluationContext, built: "Built") -> dg.SensorResult | None:
+    """Ask for the source to be read, when files of it are new, changed or gone."""
+    from crm_pipeline.home.source import pending_files
+
+    changed = pending_files(built.project)
+    if not changed:
+        built.take_over()
+        return None
+    key, told = digest(repr(changed), 8), _few([f"{file.name} is {file.what}" for file in changed])
+    attempt = _attempts(context, key)
+    if attempt >= ATTEMPTS:
+        return dg.SensorResult(
+            skip_reason=f"Reading the source failed {attempt} times, see the runs tagged {PLAN_TAG}={key}: {told}."
+        )
+    tags = {ASKED_BY_TAG: NAME, PLAN_TAG: key, REASON_TAG: told}
+    return dg.SensorResult([dg.RunRequest(f"{key}-{attempt}", job_name=READ_SOURCE, tags=tags)])
+
+
+def _rebuild(context: dg.SensorEvaluationContext, built: "Built") -> dg.SensorResult:
+    """Ask for the earliest period of the plan that is not held."""
+    project, graph = built.project, built.graph
+    planned = plan_home(project, graph)
+    index = project.lake.index()
+    seen = digest(repr(planned.plan), 8)
+    events = [] if context.cursor == seen else [_observed(planned.plan)]
+    held: set[Key] = set()
+    failed: list[str] = []
+    while following := next_period(graph, planned.plan, index, held):
+        attempt = _attempts(context, following.digest)
+        if attempt < ATTEMPTS:
+            request = _request(
+                following, attempt, [i.asset for i in following.items if (i.asset, i.partition) in planned.again]
+            )
+            return dg.SensorResult([request], cursor=seen, asset_events=events)
+        held |= {(item.asset, item.partition) for item in following.items}
+        failed.append(
+            f"{project.calendar.label(following.period)} ({PLAN_TAG}={following.digest})"
+            if following.period != ALL
+            else ALL
+        )
+    why = (
+        f"Failed {ATTEMPTS} times and held, with all that reads it: {_few(failed)}. Mend it, or launch it by hand."
+        if failed
+        else f"Nothing is stale through {project.calendar.label(planned.through)}."
+    )
+    return dg.SensorResult(skip_reason=why, cursor=seen, asset_events=events)
+
+
+def _request(following: Next, attempt: int, again: list[str]) -> dg.RunRequest:
+    period, items = following.period, following.items
+    tags = {
+        ASKED_BY_TAG: NAME,
+        PLAN_TAG: following.digest,
+        REASON_TAG: f"{items[0].asset}: {items[0].reason}",
+        "crm/period": period,
+    }
+    return dg.RunRequest(
+        f"{following.digest}-{attempt}",
+        job_name=EVERYTHING,
+        partition_key=None if period == ALL else period,
+        asset_selection=[dg.AssetKey(item.asset.split("/")) for item in items],
+        tags={**tags, FORCE_TAG: ",".join(again)} if again else tags,
+    )
+
+
+def _attempts(context: dg.SensorEvaluationContext, key: str) -> int:
+    """Return how often this work was asked for and not done."""
+    ended = [DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
+    return context.instance.get_runs_count(RunsFilter(tags={PLAN_TAG: key}, statuses=ended))
+
+
+def _observed(plan: Sequence[Stale]) -> dg.AssetObservation:
+    records = [dg.TableRecord(item._asdict()) for item in plan[:SHOWN]]
+    return dg.AssetObservation(
+        PLAN,
+        metadata={
+            "stale": len(plan),
+            "periods": ", ".join(sorted({item.partition for item in plan})) or "none",
+            "plan": dg.MetadataValue.table(records, PLAN_SCHEMA),
+        },
+    )
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,0 +1,194 @@
+"""The sensor that carries a data fix through: what it asks for is carried out here at once, tick by tick, as its daemon would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from crm_pipeline.defs.build import Built, build_defs
+from crm_pipeline.defs.instance import open_instance
+from crm_pipeline.defs.sensors import ASKED_BY_TAG, NAME, PLAN, PLAN_TAG, REASON_TAG
+from crm_pipeline.home.project import open_project
+from crm_pipeline_tests.integration import world
+
+MENDED = "2024-03"
+MONTHS = world.MONTHS[:4]
+LATER = ["2024-03-01", "2024-04-01"]
+
+
+class Daemon:
+    """One code server that evaluates the sensor, and a process of its own (definitions loaded anew) for each run it asks for."""
+
+    def __init__(self, home: Path) -> None:
+        self.home, self.cursor = home, ""
+        self.instance = open_instance(home)
+        self.built = self.load()
+        self.asked: list[dg.RunRequest] = []
+
+    def load(self) -> Built:
+        return build_defs(open_project(self.home), looks_at_source=True)
+
+    def tick(self) -> Any:
+        sensor = self.built.definitions.resolve_sensor_def(NAME)
+        with dg.build_sensor_context(self.instance, cursor=self.cursor, definitions=self.built.definitions) as context:
+            found = sensor.evaluate_tick(context)
+        self.cursor = found.cursor or self.cursor
+        for event in found.asset_events:
+            self.instance.report_runless_asset_event(event)
+        return found
+
+    def carry_out(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
+        self.asked.append(request)
+        return (
+            self.load()
+            .definitions.resolve_job_def(request.job_name)
+            .execute_in_process(
+                instance=self.instance,
+                partition_key=request.partition_key,
+                asset_selection=list(request.asset_selection) if request.asset_selection else None,
+                tags=dict(request.tags),
+                raise_on_error=False,
+            )
+        )
+
+    def until_idle(self) -> str:
+        """Tick and carry out until nothing more is asked for; return why."""
+        for _ in range(40):
+            found = self.tick()
+            if not found.run_requests:
+                return found.skip_message
+            assert len(found.run_requests) == 1, "one at a time"
+            self.carry_out(found.run_requests[0])
+        raise AssertionError(f"it never rests: {[r.tags for r in self.asked[-3:]]}")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data_fix")
+
+
+@pytest.fixture(scope="module")
+def source(folder: Path) -> Path:
+    return world.write_tiny(folder / "source", months=MONTHS)
+
+
+@pytest.fixture(scope="module")
+def daemon(folder: Path, source: Path) -> Iterator[Daemon]:
+    home = world.new_home(folder / "home", world.TINY)
+    world.crm("run", "--source", source, "--home", home, "--periods", "4")
+    daemon = Daemon(home)
+    yield daemon
+    daemon.instance.dispose()
+
+
+def mend(source: Path, month: str = MENDED, by: str = "9") -> None:
+    """Put a digit before every amount of a month."""
+    path = source / "orders" / f"{month}.csv"
+    head, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([head, *(",".join([*r.split(",")[:-1], by + r.split(",")[-1]]) for r in rows)]) + "\n")
+
+
+def test_nothing_is_asked_for_while_nothing_changed(daemon: Daemon) -> None:
+    assert daemon.until_idle() == "Nothing is stale through 2024-04."
+    assert daemon.asked == []
+
+
+def test_a_touched_file_of_the_same_content_asks_for_nothing(daemon: Daemon, source: Path) -> None:
+    (source / "orders" / f"{MENDED}.csv").touch()
+    daemon.until_idle()
+    assert daemon.asked == []
+
+
+def test_a_mended_file_is_read_and_each_stale_partition_is_built_once_in_order(daemon: Daemon, source: Path) -> None:
+    before = world.hashes(daemon.home)
+    mend(source)
+    assert daemon.until_idle() == "Nothing is stale through 2024-04."
+    assert [(r.job_name, r.partition_key) for r in daemon.asked] == [
+        ("read_source", None),
+        *(("everything", period) for period in LATER),
+    ]
+    assert daemon.asked[0].tags[REASON_TAG] == f"orders/{MENDED}.csv is changed"
+    assert "raw/orders@2024-03-01 changed" in daemon.asked[1].tags[REASON_TAG]
+    changed = world.differing(before, world.hashes(daemon.home))
+    assert {p for _, p in changed} == set(LATER)
+    asked = {run.run_id for run in daemon.instance.get_runs(dg.RunsFilter(tags={ASKED_BY_TAG: NAME}))}
+    generations = [m for key in changed for m in world.lake_of(daemon.home).history(*key)]
+    assert all(m.generation <= 2 for m in generations), "each was built once"
+    assert {m.run_id for m in generations if m.generation == 2 and not m.asset.startswith("raw/")} <= asked
+
+
+def test_the_home_then_equals_a_fresh_one(daemon: Daemon, source: Path, folder: Path) -> None:
+    fresh = world.new_home(folder / "fresh", world.TINY)
+    world.crm("run", "--source", source, "--home", fresh, "--periods", "4")
+    assert world.differing(world.hashes(daemon.home), world.hashes(fresh), without=world.PUBLISHED) == []
+    assert world.plan(source, daemon.home, "--periods", "4") == []
+
+
+def test_the_plan_is_seen_in_the_ui(daemon: Daemon, source: Path) -> None:
+    mend(source, by="1")
+    found = daemon.tick()
+    daemon.carry_out(found.run_requests[0])
+    daemon.tick()
+    observed = daemon.instance.fetch_observations(PLAN, limit=1).records[0].asset_observation
+    assert observed is not None
+    assert observed.metadata["stale"].value > 10
+    assert observed.metadata["plan"].value.records[0].data["partition"] == LATER[0]
+    daemon.until_idle()
+
+
+def test_a_period_that_fails_is_tried_twice_then_held_and_the_next_fix_takes_it_up(
+    daemon: Daemon, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from crm_pipeline.transforms import cleaning
+
+    mend(source, by="2")
+    with monkeypatch.context() as broken:
+        broken.setattr(cleaning, "clean_table", _fails)
+        daemon.asked.clear()
+        said = daemon.until_idle()
+        assert "Failed 2 times and held, with all that reads it: 2024-03 (crm/plan=" in said
+        assert [r.partition_key for r in daemon.asked] == [None, LATER[0], LATER[0]]
+        assert daemon.asked[1].tags[PLAN_TAG] == daemon.asked[2].tags[PLAN_TAG]
+    assert daemon.tick().run_requests == [], "the same work would fail the same"
+    mend(source, by="3")
+    assert daemon.until_idle() == "Nothing is stale through 2024-04."
+    assert world.plan(source, daemon.home, "--periods", "4") == []
+
+
+def _fails(*_: Any, **__: Any) -> Any:
+    raise ValueError("no memory left")
+
+
+def test_while_a_run_goes_nothing_is_asked_for(daemon: Daemon, source: Path) -> None:
+    from crm_pipeline.defs.instance import PROCESS_TAG
+    from crm_pipeline.lake import sign_of_life
+
+    mend(source, by="4")
+    run = daemon.instance.create_run_for_job(daemon.built.job, tags={PROCESS_TAG: sign_of_life(daemon.home)})
+    daemon.instance.report_engine_event("going", run)
+    assert daemon.tick().skip_message == "A run is going: what it leaves stale is asked for after it."
+    daemon.instance.delete_run(run.run_id)
+    assert daemon.tick().run_requests
+
+
+def test_a_file_that_is_gone_is_noticed(daemon: Daemon, source: Path) -> None:
+    (source / "orders" / "2024-04.csv").unlink()
+    daemon.asked.clear()
+    daemon.until_idle()
+    assert daemon.asked[0].tags[REASON_TAG] == "orders/2024-04.csv is gone"
+
+
+def test_a_new_column_asks_for_a_reload(daemon: Daemon, source: Path) -> None:
+    for path in (source / "orders").glob("*.csv"):
+        head, *rows = path.read_text().splitlines()
+        path.write_text("\n".join([f"{head},channel", *(f"{row},web" for row in rows)]) + "\n")
+    said = daemon.until_idle()
+    assert "no longer describe it" in said
+    assert "Deployment → Code locations → Reload" in said
+    daemon.built = daemon.load()
+    daemon.until_idle()
+    assert world.plan(source, daemon.home) == []
