@@ -16,10 +16,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from crm_pipeline.defs.instance import dagster_home
 from crm_pipeline.errors import CrmError, UsageError
+from crm_pipeline.home.instance import dagster_home
 from crm_pipeline.home.project import open_project
 from crm_pipeline.lake import publish_views
+from crm_pipeline.settings import load_settings
 from crm_pipeline.tracking import Tracker
 
 HOST = "127.0.0.1"
@@ -84,7 +85,7 @@ def _environment(home: Path, mlflow_port: int, reports_port: int) -> dict[str, s
         "CRM_HOME": str(home),
         "CRM_MLFLOW_UI": f"http://{HOST}:{mlflow_port}",
         "CRM_REPORTS_UI": f"http://{HOST}:{reports_port}",
-        "DAGSTER_HOME": str(dagster_home(home)),
+        "DAGSTER_HOME": str(dagster_home(home, load_settings(home))),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "PYTHONWARNINGS": "ignore",

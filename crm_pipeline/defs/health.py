@@ -15,9 +15,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from crm_pipeline import doctor
 from crm_pipeline.defs.build import build_defs
-from crm_pipeline.defs.instance import PROCESS_TAG, TEMPLATE, killed_runs, unknown_to
+from crm_pipeline.defs.instance import PROCESS_TAG, killed_runs, unknown_to
 from crm_pipeline.defs.internals import quiet_instance
 from crm_pipeline.doctor import Finding, lake_to_look_at, looked
+from crm_pipeline.home.instance import TEMPLATE
 from crm_pipeline.home.project import open_project
 from crm_pipeline.lake import Graph, Manifest, inspect_lake
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -13,33 +12,18 @@ import dagster as dg
 from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
 
 from crm_pipeline.defs.internals import DATA_VERSION_TAG, quiet_instance
-from crm_pipeline.engine import storage_error
+from crm_pipeline.home.instance import dagster_home
 from crm_pipeline.home.sqlite import relax_sqlite
 from crm_pipeline.lake import ALL, Graph, Lake, Manifest, is_alive, only_one
+from crm_pipeline.settings import load_settings
 
 PROCESS_TAG = "crm/process"
 """Of a run: the token of the process that carries it out (`lake.sign_of_life`)."""
 
-TEMPLATE = Path(__file__).parent / "dagster.yaml"
-
-
-def dagster_home(home: Path) -> Path:
-    """Return the folder of the home that is DAGSTER_HOME, with its ``dagster.yaml``; made when missing."""
-    folder = Path(home).absolute() / "dagster"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / "dagster.yaml").exists():
-            temporary = folder / f".dagster.yaml.{os.getpid()}"
-            shutil.copyfile(TEMPLATE, temporary)
-            os.replace(temporary, folder / "dagster.yaml")
-    except OSError as error:
-        raise storage_error(error, Path(home)) from error
-    return folder
-
 
 def open_instance(home: Path) -> DagsterInstance:
     """Open the home's instance for runs in this process, without capturing their output."""
-    folder = dagster_home(home)
+    folder = dagster_home(home, load_settings(home))
     relax_sqlite()
     os.environ["DAGSTER_HOME"] = str(folder)
     logging.getLogger("dagster").setLevel(logging.CRITICAL)

@@ -144,7 +144,8 @@ def _run_period(
         return
     steps = {spec.key: definition.keys for definition in built.assets for spec in definition.specs}
     keys = {key for item in selected for key in steps[dg.AssetKey(item.asset.split("/"))]}
-    tags = {PROCESS_TAG: sign_of_life(built.project.home), "crm/period": period}
+    # a killed command is run again by a person, not by a daemon
+    tags = {PROCESS_TAG: sign_of_life(built.project.home), "crm/period": period, "dagster/max_retries": "0"}
     if again:
         tags[FORCE_TAG] = ",".join(item.asset for item in again)
     result = built.job.execute_in_process(

@@ -13,7 +13,8 @@ from dagster._core.test_utils import create_run_for_test
 from dagster._daemon.types import DaemonHeartbeat
 
 from crm_pipeline.defs.health import runs_found, settings_found, versions_found
-from crm_pipeline.defs.instance import PROCESS_TAG, TEMPLATE, reconcile
+from crm_pipeline.defs.instance import PROCESS_TAG, reconcile
+from crm_pipeline.home.instance import TEMPLATE
 from crm_pipeline.lake import Graph, Manifest, Node, sign_of_life
 from crm_pipeline.periods import Calendar
 
