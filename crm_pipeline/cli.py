@@ -136,6 +136,44 @@ def plan(
 
 
 @app.command()
+def backfill(
+    first: Annotated[str, typer.Option("--from", help="First period, such as 2011-03.")],
+    last: Annotated[str | None, typer.Option("--to", help="Last period (default: the latest complete one).")] = None,
+    source: Source = DEFAULT_SOURCE,
+    home: Home = DEFAULT_HOME,
+    files: Files = None,
+    select: Annotated[
+        list[str] | None, typer.Option("--select", help="Assets, such as 'clean/*' (repeat it), with what they read.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Rebuild what is selected even where it is fresh.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be built and its cost; build nothing.")
+    ] = False,
+) -> None:
+    """Bring past periods up to date, in order; a period that fails does not stop the others. Run it again to go on."""
+    from crm_pipeline.console import Progress, show_backfill, show_cost, show_notes
+    from crm_pipeline.defs.run import execute, prepare_backfill
+
+    progress = Progress()
+    with progress:
+        progress.say("reading the source")
+        listener = progress.listen
+        prepared = prepare_backfill(
+            source, home, files, first, last, select=select or (), listener=listener, force=force
+        )
+    show_notes(prepared)
+    show_cost(prepared)
+    if dry_run or not prepared.plan:
+        return
+    with progress:
+        progress.expect(len(prepared.plan))
+        summary = execute(prepared, keep_going=True)
+    show_backfill(summary)
+    if summary.failures:
+        sys.exit(1)
+
+
+@app.command()
 def scores(
     home: Home = DEFAULT_HOME,
     as_of: AsOf = None,

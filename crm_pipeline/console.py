@@ -141,6 +141,45 @@ def show_summary(summary: Summary) -> None:
         out.print(f"Nothing to do: everything through {summary.prepared.through} is fresh ({summary.seconds:.1f} s).")
 
 
+def show_cost(prepared: Prepared) -> None:
+    """Print what a backfill will build, by layer, and what that took the last time."""
+    from crm_pipeline.home.planning import estimate
+
+    calendar, targets = prepared.project.calendar, prepared.targets
+    span = f"{calendar.label(targets[0])} to {calendar.label(targets[-1])}"
+    if not prepared.plan:
+        out.print(f"Nothing to do: {span} is fresh.")
+        return
+    table = Table(title=f"Backfill of {span}", title_justify="left")
+    for heading in ("layer", "partitions", "rows", "seconds"):
+        table.add_column(heading, justify="left" if heading == "layer" else "right")
+    costs = estimate(prepared.plan, prepared.project.lake.index())
+    for layer, cost in costs.items():
+        seconds = "not measured yet" if cost.unknown == cost.partitions else f"{cost.seconds:,.1f}"
+        table.add_row(layer, f"{cost.partitions:,}", f"{cost.rows:,}", seconds)
+    out.print(table)
+    known, unknown = sum(c.seconds for c in costs.values()), sum(c.unknown for c in costs.values())
+    more = f", and {unknown:,} partitions that no run has measured yet" if unknown else ""
+    periods = len({item.partition for item in prepared.plan})
+    out.print(
+        f"At most {len(prepared.plan):,} partitions in {periods} periods: about {known:,.0f} s by the last runs{more}. "
+        "What turns out unchanged ends the wave."
+    )
+
+
+def show_backfill(summary: Summary) -> None:
+    """Say what a backfill did, and which periods failed."""
+    show_summary(summary)
+    for period, why in summary.failures.items():
+        label = period if period == "all" else summary.prepared.project.calendar.label(period)
+        out.print(Text.assemble(("failed ", "red"), f"{label}: {why}"))
+    if summary.failures:
+        out.print(
+            f"{summary.held:,} partitions were left as they were, because they are of these periods or read what is. "
+            "Mend the cause and run the same command again: it goes on from here."
+        )
+
+
 def show_results(summary: Summary) -> None:
     """Print whom to call first, the models beside their baselines, and where to look next."""
     from crm_pipeline.reports.summary import call_first, model_vs_baselines

@@ -18,6 +18,7 @@ from crm_pipeline.defs.checks import CHECK
 from crm_pipeline.defs.common import inputs_of
 from crm_pipeline.errors import CrmError
 from crm_pipeline.home.contract import Contract
+from crm_pipeline.home.planning import stale_inputs
 from crm_pipeline.home.project import Project
 from crm_pipeline.lake import ALL, Graph, Manifest
 
@@ -139,7 +140,7 @@ class LakeResource:
                     what = "it was not published, the last good partition stays."
                     return [_verdict(asset, partition, failures)], f"{_breaks(asset, partition, failures)}; {what}"
         seconds = round(time.perf_counter() - started, 3)
-        results = []
+        results: list[Any] = []
         for asset, file in staged.items():
             manifest = lake.publish(
                 asset,
@@ -152,7 +153,8 @@ class LakeResource:
                 grain=self.project.calendar.grain,
                 locked=True,
             )
-            results.append(self._recorded(asset, partition, manifest, told[asset].metadata, seconds, reused=False))
+            metadata = {**told[asset].metadata, **self._warned(context, asset, partition)}
+            results.append(self._recorded(asset, partition, manifest, metadata, seconds, reused=False))
         return results, None
 
     def _audited_sources(self, found: Mapping[str, Manifest], partition: str) -> tuple[list[Any], str | None]:
@@ -164,6 +166,18 @@ class LakeResource:
                     mend = "another version of the program read it: run into a new home (--home)."
                     return [_verdict(asset, partition, failures)], f"{_breaks(asset, partition, failures)}; {mend}"
         return [], None
+
+    def _warned(self, context: dg.AssetExecutionContext, asset: str, partition: str) -> dict[str, Any]:
+        """Return a warning as metadata where scores or a report were built from inputs that are stale; the command has seen to these."""
+        if self.look is None or asset.split("/")[0] not in ("scores", "reports"):
+            return {}
+        stale = stale_inputs(self.project, self.graph(), (asset, partition))
+        if not stale:
+            return {}
+        shown = "\n".join(f"- `{s.asset}` of {s.partition}: {s.reason}" for s in stale[:20])
+        told = f"{len(stale)} partitions that this was made from are stale: {stale[0].asset} of {stale[0].partition}, for one."
+        context.log.warning(told)
+        return {"stale_inputs": len(stale), "stale_inputs_told": dg.MetadataValue.md(f"{told}\n\n{shown}")}
 
     def _read(self, asset: str, partition: str) -> Read:
         """Resolve what an asset reads, once, to manifests and pins."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from crm_pipeline.defs.instance import PROCESS_TAG, close_killed_runs, open_inst
 from crm_pipeline.defs.lake import FORCE_TAG
 from crm_pipeline.errors import CrmError
 from crm_pipeline.home.disk import disk_error, told_of_disk, without_echo
-from crm_pipeline.home.planning import Key, plan_home, still_stale
+from crm_pipeline.home.planning import Key, next_period, plan_home, plan_range, still_stale
 from crm_pipeline.home.project import Project, open_lake
 from crm_pipeline.lake import ALL, Stale, collect_garbage, publish_views, sign_of_life
 from crm_pipeline.settings import load_settings
@@ -43,13 +43,23 @@ class Prepared:
 
 @dataclass
 class Summary:
-    """What a run did."""
+    """What a run did.
+
+    Attributes
+    ----------
+    failures : dict of str to str
+        Period to why it failed.
+    held : int
+        Partitions left as they are, because what they read could not be built.
+    """
 
     prepared: Prepared
     built: int = 0
     reused: int = 0
     seconds: float = 0.0
     run_ids: list[str] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    held: int = 0
 
 
 def prepare(
@@ -83,6 +93,35 @@ def _prepare(
     listener: Listener | None,
     force: bool,
 ) -> Prepared:
+    built, report = _opened(source, home, files, listener)
+    return Prepared(built, report, *plan_home(built.project, built.graph, through, periods, force))
+
+
+def prepare_backfill(
+    source: Path,
+    home: Path,
+    files: Path | None,
+    first: str,
+    last: str | None,
+    *,
+    select: Sequence[str] = (),
+    listener: Listener | None = None,
+    force: bool = False,
+) -> Prepared:
+    """Sync the source into the home and plan a backfill of the periods from ``first`` through ``last`` (`plan_range`).
+
+    Raises
+    ------
+    UsageError, CrmError
+        One sentence about the source, the home, a period or a pattern.
+    """
+    with told_of_disk(home):
+        built, report = _opened(source, home, files, listener)
+        return Prepared(built, report, *plan_range(built.project, built.graph, first, last, select, force))
+
+
+def _opened(source: Path, home: Path, files: Path | None, listener: Listener | None) -> tuple[Built, Any]:
+    """Return the definitions of a home whose source was just looked at, and what the sync found."""
     from crm_pipeline.home.source import look_at_source
     from crm_pipeline.sources.spec import load_source
 
@@ -92,12 +131,13 @@ def _prepare(
     report = look_at_source(loaded, lake, settings)
     project = Project(lake.home, settings, report.state, listener)
     project.__dict__["lake"] = lake
-    built = build_defs(project)
-    return Prepared(built, report, *plan_home(project, built.graph, through, periods, force))
+    return build_defs(project), report
 
 
-def execute(prepared: Prepared) -> Summary:
+def execute(prepared: Prepared, keep_going: bool = False) -> Summary:
     """Carry the plan out: one Dagster run per period, in order; nothing that is fresh is computed.
+
+    With ``keep_going`` a period that fails is noted in the summary, what reads it is held, and the others go on.
 
     Raises
     ------
@@ -105,10 +145,10 @@ def execute(prepared: Prepared) -> Summary:
         When a period failed; what was published before stays, and the next run goes on from there.
     """
     with told_of_disk(prepared.project.home), without_echo():
-        return _execute(prepared)
+        return _execute(prepared, keep_going)
 
 
-def _execute(prepared: Prepared) -> Summary:
+def _execute(prepared: Prepared, keep_going: bool) -> Summary:
     from crm_pipeline.home.source import begin
 
     started = time.perf_counter()
@@ -122,11 +162,18 @@ def _execute(prepared: Prepared) -> Summary:
     keep_days = prepared.project.settings.keep_generations_days
     collect_garbage(lake, keep_days, prepared.sync.files, built.graph.read_as_published())
     reconcile(instance, lake, built.graph, sources=not prepared.plan)
-    by_period: dict[str, list[Stale]] = {}
-    for item in prepared.plan:
-        by_period.setdefault(item.partition, []).append(item)
-    for period in sorted(by_period, key=lambda p: "" if p == ALL else p):
-        _run_period(prepared, summary, instance, period, by_period[period])
+    held: set[Key] = set()
+    left = list(prepared.plan)
+    while items := next_period(built.graph, left, held):
+        try:
+            _run_period(prepared, summary, instance, items)
+        except CrmError as error:
+            if not keep_going:
+                raise
+            summary.failures[items[0].partition] = str(error)
+            held |= {(i.asset, i.partition) for i in still_stale(prepared.project, built.graph, items)}
+        left = [item for item in left if item not in items or (item.asset, item.partition) in held]
+    summary.held = len(left)
     if summary.run_ids:
         reconcile(instance, lake, built.graph)
     publish_views(lake)
@@ -134,10 +181,8 @@ def _execute(prepared: Prepared) -> Summary:
     return summary
 
 
-def _run_period(
-    prepared: Prepared, summary: Summary, instance: dg.DagsterInstance, period: str, items: list[Stale]
-) -> None:
-    built = prepared.built
+def _run_period(prepared: Prepared, summary: Summary, instance: dg.DagsterInstance, items: list[Stale]) -> None:
+    built, period = prepared.built, items[0].partition
     again = [item for item in items if (item.asset, item.partition) in prepared.again]
     selected = list(dict.fromkeys([*still_stale(built.project, built.graph, items), *again]))
     if not selected:

@@ -15,7 +15,7 @@ from crm_pipeline.defs.jobs import EVERYTHING, READ_SOURCE
 from crm_pipeline.defs.lake import FORCE_TAG
 from crm_pipeline.errors import CrmError
 from crm_pipeline.hashing import digest
-from crm_pipeline.home.planning import Key, Next, next_period, plan_home
+from crm_pipeline.home.planning import Key, fingerprint, next_period, plan_home
 from crm_pipeline.lake import ALL, Stale
 
 if TYPE_CHECKING:
@@ -112,19 +112,17 @@ def _rebuild(context: dg.SensorEvaluationContext, built: "Built") -> dg.SensorRe
     events = [] if context.cursor == seen else [_observed(planned.plan)]
     held: set[Key] = set()
     failed: list[str] = []
-    while following := next_period(graph, planned.plan, index, held):
-        attempt = _attempts(context, following.digest)
+    while items := next_period(graph, planned.plan, held):
+        work = fingerprint(graph, items, index)
+        attempt = _attempts(context, work)
         if attempt < ATTEMPTS:
-            request = _request(
-                following, attempt, [i.asset for i in following.items if (i.asset, i.partition) in planned.again]
+            again = [i.asset for i in items if (i.asset, i.partition) in planned.again]
+            return dg.SensorResult(
+                [_request(items, f"{work}-{attempt}", work, again)], cursor=seen, asset_events=events
             )
-            return dg.SensorResult([request], cursor=seen, asset_events=events)
-        held |= {(item.asset, item.partition) for item in following.items}
-        failed.append(
-            f"{project.calendar.label(following.period)} ({PLAN_TAG}={following.digest})"
-            if following.period != ALL
-            else ALL
-        )
+        held |= {(item.asset, item.partition) for item in items}
+        period = items[0].partition
+        failed.append(f"{ALL if period == ALL else project.calendar.label(period)} ({PLAN_TAG}={work})")
     why = (
         f"Failed {ATTEMPTS} times and held, with all that reads it: {_few(failed)}. Mend it, or launch it by hand."
         if failed
@@ -133,18 +131,18 @@ def _rebuild(context: dg.SensorEvaluationContext, built: "Built") -> dg.SensorRe
     return dg.SensorResult(skip_reason=why, cursor=seen, asset_events=events)
 
 
-def _request(following: Next, attempt: int, again: list[str]) -> dg.RunRequest:
-    period, items = following.period, following.items
+def _request(items: Sequence[Stale], run_key: str, work: str, again: list[str]) -> dg.RunRequest:
+    first = items[0]
     tags = {
         ASKED_BY_TAG: NAME,
-        PLAN_TAG: following.digest,
-        REASON_TAG: f"{items[0].asset}: {items[0].reason}",
-        "crm/period": period,
+        PLAN_TAG: work,
+        REASON_TAG: f"{first.asset}: {first.reason}",
+        "crm/period": first.partition,
     }
     return dg.RunRequest(
-        f"{following.digest}-{attempt}",
+        run_key,
         job_name=EVERYTHING,
-        partition_key=None if period == ALL else period,
+        partition_key=None if first.partition == ALL else first.partition,
         asset_selection=[dg.AssetKey(item.asset.split("/")) for item in items],
         tags={**tags, FORCE_TAG: ",".join(again)} if again else tags,
     )

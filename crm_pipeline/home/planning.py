@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from statistics import median
 from typing import NamedTuple
 
 from crm_pipeline.errors import UsageError
@@ -59,59 +61,129 @@ def plan_home(
     return Planned(last, targets, _with_lost_models(project, graph, wanted, index, again), again)
 
 
-class Next(NamedTuple):
-    """What of a plan is to be done next.
+def plan_range(
+    project: Project, graph: Graph, first: str, last: str | None, select: Sequence[str] = (), force: bool = False
+) -> Planned:
+    """Plan a backfill: what the periods from ``first`` through ``last`` are to have, and what that reads.
+
+    Parameters
+    ----------
+    first, last : str
+        Periods such as ``2011-08``; None is the latest complete one.
+    select : sequence of str
+        Patterns of assets (``clean/*``): these alone, with what they read and is stale; all assets if empty.
+    force : bool
+        Build what is selected in the range though it is fresh.
+
+    Raises
+    ------
+    UsageError
+        When a period lies outside the data, they are out of order, or a pattern matches no asset.
+    """
+    start, end = through_period(project, first, "--from"), through_period(project, last, "--to")
+    if start > end:
+        raise UsageError(f"--from {first} comes after --to {last or project.calendar.label(end)}: exchange them.")
+    periods, nodes = project.calendar.range(start, end), graph.nodes
+    unknown = [pattern for pattern in select if not fnmatch.filter(nodes, pattern)]
+    if unknown:
+        raise UsageError(f"--select {unknown[0]} matches no asset; there are {', '.join(sorted(nodes)[:6])}, ….")
+    index = project.lake.index()
+    chosen = {n for n in nodes if not select or any(fnmatch.fnmatch(n, pattern) for pattern in select)}
+    wanted = [(n, p if nodes[n].partitioned else ALL) for n in chosen for p in periods]
+    again = {key: "asked for by --force" for key in wanted if force and not nodes[key[0]].source}
+    within = graph.needed(wanted)
+    plan = _with_lost_models(project, graph, wanted, index, again)
+    return Planned(end, periods, [item for item in plan if (item.asset, item.partition) in within], again)
+
+
+class Cost(NamedTuple):
+    """What carrying a plan out is expected to take, by the last runs of the same assets.
 
     Attributes
     ----------
-    period : str
-        The earliest period in which something can be built.
-    items : list of Stale
-        What of it is stale.
-    digest : str
-        Of what would be built from what: the same again means that nothing changed since.
+    partitions, rows : int
+    seconds : float
+    unknown : int
+        Partitions of assets that no run has measured.
     """
 
-    period: str
-    items: list[Stale]
-    digest: str
+    partitions: int
+    rows: int
+    seconds: float
+    unknown: int
 
 
-def next_period(
-    graph: Graph, plan: Sequence[Stale], index: Mapping[Key, Manifest], held: Collection[Key]
-) -> Next | None:
-    """Return the earliest period of a plan and its items, without what is held or reads what is; None when nothing is left."""
+def estimate(plan: Iterable[Stale], index: Mapping[Key, Manifest]) -> dict[str, Cost]:
+    """Return the expected cost by layer (the first part of the assets' names), from the partitions that are published.
+
+    A partition costs what its last build took, else the median of its asset's.
+    """
+    of_asset: dict[str, list[Manifest]] = {}
+    for (asset, _), manifest in index.items():
+        if "seconds" in manifest.stats:
+            of_asset.setdefault(asset, []).append(manifest)
+    found: dict[str, Cost] = {}
+    for item in plan:
+        own, others = index.get((item.asset, item.partition)), of_asset.get(item.asset, [])
+        measured = [own] if own is not None and "seconds" in own.stats else others
+        before = found.get(item.asset.split("/")[0], Cost(0, 0, 0.0, 0))
+        found[item.asset.split("/")[0]] = Cost(
+            before.partitions + 1,
+            before.rows + (int(median(m.rows for m in measured)) if measured else 0),
+            before.seconds + (median(m.stats["seconds"] for m in measured) if measured else 0.0),
+            before.unknown + (not measured),
+        )
+    return found
+
+
+def stale_inputs(project: Project, graph: Graph, key: Key) -> list[Stale]:
+    """Return what of all that a partition reads, directly or not, is stale, in order."""
+    keys = graph.needed([key]) - {key}
+    index = {k: m for k in keys if (m := project.lake.manifest(*k))}
+    first, stale = first_hashes(project, graph, index), dict[Key, Stale]()
+    for k in graph.ordered(keys):
+        reason = graph.reason(k, index, stale, first)
+        if reason is not None:
+            stale[k] = Stale(*k, reason)
+    return list(stale.values())
+
+
+def next_period(graph: Graph, plan: Sequence[Stale], held: Collection[Key] = ()) -> list[Stale]:
+    """Return what of a plan (in building order) is to be done next: the earliest period's items, without what is held or reads what is."""
     blocked = set(held)
     items: list[Stale] = []
     for item in plan:
         key = (item.asset, item.partition)
+        if items and item.partition != items[0].partition:
+            break
         if key in blocked or any((dep.asset, p) in blocked for dep, p in graph.inputs(*key)):
             blocked.add(key)
-        elif not items or item.partition == items[0].partition:
+        else:
             items.append(item)
-    if not items:
-        return None
-    pins = [
-        [i.asset, i.partition, graph.nodes[i.asset].code_version, graph.pins(i.asset, i.partition, index)]
-        for i in items
-    ]
-    return Next(items[0].partition, items, digest(json.dumps(pins, sort_keys=True), 8))
+    return items
 
 
-def through_period(project: Project, text: str | None) -> str:
-    """Return the period to score: the one asked for, or the latest that the source covers whole."""
+def fingerprint(graph: Graph, items: Iterable[Stale], index: Mapping[Key, Manifest]) -> str:
+    """Return a digest of what would be built from what: the same again means that nothing changed since."""
+    keys = [(item.asset, item.partition) for item in items]
+    work = [[*key, graph.nodes[key[0]].code_version, graph.pins(*key, index)] for key in keys]
+    return digest(json.dumps(work, sort_keys=True), 8)
+
+
+def through_period(project: Project, text: str | None, option: str = "--through") -> str:
+    """Return the period asked for by an option, or the latest that the source covers whole."""
     source, calendar = project.source, project.calendar
     if text is None:
         if source.complete_until is None:
             raise UsageError(
                 f"The source '{source.name}' covers no {project.settings.grain} whole yet: "
-                "give complete_through in source.yaml, or name a period with --through."
+                f"give complete_through in source.yaml, or name a period with {option}."
             )
         return source.complete_until
     period = calendar.parse(text)
     if not source.first <= period <= source.last:
         raise UsageError(
-            f"--through {text} lies outside the data of '{source.name}', which go from "
+            f"{option} {text} lies outside the data of '{source.name}', which go from "
             f"{calendar.label(source.first)} to {calendar.label(source.last)}."
         )
     return period

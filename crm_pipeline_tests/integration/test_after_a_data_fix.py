@@ -1,4 +1,4 @@
-"""The sensor that carries a data fix through: what it asks for is carried out here at once, tick by tick, as its daemon would."""
+"""A data fix carried through: by the sensor, whose requests are carried out here at once as its daemon would; and by `backfill`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import pytest
 
 from crm_pipeline.defs.build import Built, build_defs
 from crm_pipeline.defs.instance import open_instance
+from crm_pipeline.defs.lake import FORCE_TAG
+from crm_pipeline.defs.run import execute, prepare_backfill
 from crm_pipeline.defs.sensors import ASKED_BY_TAG, NAME, PLAN, PLAN_TAG, REASON_TAG
 from crm_pipeline.home.project import open_project
 from crm_pipeline_tests.integration import world
@@ -173,6 +175,85 @@ def test_while_a_run_goes_nothing_is_asked_for(daemon: Daemon, source: Path) -> 
     assert daemon.tick().skip_message == "A run is going: what it leaves stale is asked for after it."
     daemon.instance.delete_run(run.run_id)
     assert daemon.tick().run_requests
+
+
+# -- by the command ------------------------------------------------------------------------------------
+
+
+def backfill(daemon: Daemon, source: Path, *more: str, expect: int = 0) -> str:
+    done = world.crm("backfill", "--source", source, "--home", daemon.home, *more, expect=expect)
+    return done.stdout + done.stderr
+
+
+def test_a_backfill_says_what_it_costs_and_a_dry_run_builds_nothing(daemon: Daemon, source: Path) -> None:
+    mend(source, by="5")
+    before = world.hashes(daemon.home)
+    said = backfill(daemon, source, "--from", "2024-02", "--to", "2024-03", "--dry-run")
+    assert "Backfill of 2024-02 to 2024-03" in said
+    assert "What turns out unchanged ends the wave." in said
+    raw = set(world.differing(before, world.hashes(daemon.home)))
+    assert raw <= {("raw/orders", "2024-03-01")}, "the source was read, nothing was built"
+
+
+def test_a_backfill_builds_its_periods_and_leaves_later_ones(daemon: Daemon, source: Path) -> None:
+    backfill(daemon, source, "--from", "2024-02", "--to", "2024-03")
+    assert {item["partition"] for item in world.plan(source, daemon.home, "--periods", "3")} == {"2024-04-01"}
+    backfill(daemon, source, "--from", "2024-02")
+    assert world.plan(source, daemon.home, "--periods", "3") == []
+    assert "Nothing to do: 2024-02 to 2024-04 is fresh." in backfill(daemon, source, "--from", "2024-02")
+
+
+def test_selected_assets_are_built_alone_and_by_force(daemon: Daemon, source: Path) -> None:
+    said = backfill(daemon, source, "--from", "2024-02", "--to", "2024-03", "--select", "clean/*", "--force")
+    assert "4 partitions built" in said or "6 partitions built" in said, said
+    assert "matches no asset" in backfill(daemon, source, "--from", "2024-02", "--select", "cleen/*", expect=2)
+    assert "comes after" in backfill(daemon, source, "--from", "2024-03", "--to", "2024-02", expect=2)
+    assert "--from 2030-01 lies outside the data" in backfill(daemon, source, "--from", "2030-01", expect=2)
+
+
+def test_a_period_that_fails_does_not_lose_the_others(
+    daemon: Daemon, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last good partitions of the failed period stay, what does not read it is built, and the same command goes on."""
+    from crm_pipeline.transforms import quality
+
+    mend(source, by="6")
+    mend(source, month="2024-02", by="6")
+    calls = iter([True, False])
+    count_rows = quality.count_rows
+    with monkeypatch.context() as broken:
+        broken.setattr(quality, "count_rows", lambda *a: _fails() if next(calls, False) else count_rows(*a))
+        prepared = prepare_backfill(source, daemon.home, None, "2024-01", None)
+        summary = execute(prepared, keep_going=True)
+    assert list(summary.failures) == ["2024-02-01"]
+    assert "no memory left" in summary.failures["2024-02-01"]
+    assert summary.held >= 1
+    left = world.plan(source, daemon.home, "--periods", "4")
+    assert ("quality/rows", "2024-02-01") in {(i["asset"], i["partition"]) for i in left}
+    assert ("clean/orders", "2024-03-01") not in {(i["asset"], i["partition"]) for i in left}, "March was built"
+    backfill(daemon, source, "--from", "2024-01")
+    assert world.plan(source, daemon.home, "--periods", "4") == []
+
+
+def test_scores_over_stale_inputs_say_so(daemon: Daemon, source: Path) -> None:
+    """Whoever materializes scores alone in the UI sees in the metadata that something below is stale."""
+    mend(source, by="7")
+    daemon.carry_out(daemon.tick().run_requests[0])
+    request = dg.RunRequest(
+        job_name="everything",
+        partition_key=LATER[-1],
+        asset_selection=[dg.AssetKey(["scores", "customers"])],
+        tags={FORCE_TAG: "true"},
+    )
+    assert daemon.carry_out(request).success
+    event = daemon.instance.get_latest_materialization_event(dg.AssetKey(["scores", "customers"]))
+    assert event is not None
+    metadata = event.asset_materialization.metadata
+    assert metadata["stale_inputs"].value > 5
+    assert "`clean/orders` of 2024-03-01" in metadata["stale_inputs_told"].value
+
+
+# -- what changes the source itself ----------------------------------------------------------------------
 
 
 def test_a_file_that_is_gone_is_noticed(daemon: Daemon, source: Path) -> None:
