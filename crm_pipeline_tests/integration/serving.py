@@ -1,0 +1,155 @@
+"""`crm-pipeline ui` over a home, asked as its pages ask and looked at in a real browser. No tests."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crm_pipeline_tests.integration import world
+from crm_pipeline_tests.integration.browser import Page, chromium, find_chromium
+
+LAYERS = ("1_raw", "2_clean", "3_activity", "4_features", "5_models", "6_evaluation", "7_scores", "8_reports")
+ASSET = """
+query($key: AssetKeyInput!) { assetOrError(assetKey: $key) { ... on Asset {
+  definition { description groupName metadataEntries { label
+    ... on TableSchemaMetadataEntry { schema { columns { name type description } } } } }
+  assetMaterializations(limit: 1) { partition runId metadataEntries { label __typename
+    ... on IntMetadataEntry { intValue } ... on BoolMetadataEntry { boolValue }
+    ... on MarkdownMetadataEntry { mdStr } ... on UrlMetadataEntry { url } } }
+} } }"""
+LAUNCH = """
+mutation($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) { __typename
+  ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+STATUS = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+WHERE = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } } } } }"
+
+
+@dataclass(frozen=True)
+class Site:
+    """The servers of one home."""
+
+    dagster: str
+    mlflow: str
+    reports: str
+    home: Path
+    period: str
+
+    def ask(self, query: str, **variables: Any) -> Any:
+        """Ask Dagster as its UI does."""
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        request = urllib.request.Request(f"{self.dagster}/graphql", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            found = json.load(answer)
+        assert not found.get("errors"), found
+        return found["data"]
+
+    def asset(self, name: str) -> dict[str, Any]:
+        return self.ask(ASSET, key={"path": name.split("/")})["assetOrError"]
+
+    def where(self) -> dict[str, str]:
+        """How the code location's repository is named."""
+        found = self.ask(WHERE)["repositoriesOrError"]["nodes"][0]
+        return {"repositoryName": found["name"], "repositoryLocationName": found["location"]["name"]}
+
+    def launch(self, assets: list[str], period: str, job: str = "__ASSET_JOB", **tags: str) -> str:
+        """Press Materialize for assets of a period; return the run."""
+        selector: dict[str, Any] = {**self.where(), "pipelineName": job}
+        if assets:
+            selector["assetSelection"] = [{"path": n.split("/")} for n in assets]
+            selector["assetCheckSelection"] = [{"assetKey": {"path": n.split("/")}, "name": "contract"} for n in assets]
+        given = [{"key": k, "value": v} for k, v in {"dagster/partition": period, **tags}.items()]
+        params = {"selector": selector, "mode": "default", "runConfigData": "{}", "executionMetadata": {"tags": given}}
+        launched = self.ask(LAUNCH, params=params)["launchPipelineExecution"]
+        assert "run" in launched, launched
+        return launched["run"]["runId"]
+
+    def ended(self, run_id: str, seconds: float = 240) -> str:
+        """Wait for a run to end; return its status."""
+        end, status = time.monotonic() + seconds, ""
+        while status not in ("SUCCESS", "FAILURE", "CANCELED"):
+            assert time.monotonic() < end, f"the run is still {status}"
+            time.sleep(0.5)
+            status = self.ask(STATUS, id=run_id)["runOrError"]["status"]
+        return status
+
+    def told(self, name: str) -> dict[str, dict[str, Any]]:
+        """The metadata of the latest materialization, by label."""
+        return {e["label"]: e for e in self.asset(name)["assetMaterializations"][0]["metadataEntries"]}
+
+
+@contextmanager
+def served(home: Path, period: str, *more: Any) -> Iterator[Site]:
+    """Serve a home on free ports; interrupted at the end, as by Ctrl-C."""
+    port, mlflow_port = free_ports()
+    process = world.start("ui", "--home", home, *more, "--port", port, "--mlflow-port", mlflow_port)
+    found = Site(*(f"http://127.0.0.1:{p}" for p in (port, mlflow_port, mlflow_port + 1)), home, period)
+    try:
+        answers(process, f"{found.dagster}/server_info", f"{found.mlflow}/health")
+        yield found
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+    assert process.returncode == 0
+    assert all(is_free(p) for p in (port, mlflow_port, mlflow_port + 1)), "a server outlived its command"
+
+
+@contextmanager
+def visited(site: Site) -> Iterator[Page]:
+    """A browser that has opened the asset graph once."""
+    if find_chromium() is None:
+        pytest.skip("Chromium is not installed: `make browser` installs it from the system's packages (needs root).")
+    with chromium() as found:
+        found.open(f"{site.dagster}/asset-groups")
+        found.wait(*LAYERS, seconds=90)
+        found.press("Skip")  # a first visit is asked to join the community
+        yield found
+
+
+def free_ports() -> tuple[int, int]:
+    """Return a free port, and another whose successor is free too."""
+    while True:
+        one, two = free_port(), free_port()
+        if len({one, two, two + 1}) == 3 and two < 65535 and is_free(two + 1):
+            return one, two
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def answers(process: subprocess.Popen[str], *addresses: str, seconds: float = 150) -> None:
+    """Wait until all addresses answer."""
+    end, open_ = time.monotonic() + seconds, list(addresses)
+    while open_:
+        if process.poll() is not None:
+            out, err = process.communicate()
+            raise AssertionError(f"`crm-pipeline ui` ended: {out[-1000:]} {err[-3000:]}")
+        assert time.monotonic() < end, f"no answer from {open_}"
+        try:
+            with urllib.request.urlopen(open_[0], timeout=5):
+                open_.pop(0)
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.3)
