@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: setup demo test browser unit ui bench check quick clean lock
+.PHONY: setup demo test browser unit ui bench check quick docs clean lock
 
 setup: $(STAMP)
 
@@ -48,6 +48,10 @@ quick: setup
 check: quick
 	$(BIN)/mypy
 	$(BIN)/python -c "import crm_pipeline.definitions as d; d.defs()"
+
+# the pages that are made from the code
+docs: setup
+	$(BIN)/python -m crm_pipeline_tests.make_docs
 
 clean:
 	rm -rf data/sample data/home benchmarks/out .pytest_cache .ruff_cache .hypothesis .import_linter_cache

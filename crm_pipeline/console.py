@@ -76,7 +76,7 @@ def show_sample(folder: Path, facts: dict[str, Any]) -> None:
     for name, value in facts.items():
         if not isinstance(value, dict | list):
             out.print(f"  {name.replace('_', ' ')}: {value}")
-    out.print(f"Next: crm-pipeline run --source {folder} --home data/home")
+    out.print(f"Next: crm-pipeline run --source {folder} --home {folder.parent / f'{folder.name}_home'}")
 
 
 def show_readiness(readiness: Any) -> None:

@@ -182,7 +182,7 @@ def markdown() -> str:
     lines = [
         "# Settings",
         "",
-        "Generated from `crm_pipeline/settings.py` by `crm_pipeline.settings.markdown`; do not edit. Settings stand in `crm.yaml` in",
+        "Generated from `crm_pipeline/settings.py` by `make docs`; do not edit. Settings stand in `crm.yaml` in",
         "the home; a variable `CRM_<NAME>` overrules the file (lists are JSON).",
         "",
         "| name | default | meaning |",

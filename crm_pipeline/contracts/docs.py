@@ -1,15 +1,13 @@
-"""Writes the documentation of the canonical tables from their contracts. The contracts themselves do not belong here."""
+"""The documentation of the canonical tables, made from their contracts. The contracts themselves do not belong here."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.core import ARROW_NAMES, Column, TableContract
 
 HEADER = """# The canonical tables
 
-Made from `crm_pipeline/contracts/canonical.py` by `python -m crm_pipeline.contracts.docs`; do not edit.
+Made from `crm_pipeline/contracts/canonical.py` by `make docs`; do not edit.
 A `source.yaml` maps its files onto these tables. All but `orders` (or `order_lines`) are optional. Times are kept in
 UTC; money as whole money units (setting `money_unit`). Every table may carry `recorded_at`.
 """
@@ -33,12 +31,6 @@ def table_markdown(table: TableContract) -> str:
     return "\n".join([*lines, "", table.rules_markdown(), ""])
 
 
-def write_docs(path: Path) -> None:
-    """Write `tables_markdown` to a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(tables_markdown(), encoding="utf-8")
-
-
 def _marks(column: Column) -> str:
     marks = {
         "required": column.required,
@@ -46,7 +38,3 @@ def _marks(column: Column) -> str:
         "snapshot": column.overwritten,
     }
     return ", ".join(name for name, holds in marks.items() if holds)
-
-
-if __name__ == "__main__":
-    write_docs(Path(__file__).resolve().parents[2] / "docs" / "tables.md")

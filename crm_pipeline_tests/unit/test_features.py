@@ -175,11 +175,6 @@ def test_history_covers_the_longest_reach():
     assert history(Settings()) == 15
 
 
-def test_the_documentation_page_is_current(pytestconfig):
-    page = pytestconfig.rootpath / "docs" / "features.md"
-    assert page.read_text() == markdown(catalogue(ALL_TABLES, Settings()), Settings())
-
-
 def test_a_table_that_begins_later_gives_null_and_not_zero_before_its_first_day():
     world = World(Calendar("month", "UTC"), SHAPE)
     known, life = world.history([Order("a", END * 1440 - 5)], PERIOD)

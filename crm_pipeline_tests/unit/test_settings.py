@@ -4,7 +4,7 @@ import pytest
 
 from crm_pipeline.errors import UsageError
 from crm_pipeline.modeling import estimators, tasks
-from crm_pipeline.settings import BLOCKS_TO_CHOOSE, load_settings, markdown
+from crm_pipeline.settings import BLOCKS_TO_CHOOSE, Settings, load_settings
 
 
 def test_defaults_follow_the_grain(tmp_path):
@@ -78,11 +78,6 @@ def test_a_wrong_setting_is_one_sentence(tmp_path, text, words):
     assert "\n" not in str(caught.value)
 
 
-def test_the_page_of_settings_is_current():
-    page = Path(__file__).parents[2] / "docs" / "settings.md"
-    assert page.read_text(encoding="utf-8") == markdown()
-
-
 @pytest.mark.parametrize("grain", ["month", "week"])
 def test_the_defaults_of_both_grains_make_the_choice_of_a_model_reachable(tmp_path, grain):
     """Four blocks are needed to choose; training spans most of a year, so that it sees more than one season."""
@@ -90,3 +85,8 @@ def test_the_defaults_of_both_grains_make_the_choice_of_a_model_reachable(tmp_pa
     settings = load_settings(tmp_path)
     assert settings.evaluation_cutoffs >= BLOCKS_TO_CHOOSE
     assert settings.training_cutoffs * settings.training_stride >= 0.75 * settings.year
+
+
+def test_a_task_without_an_estimator_is_told_as_the_definitions_load():
+    with pytest.raises(UsageError, match="The task 'heavy' has no estimator: add an Entry for it"):
+        estimators.chosen(Settings(), "heavy")

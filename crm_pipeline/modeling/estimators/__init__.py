@@ -43,8 +43,10 @@ def chosen(settings: Settings, task: str) -> list[str]:
     Raises
     ------
     UsageError
-        If the settings name one that the task has not, or one whose members they leave out.
+        If the task has none, or the settings name one that it has not, or one whose members they leave out.
     """
+    if not names(task):
+        raise UsageError(f"The task '{task}' has no estimator: add an Entry for it in modeling/estimators/entries.py.")
     wanted = settings.estimators.get(task, ())
     for name in wanted:
         if name not in names(task):

@@ -1,0 +1,27 @@
+"""Writes the pages of ``docs/`` that are made from the code: ``python -m crm_pipeline_tests.make_docs`` (`make docs`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crm_pipeline import settings
+from crm_pipeline.contracts.canonical import CANONICAL
+from crm_pipeline.contracts.docs import tables_markdown
+from crm_pipeline.transforms.features.catalogue import catalogue, markdown
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def pages() -> dict[str, str]:
+    """Return the text of each generated page, by its name."""
+    defaults = settings.Settings()
+    return {
+        "tables.md": tables_markdown(),
+        "features.md": markdown(catalogue(tuple(CANONICAL), defaults), defaults),
+        "settings.md": settings.markdown(),
+    }
+
+
+if __name__ == "__main__":
+    for name, text in pages().items():
+        (DOCS / name).write_text(text, encoding="utf-8")
