@@ -5,6 +5,7 @@ No assets here.
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -96,9 +97,19 @@ def described(
                 **({"needs_complete": True} if needs_complete else {}),
             },
             "deps": [_dependency(dep) for dep in ins.values()],
+            "freshness_policy": freshness_of(project) if asset == "scores/customers" else None,
             "partitions_def": partitions,
             "check_specs": [check_spec(asset, contract_of(project, asset), partitions)],
         }
+
+
+def freshness_of(project: Project) -> dg.FreshnessPolicy | None:
+    """Return how old the scored table may be: a period, the time that late data have, and a day or three. None for a closed source."""
+    if project.source.closed:
+        return None
+    period = 31 if project.settings.grain == "month" else 7
+    due = timedelta(days=period + project.settings.schedule_delay_days)
+    return dg.FreshnessPolicy.time_window(fail_window=due + timedelta(days=3), warn_window=due + timedelta(days=1))
 
 
 def together(name: str, assets: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 What is stale and what comes next is decided in `home.planning`.
 """
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ from crm_pipeline.lake import ALL, Stale
 
 if TYPE_CHECKING:
     from crm_pipeline.defs.build import Built
+
+# Dagster hands a sensor on with a parameter in beta that nobody gave, and warns of it whenever definitions are resolved
+warnings.filterwarnings("ignore", message=".*owners.*SensorDefinition", category=dg.BetaWarning)
 
 NAME = "after_a_data_fix"
 ASKED_BY_TAG, PLAN_TAG, REASON_TAG = "crm/asked_by", "crm/plan", "crm/reason"

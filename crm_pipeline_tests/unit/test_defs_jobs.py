@@ -94,3 +94,13 @@ def test_it_ticks_in_the_time_zone_of_the_business(tmp_path: Path, settings: dic
     schedule = built(tmp_path, **settings).definitions.resolve_schedule_def("period_end")
     assert (schedule.cron_schedule, schedule.execution_timezone) == (cron, "Europe/Berlin")
     assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+
+
+def test_the_scored_table_of_an_open_source_grows_stale(tmp_path: Path) -> None:
+    specs = {s.key.to_user_string(): s for d in built(tmp_path).assets for s in d.specs}
+    policy = specs["scores/customers"].freshness_policy
+    assert isinstance(policy, dg.FreshnessPolicy)
+    assert (policy.warn_window.days, policy.fail_window.days) == (34, 36)
+    assert specs["scores/churn"].freshness_policy is None
+    closed = {s.key.to_user_string(): s for d in built(tmp_path, closed=True).assets for s in d.specs}
+    assert closed["scores/customers"].freshness_policy is None
