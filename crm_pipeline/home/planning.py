@@ -139,7 +139,8 @@ def estimate(plan: Iterable[Stale], index: Mapping[Key, Manifest]) -> dict[str, 
 def stale_inputs(project: Project, graph: Graph, key: Key) -> list[Stale]:
     """Return what of all that a partition reads, directly or not, is stale, in order."""
     keys = graph.needed([key]) - {key}
-    index = {k: m for k in keys if (m := project.lake.manifest(*k))}
+    read = {(dep.asset, p) for k in keys for dep, p in graph.inputs(*k)}  # what is optional too
+    index = {k: m for k in keys | read if (m := project.lake.manifest(*k))}
     first, stale = first_hashes(project, graph, index), dict[Key, Stale]()
     for k in graph.ordered(keys):
         reason = graph.reason(k, index, stale, first)

@@ -130,6 +130,14 @@ def test_the_home_then_equals_a_fresh_one(daemon: Daemon, source: Path, folder: 
     assert world.plan(source, daemon.home, "--periods", "4") == []
 
 
+def test_what_was_built_in_order_carries_no_warning(daemon: Daemon) -> None:
+    for name in ("scores/customers", "reports/period"):
+        event = daemon.instance.get_latest_materialization_event(dg.AssetKey(name.split("/")))
+        assert event is not None
+        assert event.asset_materialization is not None
+        assert "stale_inputs" not in event.asset_materialization.metadata, name
+
+
 def test_the_plan_is_seen_in_the_ui(daemon: Daemon, source: Path) -> None:
     mend(source, by="1")
     found = daemon.tick()
