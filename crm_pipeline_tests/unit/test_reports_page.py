@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
 
@@ -355,6 +356,13 @@ def test_lost_period_is_told(page):
     churn = page[page.index('id="track"') : page.index("Churn scores as restated")]
     assert "behind in 1" in churn
     assert re.search(r'<span class="chip bad">behind</span>', churn)
+
+
+def test_rows_without_a_usable_time_are_told_beside_the_count():
+    page = render_report(replace(fake(), undated={"orders": 1_234}))
+    assert "Beside these, 1,234 rows of orders had no usable time" in page
+    assert "rejects/&lt;table&gt;/undated" in page
+    assert "no usable time" not in render_report(fake())
 
 
 def test_no_track_record_says_why():

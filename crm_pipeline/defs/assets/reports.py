@@ -57,7 +57,7 @@ def report_asset(project: Project) -> dg.AssetsDefinition:
 
         period = context.partition_key
         data = gather(tables, project.source, settings, period)
-        data = replace(data, scores=with_consent(project.lake, data.scores))
+        data = replace(data, scores=with_consent(project.lake, data.scores), undated=_undated(project))
         label = project.calendar.label(period)
         target = _write(project, f"{label}.html", render_report(data))
         row = {"as_of": project.calendar.end_date(period), "path": Path("reports", target.name).as_posix()}
@@ -73,6 +73,12 @@ def report_asset(project: Project) -> dg.AssetsDefinition:
         return Result(conform([row], REPORT), metadata)
 
     return period_report
+
+
+def _undated(project: Project) -> dict[str, int]:
+    """Return how many source rows of each table have no usable time, as of the last sync."""
+    found = {name: project.lake.manifest(f"rejects/{name}", "undated") for name in project.source.tables}
+    return {name: manifest.rows for name, manifest in found.items() if manifest is not None and manifest.rows}
 
 
 def _write(project: Project, name: str, page: str) -> Path:
