@@ -93,18 +93,23 @@ class Site:
 def served(home: Path, period: str, *more: Any) -> Iterator[Site]:
     """Serve a home on free ports; interrupted at the end, as by Ctrl-C."""
     port, mlflow_port = free_ports()
-    process = world.start("ui", "--home", home, *more, "--port", port, "--mlflow-port", mlflow_port)
+    said = home.parent / f"{home.name}.ui.log"  # a pipe that nobody reads fills, and stops whoever writes
+    command = [str(world.COMMAND), "ui", "--home", home, *more, "--port", port, "--mlflow-port", mlflow_port]
+    with said.open("w") as log:
+        process = subprocess.Popen(
+            list(map(str, command)), stdout=log, stderr=subprocess.STDOUT, text=True, env=world.environment()
+        )
     found = Site(*(f"http://127.0.0.1:{p}" for p in (port, mlflow_port, mlflow_port + 1)), home, period)
     try:
-        answers(process, f"{found.dagster}/server_info", f"{found.mlflow}/health")
+        answers(process, said, f"{found.dagster}/server_info", f"{found.mlflow}/health")
         yield found
     finally:
         process.send_signal(signal.SIGINT)
         try:
-            process.communicate(timeout=60)
+            process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.communicate()
+            process.wait()
     assert process.returncode == 0
     assert all(is_free(p) for p in (port, mlflow_port, mlflow_port + 1)), "a server outlived its command"
 
@@ -140,13 +145,12 @@ def is_free(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def answers(process: subprocess.Popen[str], *addresses: str, seconds: float = 150) -> None:
+def answers(process: subprocess.Popen[str], said: Path, *addresses: str, seconds: float = 150) -> None:
     """Wait until all addresses answer."""
     end, open_ = time.monotonic() + seconds, list(addresses)
     while open_:
         if process.poll() is not None:
-            out, err = process.communicate()
-            raise AssertionError(f"`crm-pipeline ui` ended: {out[-1000:]} {err[-3000:]}")
+            raise AssertionError(f"`crm-pipeline ui` ended: {said.read_text()[-4000:]}")
         assert time.monotonic() < end, f"no answer from {open_}"
         try:
             with urllib.request.urlopen(open_[0], timeout=5):
