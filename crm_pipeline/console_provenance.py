@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from crm_pipeline.provenance.trace import Model, SourceRow, Trace
     from crm_pipeline.scored import Opened
 
-COLUMNS, ROWS = 8, 30
-"""How many changed columns, and how many of a customer's newest rows, are shown."""
+COLUMNS, ROWS, HASH, WIDE = 8, 30, 12, 110
+"""How many changed columns, newest rows of a customer, and letters of a hash are shown; how wide three features abreast need it."""
 
 
 def show_changes(changes: Changes, opened: Opened) -> None:
@@ -43,7 +43,8 @@ def show_changes(changes: Changes, opened: Opened) -> None:
     if len(changes.own_rows) < changes.changed and changes.own_rows:
         out.print(
             f"  {len(changes.own_rows):,} customers have changed rows of their own; "
-            "the others changed with what is learned from, or compared over, all of them"
+            "the others changed with what is learned from, or compared over, all of them",
+            soft_wrap=True,
         )
     for name, moves in changes.moved.items():
         if moves:
@@ -73,12 +74,12 @@ def _moves(name: str, moves: list[Move]) -> Table:
 
 def show_trace(trace: Trace, opened: Opened) -> None:
     """Print where a score comes from, from the number to the lines of the files."""
-    facts = Table(
-        title=f"{trace.task} of customer {escape(trace.customer_id)} as of the end of {trace.label} "
+    out.print(
+        f"[bold]{trace.task} of customer {escape(trace.customer_id)}[/] as of the end of {trace.label} "
         f"(generation {trace.generation}, published {trace.published_at}){_made(opened)}",
-        title_justify="left",
-        show_header=False,
+        soft_wrap=True,
     )
+    facts = Table(show_header=False)
     for name, value in trace.score.items():
         if name not in ("customer_id", "task", "factors"):
             facts.add_row(name, escape(cell(value)))
@@ -108,25 +109,21 @@ def _show_model(model: Model) -> None:
 def _show_features(features: dict[str, float]) -> None:
     table = Table(title=f"Features ({len(features)} known)", title_justify="left", show_header=False)
     pairs = [(name, f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}") for name, value in features.items()]
-    for i in range(0, len(pairs), 3):
-        table.add_row(*(text for pair in pairs[i : i + 3] for text in pair))
+    beside = 3 if out.width >= WIDE else 2
+    for i in range(0, len(pairs), beside):
+        table.add_row(*(text for pair in pairs[i : i + beside] for text in pair))
     out.print(table)
     out.print("What they mean: docs/features.md. Money is counted in the setting money_unit (0.0001 unless set).")
 
 
 def _show_pinned(trace: Trace) -> None:
-    table = Table("asset", "partitions", title="Pinned partitions behind it", title_justify="left")
-    table.add_column("rows", justify="right")
-    table.add_column("content hash (of the last)")
+    table = _narrow("Pinned partitions behind it", "asset", "partitions", "hash of the last")
     ordered = sorted(trace.pinned, key=lambda p: (p.asset, p.partition))
     for asset, group in groupby(ordered, key=lambda p: p.asset):
         listed = list(group)
-        span = (
-            f"{listed[0].partition} … {listed[-1].partition} ({len(listed)})"
-            if len(listed) > 1
-            else listed[0].partition
-        )
-        table.add_row(asset, span, f"{sum(p.rows for p in listed):,}", listed[-1].content_hash)
+        first, last = listed[0], listed[-1]
+        span = f"{first.partition} … {last.partition} ({len(listed)})" if len(listed) > 1 else first.partition
+        table.add_row(asset, span, last.content_hash[:HASH])
     out.print(table)
     out.print("Every partition with its hash: --json.")
     if trace.lost:
@@ -136,8 +133,7 @@ def _show_pinned(trace: Trace) -> None:
 
 
 def _show_rows(rows: list[SourceRow]) -> None:
-    table = Table("when", "table", "what", "id", "file and line", title_justify="left")
-    table.title = f"The customer's own rows ({len(rows):,})"
+    table = _narrow(f"The customer's own rows ({len(rows):,})", "when", "table", "what", "id", "file and line")
     shown = rows[-ROWS:]
     if any(row.refused for row in shown):
         table.add_column("refused, because")
@@ -147,3 +143,11 @@ def _show_rows(rows: list[SourceRow]) -> None:
     out.print(table)
     if len(rows) > ROWS:
         out.print(f"The newest {ROWS}; all of them: --json.")
+
+
+def _narrow(title: str, *headings: str) -> Table:
+    """Return a table without lines between, so that long names stand whole in a narrow terminal."""
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table

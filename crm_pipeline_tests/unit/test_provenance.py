@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from rich.console import Console
 
+from crm_pipeline import console_provenance
 from crm_pipeline.contracts.outputs import CARD, CHAMPION, CUSTOMERS, conform, score_columns
 from crm_pipeline.engine import Engine
 from crm_pipeline.errors import CrmError, UsageError
@@ -20,6 +23,8 @@ from crm_pipeline.provenance.changes import changes
 from crm_pipeline.provenance.generations import Past
 from crm_pipeline.provenance.trace import known_task, trace
 from crm_pipeline.provenance.words import told, way
+from crm_pipeline.scored import Opened
+from crm_pipeline.sources.state import SourceState
 
 JANUARY, FEBRUARY = "2024-01-01", "2024-02-01"
 CALENDAR = Calendar("month", "Europe/Berlin")
@@ -294,3 +299,20 @@ def test_who_has_no_score_is_told_why(world: World) -> None:
         trace(world.lake, CALENDAR, "q", "churn", FEBRUARY)
     with pytest.raises(UsageError, match=r"There is no task 'lapse'; there are churn, demand\."):
         known_task("lapse")
+
+
+def test_file_and_line_stand_whole_in_a_narrow_terminal(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.build()
+    found = trace(world.lake, CALENDAR, "b", "churn", FEBRUARY)
+    file = "exports/[old] orders of the web shop/2024-01.csv"
+    found.rows[0] = found.rows[0]._replace(source_file=file, source_line=12345)
+    screen = Console(width=80, file=io.StringIO(), highlight=False)
+    monkeypatch.setattr(console_provenance, "out", screen)
+    source = SourceState("made", "Europe/Berlin", "EUR", {}, JANUARY, FEBRUARY, FEBRUARY, synthetic=True)
+    console_provenance.show_trace(found, Opened(world.lake, source, CALENDAR))
+    shown = screen.file.getvalue()  # type: ignore[attr-defined]
+    assert "· synthetic data" in shown
+    last = shown.split("file and line")[1].splitlines()
+    cells = "".join(line[32:].strip() for line in last[1:])
+    assert f"{file}:12345".replace(" ", "") in cells.replace(" ", "")
+    assert "2024-02.csv:3" in cells
