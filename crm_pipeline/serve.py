@@ -46,7 +46,7 @@ def serve(home: Path, source: Path | None, files: Path | None, port: int, mlflow
     reports_port = mlflow_port + 1
     for number, option in ((port, "--port"), (mlflow_port, "--mlflow-port"), (reports_port, "--mlflow-port")):
         _check_free(number, option)
-    environment = _environment(home, mlflow_port, reports_port)
+    environment = _environment(home, port, mlflow_port, reports_port)
     for name, path in (("CRM_SOURCE", source), ("CRM_FILES", files)):
         if path is not None:
             environment[name] = str(path.absolute())
@@ -79,10 +79,11 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _environment(home: Path, mlflow_port: int, reports_port: int) -> dict[str, str]:
+def _environment(home: Path, port: int, mlflow_port: int, reports_port: int) -> dict[str, str]:
     """Return the servers' environment; runs that they start inherit it."""
     return os.environ | {
         "CRM_HOME": str(home),
+        "CRM_DAGSTER_UI": f"http://{HOST}:{port}",
         "CRM_MLFLOW_UI": f"http://{HOST}:{mlflow_port}",
         "CRM_REPORTS_UI": f"http://{HOST}:{reports_port}",
         "DAGSTER_HOME": str(dagster_home(home, load_settings(home))),

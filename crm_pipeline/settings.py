@@ -88,6 +88,13 @@ class Settings(BaseSettings):
     keep_generations_days: int = Field(
         400, ge=0, description="How long superseded generations of a partition can still be read."
     )
+    alert_webhook: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description='Address that is told of failures, by a POST of `{"text": …}`; a secret: better as `CRM_ALERT_WEBHOOK`.',
+    )
+    alert_email: str = Field("", description="Who is told of failures by e-mail; several are separated by commas.")
+    smtp_host: str = Field("", description="The mail server for `alert_email`, such as `mail.example.com:587`.")
 
     schedule_delay_days: int = Field(
         2, ge=0, le=27, description="Days after a period's end before the schedule scores it: the time late data need."
@@ -135,6 +142,12 @@ class Settings(BaseSettings):
         if not short or not isinstance(given, dict):  # what is no mapping is told by the field's own check
             return rest
         return rest | {"estimators": {**given, **{k.removesuffix(SHORT): v for k, v in short.items()}}}
+
+    @model_validator(mode="after")
+    def _mail_needs_a_server(self) -> Settings:
+        if self.alert_email and not self.smtp_host:
+            raise ValueError("a mail server is needed: set smtp_host too")
+        return self
 
     @property
     def year(self) -> int:
@@ -189,6 +202,8 @@ def markdown() -> str:
         "|---|---|---|",
     ]
     for name, field in Settings.model_fields.items():
-        default = field.default if field.default not in ((), 0, {}) else "see meaning"
+        default = (
+            "none" if field.default == "" else field.default if field.default not in ((), 0, {}) else "see meaning"
+        )
         lines.append(f"| `{name}` | {default} | {field.description} |")
     return "\n".join(lines) + "\n"

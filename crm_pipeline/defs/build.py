@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from crm_pipeline.defs.alerts import alert_sensors
 from crm_pipeline.defs.assets.features import feature_assets
 from crm_pipeline.defs.assets.models import model_assets
 from crm_pipeline.defs.assets.reports import report_asset
@@ -105,7 +106,7 @@ def build_defs(
         assets=[*built.assets, plan_spec()],
         jobs=purposes,
         schedules=[period_end(project)],
-        sensors=[after_a_data_fix(built, purposes)],
+        sensors=[after_a_data_fix(built, purposes), *alert_sensors(project)],
         resources={"lake": of_a_run if looks_at_source else lake, **(resource_overrides or {})},
         # every event of a run would go to the terminal of `crm-pipeline ui`; the UI shows them, and what failed is printed
         loggers={

@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from crm_pipeline.defs.build import Built, build_defs
+from crm_pipeline.defs.failures import root_of, sentence_of
 from crm_pipeline.defs.instance import PROCESS_TAG, close_killed_runs, open_instance, reconcile
 from crm_pipeline.defs.lake import FORCE_TAG
 from crm_pipeline.errors import CrmError
@@ -215,17 +216,8 @@ def _failure(result: dg.ExecuteInProcessResult, period: str, home: Path) -> Exce
     """Return the first step failure as the user's one sentence, with the original text kept for --debug."""
     for event in result.all_events:
         if event.is_step_failure:
-            error = event.step_failure_data.error
-            while error is not None and error.cause is not None:
-                error = error.cause
-            name = error.cls_name if error else "Error"
-            message = error.message.strip() if error else "unknown"
-            text = (
-                message.split(": ", 1)[-1]
-                if name in ("CrmError", "UsageError")
-                else f"{event.step_key} failed: {message}"
-            )
-            failure = disk_error(message, home) or CrmError(f"{period}: {text}")
+            _, message = root_of(event)
+            failure = disk_error(message, home) or CrmError(f"{period}: {sentence_of(event)}")
             failure.__cause__ = RuntimeError(event.step_failure_data.error_display_string)
             return failure
     return CrmError(f"{period}: the run {result.run_id} failed; see it in the Dagster UI (crm-pipeline ui).")
