@@ -286,6 +286,19 @@ def doctor(
         raise typer.Exit(1)
 
 
+@app.command()
+def prune(
+    older: Annotated[int, typer.Option("--runs-older-than", min=1, help="Days since a run began.")],
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """Delete old runs from Dagster's history; what recorded the newest of a partition stays."""
+    from crm_pipeline.console import out
+    from crm_pipeline.defs.pruning import prune_home
+
+    done = prune_home(home, older)
+    out.print(f"{done.removed:,} runs deleted; {done.kept:,} as old stay, because they recorded what is newest.")
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; a mendable error is one sentence on stderr and exit code 1, wrong use is 2."""
     try:
