@@ -103,7 +103,7 @@ def test_the_schedule_fires_at_a_periods_end_and_its_run_scores_it(site: Site, p
     assert f'"as_of": "{datetime(2024, 5, 1):%Y-%m-%d}"' in scores or MONTHS[-1] in scores
 
     page.open(f"{site.dagster}/assets/scores/customers?view=lineage&lineageScope=upstream")
-    page.wait("scores", "customers", "features", seconds=60)
+    page.wait("7_scores", "6_evaluation", "champion", seconds=60)
     photograph(page, "lineage_upstream")
 
 
