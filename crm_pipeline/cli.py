@@ -163,12 +163,13 @@ def backfill(
         )
     show_notes(prepared)
     show_cost(prepared)
-    if dry_run or not prepared.plan:
+    if dry_run:
         return
     with progress:
         progress.expect(len(prepared.plan))
-        summary = execute(prepared, keep_going=True)
-    show_backfill(summary)
+        summary = execute(prepared, keep_going=True)  # without a plan too: it clears up after killed runs
+    if prepared.plan:
+        show_backfill(summary)
     if summary.failures:
         sys.exit(1)
 

@@ -1,5 +1,8 @@
 """Two runs of one home at the same time: both end well, and the home is as if one had run."""
 
+import signal
+import sqlite3
+import time
 from pathlib import Path
 
 from crm_pipeline_tests.integration import world
@@ -14,3 +17,30 @@ def test_two_runs_of_a_new_home(tiny_home: Built, folder: Path) -> None:
     assert not any("locked" in d.stderr or "Traceback" in d.stderr for d in done)
     assert world.differing(world.hashes(home), tiny_home.hashes) == []
     assert world.plan(tiny_home.source, home, "--through", tiny_home.through) == []
+
+
+def test_two_backfills_at_once_one_of_them_killed(tiny_home: Built, folder: Path) -> None:
+    """No lock error, no half partition, nothing left RUNNING or STARTED; the one that lives, or the next, ends the work."""
+    home = world.new_home(folder / "killed_backfill_home", world.TINY)
+    first = f"{tiny_home.through[:4]}-01"
+    command = ["backfill", "--source", tiny_home.source, "--home", home, "--from", first, "--to", tiny_home.through]
+    killed, living = world.start(*command), world.start(*command)
+    end = time.monotonic() + 120
+    while not list((home / "lake" / ".manifests").glob("features/customers/*.json")):
+        assert time.monotonic() < end
+        assert killed.poll() is None
+        time.sleep(0.05)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    done = world.finish(living)
+    assert "Traceback" not in done.stderr
+    assert "locked" not in done.stderr
+    found = {
+        key: digest for key, digest in world.hashes(home).items() if key in tiny_home.hashes
+    }  # it has more periods
+    assert world.differing(found, tiny_home.hashes, without=world.PUBLISHED) == []
+    world.crm(*command)
+    with sqlite3.connect(home / "mlflow.db") as db:
+        assert db.execute("SELECT count(*) FROM runs WHERE status = 'RUNNING'").fetchall() == [(0,)]
+    with sqlite3.connect(home / "dagster" / "history" / "runs.db") as db:
+        assert db.execute("SELECT count(*) FROM runs WHERE status NOT IN ('SUCCESS', 'FAILURE')").fetchall() == [(0,)]
