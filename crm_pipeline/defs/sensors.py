@@ -59,7 +59,7 @@ def after_a_data_fix(built: "Built", jobs: Iterable[Any]) -> dg.SensorDefinition
     @dg.sensor(
         name=NAME,
         jobs=[job for job in jobs if job.name in (EVERYTHING, READ_SOURCE)],
-        minimum_interval_seconds=30,
+        minimum_interval_seconds=15,
         description=(
             "After a data fix: looks at the source's files by content, has what changed read, and then has rebuilt what the plan names: "
             "the earliest stale period first, one run a period, one at a time, until nothing is stale. Unchanged content ends the wave. "
