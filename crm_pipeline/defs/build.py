@@ -108,10 +108,6 @@ def build_defs(
         schedules=[period_end(project)],
         sensors=[after_a_data_fix(built, purposes), *alert_sensors(project)],
         resources={"lake": of_a_run if looks_at_source else lake, **(resource_overrides or {})},
-        # every event of a run would go to the terminal of `crm-pipeline ui`; the UI shows them, and what failed is printed
-        loggers={
-            "console": dg.colored_console_logger.configured({"log_level": "ERROR" if looks_at_source else "CRITICAL"})
-        },
         executor=dg.in_process_executor,
     )
     return built

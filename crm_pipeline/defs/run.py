@@ -198,6 +198,7 @@ def _run_period(prepared: Prepared, summary: Summary, instance: dg.DagsterInstan
         instance=instance,
         partition_key=None if period == ALL else period,
         asset_selection=sorted(keys),
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         raise_on_error=False,
         tags=tags,
     )
