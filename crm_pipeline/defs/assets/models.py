@@ -56,7 +56,7 @@ def estimator_asset(project: Project, tracker: Tracker, task: str, name: str) ->
 
         rows = training.execute()
         fitted = {m: load_card_model(tracker, card) for m, card in members.items()}
-        missing = [m for m, model in fitted.items() if model is None]
+        missing = sorted(m for m, model in fitted.items() if model is None)
         model = (
             Abstained(f"{name} needs {missing[0]}, which abstained.")
             if missing
