@@ -19,7 +19,12 @@ app = typer.Typer(
 )
 
 Source = Annotated[
-    Path, typer.Option("--source", envvar="CRM_SOURCE", help="A source.yaml, or a folder that holds one.")
+    Path | None,
+    typer.Option(
+        "--source",
+        envvar="CRM_SOURCE",
+        help="A source.yaml, or a folder that holds one (default: what the home was last run with, else data/sample).",
+    ),
 ]
 Files = Annotated[
     Path | None,
@@ -42,6 +47,12 @@ Generation = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 DEFAULT_SOURCE, DEFAULT_HOME = Path("data/sample"), Path("data/home")
+
+
+def _located(home: Path, source: Path | None, files: Path | None) -> tuple[Path, Path | None]:
+    from crm_pipeline.home.project import source_of
+
+    return source_of(home, source, files, otherwise=DEFAULT_SOURCE)
 
 
 @app.callback()
@@ -72,7 +83,7 @@ def sample(
 
 @app.command()
 def check(
-    source: Source = DEFAULT_SOURCE,
+    source: Source = None,
     files: Files = None,
     home: Home = DEFAULT_HOME,
     as_json: AsJson = False,
@@ -83,13 +94,13 @@ def check(
     from crm_pipeline.settings import load_settings
     from crm_pipeline.sources.spec import load_source
 
-    found = readiness(load_source(source, files), load_settings(home))
+    found = readiness(load_source(*_located(home, source, files)), load_settings(home))
     show_json(found.to_dict()) if as_json else show_readiness(found)
 
 
 @app.command()
 def run(
-    source: Source = DEFAULT_SOURCE,
+    source: Source = None,
     home: Home = DEFAULT_HOME,
     files: Files = None,
     through: Through = None,
@@ -105,7 +116,8 @@ def run(
     progress = Progress()
     with progress:
         progress.say("reading the source")
-        prepared = prepare(source, home, files, through, periods, progress.listen, force)
+        place, files = _located(home, source, files)
+        prepared = prepare(place, home, files, through, periods, progress.listen, force)
     show_notes(prepared)
     with progress:
         progress.expect(len(prepared.plan))
@@ -116,7 +128,7 @@ def run(
 
 @app.command()
 def plan(
-    source: Source = DEFAULT_SOURCE,
+    source: Source = None,
     home: Home = DEFAULT_HOME,
     files: Files = None,
     through: Through = None,
@@ -127,7 +139,8 @@ def plan(
     from crm_pipeline.console import show_json, show_notes, show_plan
     from crm_pipeline.defs.run import prepare
 
-    prepared = prepare(source, home, files, through, periods)
+    place, files = _located(home, source, files)
+    prepared = prepare(place, home, files, through, periods)
     show_notes(prepared, aside=as_json)
     if as_json:
         show_json([item._asdict() for item in prepared.plan])
@@ -139,7 +152,7 @@ def plan(
 def backfill(
     first: Annotated[str, typer.Option("--from", help="First period, such as 2011-03.")],
     last: Annotated[str | None, typer.Option("--to", help="Last period (default: the latest complete one).")] = None,
-    source: Source = DEFAULT_SOURCE,
+    source: Source = None,
     home: Home = DEFAULT_HOME,
     files: Files = None,
     select: Annotated[
@@ -158,8 +171,9 @@ def backfill(
     with progress:
         progress.say("reading the source")
         listener = progress.listen
+        place, files = _located(home, source, files)
         prepared = prepare_backfill(
-            source, home, files, first, last, select=select or (), listener=listener, force=force
+            place, home, files, first, last, select=select or (), listener=listener, force=force
         )
     show_notes(prepared)
     show_cost(prepared)
@@ -254,10 +268,7 @@ def trace(
 @app.command()
 def ui(
     home: Home = DEFAULT_HOME,
-    source: Annotated[
-        Path | None,
-        typer.Option("--source", envvar="CRM_SOURCE", help="Where its source lies, if not where it was last run with."),
-    ] = None,
+    source: Source = None,
     files: Files = None,
     port: Annotated[int, typer.Option(help="Of the Dagster UI.")] = 3000,
     mlflow_port: Annotated[int, typer.Option(help="Of the MLflow UI.")] = 5000,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -162,8 +163,13 @@ def write_scores(scores: Scores, form: str, to: Path | None) -> None:
             frame.assign(**days).to_json(target, orient="records", date_format="iso", indent=1)
         else:
             safe_for_spreadsheets(frame).to_csv(target, index=False, date_format="%Y-%m-%dT%H:%M:%S")
+    except BrokenPipeError:
+        if to is not None:
+            raise
+        # whoever read the output has enough, as `| head` does; Python flushes once more as it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        raise CrmError(f"{to} cannot be written: {error.strerror or error}.") from error
+        raise CrmError(f"{to or 'The output'} cannot be written: {error.strerror or error}.") from error
 
 
 def safe_for_spreadsheets(frame: pd.DataFrame) -> pd.DataFrame:

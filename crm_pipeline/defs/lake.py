@@ -227,14 +227,14 @@ class LakeResource:
         when = "" if partition == ALL else label(partition)
         return (
             f"{asset}{when and f' of {when}'} reads what was never built: {what}. Materialize these first (earlier periods before "
-            f"later ones), or let `crm-pipeline run{when and f' --through {when}'}` find and build them."
+            f"later ones), or let `crm-pipeline run --home {self.project.home}{when and f' --through {when}'}` find and build them."
         )
 
     def _no_rows(self, asset: str, partition: str) -> str:
         """Say why a raw partition is not there: its period lies outside what the source has."""
         state, calendar = self.project.source, self.project.calendar
         if self.look is None or partition == ALL:
-            return f"{asset} of {partition} was not read yet: run `crm-pipeline run` once."
+            return f"{asset} of {partition} was not read yet: run `crm-pipeline run --home {self.project.home}` once."
         return (
             f"The source '{state.name}' has nothing of {calendar.label(partition)} (it goes from {calendar.label(state.first)} to "
             f"{calendar.label(state.last)}): put the file where {state.path} finds it, and start again."

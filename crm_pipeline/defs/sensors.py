@@ -69,11 +69,11 @@ def after_a_data_fix(built: "Built", jobs: Iterable[Any]) -> dg.SensorDefinition
     def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         close_killed_runs(context.instance, built.project.home)
         if context.instance.get_runs_count(RunsFilter(statuses=UNFINISHED)):
-            return dg.SensorResult(skip_reason="A run is going: what it leaves stale is asked for after it.")
+            return _skipped(context, "A run is going: what it leaves stale is asked for after it.")
         try:
             return _read(context, built) or _rebuild(context, built)
         except CrmError as error:
-            return dg.SensorResult(skip_reason=str(error))
+            return _skipped(context, str(error))
 
     return look
 
@@ -100,11 +100,16 @@ def _read(context: dg.SensorEvaluationContext, built: "Built") -> dg.SensorResul
     key, told = digest(repr(changed), 8), _few([f"{file.name} is {file.what}" for file in changed])
     attempt = _attempts(context, key)
     if attempt >= ATTEMPTS:
-        return dg.SensorResult(
-            skip_reason=f"Reading the source failed {attempt} times, see the runs tagged {PLAN_TAG}={key}: {told}."
+        return _skipped(
+            context, f"Reading the source failed {attempt} times, see the runs tagged {PLAN_TAG}={key}: {told}."
         )
     tags = {ASKED_BY_TAG: NAME, PLAN_TAG: key, REASON_TAG: told}
-    return dg.SensorResult([dg.RunRequest(f"{key}-{attempt}", job_name=READ_SOURCE, tags=tags)])
+    return dg.SensorResult([dg.RunRequest(f"{key}-{attempt}", job_name=READ_SOURCE, tags=tags)], cursor=context.cursor)
+
+
+def _skipped(context: dg.SensorEvaluationContext, why: str) -> dg.SensorResult:
+    """Ask for nothing; which plan was seen last stays known."""
+    return dg.SensorResult(skip_reason=why, cursor=context.cursor)
 
 
 def _rebuild(context: dg.SensorEvaluationContext, built: "Built") -> dg.SensorResult:

@@ -51,10 +51,9 @@ def plan_home(
     UsageError
         When the period lies outside the data.
     """
-    last, lake, calendar = through_period(project, through), project.lake, project.calendar
+    last, calendar = through_period(project, through), project.calendar
     targets = [p for p in calendar.range(calendar.shift(last, 1 - periods), last) if p >= project.source.first]
-    gone = superfluous(lake.published(), read_state(lake.home, CARRIED), project.source, calendar)
-    index = {key: manifest for key, manifest in lake.index().items() if key not in gone}
+    index = _staying(project)
     wanted = _targets(graph, targets, index)
     needed = graph.needed(wanted) if force else set()
     again = {k: "asked for by --force" for k in needed if k[1] in targets and not graph.nodes[k[0]].source}
@@ -87,7 +86,7 @@ def plan_range(
     unknown = [pattern for pattern in select if not fnmatch.filter(nodes, pattern)]
     if unknown:
         raise UsageError(f"--select {unknown[0]} matches no asset; there are {', '.join(sorted(nodes)[:6])}, ….")
-    index = project.lake.index()
+    index = _staying(project)
     chosen = {n for n in nodes if not select or any(fnmatch.fnmatch(n, pattern) for pattern in select)}
     wanted = [(n, p if nodes[n].partitioned else ALL) for n in chosen for p in periods]
     again = {key: "asked for by --force" for key in wanted if force and not nodes[key[0]].source}
@@ -188,6 +187,13 @@ def through_period(project: Project, text: str | None, option: str = "--through"
             f"{calendar.label(source.first)} to {calendar.label(source.last)}."
         )
     return period
+
+
+def _staying(project: Project) -> dict[Key, Manifest]:
+    """Return what is published and stays as a run begins: the source covers it still."""
+    lake = project.lake
+    gone = superfluous(lake.published(), read_state(lake.home, CARRIED), project.source, project.calendar)
+    return {key: manifest for key, manifest in lake.index().items() if key not in gone}
 
 
 def _targets(graph: Graph, periods: list[str], index: Iterable[Key]) -> list[Key]:

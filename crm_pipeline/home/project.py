@@ -78,6 +78,16 @@ def open_project(home: Path, source: Path | None = None, files: Path | None = No
     return Project(home, settings, state)
 
 
+def source_of(home: Path, source: Path | None, files: Path | None, otherwise: Path) -> tuple[Path, Path | None]:
+    """Return where a home's source and its files lie: as named, else as recorded when it was last run, else ``otherwise``."""
+    if source is not None:
+        return source, files
+    state = read_state(home)
+    if state is None or not state.path:
+        return otherwise, files
+    return Path(state.path), files or (Path(state.files) if state.files else None)
+
+
 def placeholder(settings: Settings) -> SourceState:
     """Return a state with every canonical table and the current period, so that the definitions load anywhere."""
     from crm_pipeline.contracts.canonical import CANONICAL

@@ -129,9 +129,21 @@ class Lake:
         return manifests
 
     def read(self, manifests: Sequence[Manifest]) -> ibis.Table:
-        """Return the rows of resolved manifests of one asset as a lazy table over immutable files."""
+        """Return the rows of resolved manifests of one asset as a lazy table over immutable files.
+
+        Raises
+        ------
+        CrmError
+            When a file of a generation is gone.
+        """
         if not manifests:
             raise ValueError("nothing to read: no manifest was given")
+        for manifest in manifests:
+            if not self._is_whole(manifest):
+                raise CrmError(
+                    f"A file of generation {manifest.generation} of {manifest.asset} of {manifest.partition} is gone from "
+                    f"{self.home}: restore it from a backup; `crm-pipeline doctor --home {self.home}` names it."
+                )
         every = [f for m in manifests for f in m.files]
         files = [f for f in every if f.rows] or every[:1]
         columns = {name: kind for f in files for name, kind in f.columns.items()} or manifests[-1].schema

@@ -345,7 +345,7 @@ class _Sync:
             complete_until=found.complete_until,
             closed=self.source.closed,
             synthetic=self.source.model.synthetic,
-            path=str(self.source.path),
+            path=str(self.source.path.absolute()),  # who reads it again may stand in another folder
             files=str(self.source.root),
             spans=found.tables,
             grain=self.settings.grain,

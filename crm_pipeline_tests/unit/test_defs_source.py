@@ -10,8 +10,11 @@ import duckdb
 import pytest
 
 from crm_pipeline.defs.build import Built, build_defs
-from crm_pipeline.home.project import open_project
+from crm_pipeline.home.planning import plan_range
+from crm_pipeline.home.project import open_project, source_of
 from crm_pipeline.home.source import begin
+from crm_pipeline.sources.spec import load_source
+from crm_pipeline.sources.sync import sync
 from crm_pipeline_tests.unit import sources_world
 from crm_pipeline_tests.unit.test_defs_lake import told
 
@@ -115,7 +118,7 @@ def test_inputs_that_were_never_built_are_named_with_what_to_do(world: World) ->
         "quality/rows of 2020-03 reads what was never built: clean/orders of 2020-03; rejects/orders of 2020-03."
         in told(failed)
     )
-    assert "`crm-pipeline run --through 2020-03`" in told(failed)
+    assert f"`crm-pipeline run --home {world.home} --through 2020-03`" in told(failed)
 
 
 def test_a_broken_file_leaves_the_last_good_state_and_one_sentence(world: World) -> None:
@@ -125,6 +128,33 @@ def test_a_broken_file_leaves_the_last_good_state_and_one_sentence(world: World)
     assert "orders-03.csv" in told(failed)
     assert "ordered_at" in told(failed)
     assert world.clean(MARCH) == {"a", "b"}
+
+
+def test_the_home_knows_where_its_source_lies_from_wherever_it_is_asked(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The command may be given a path relative to where it stood; the UI's runs stand elsewhere."""
+    monkeypatch.chdir(world.root.parent)
+    sync(load_source(Path(world.root.name)), world.lake, world.settings, today=sources_world.TODAY)
+    monkeypatch.chdir("/")
+    assert source_of(world.home, None, None, Path("sample")) == (world.root / "source.yaml", world.root)
+    assert source_of(world.home, Path("other"), None, Path("sample")) == (Path("other"), None)
+    assert source_of(world.home, None, Path("moved"), Path("sample")) == (world.root / "source.yaml", Path("moved"))
+    assert source_of(tmp_path / "new", None, None, Path("sample")) == (Path("sample"), None)
+    world.write("orders-03.csv", HEAD + "z,1,2020-03-01,10\ny,1,2020-03-31,10\n")
+    assert world.materialize(MARCH).success
+    assert world.clean(MARCH) == {"z", "y"}
+
+
+def test_a_backfill_counts_nothing_as_built_that_is_withdrawn_as_it_begins(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert world.materialize(MARCH).success
+    loaded = world.load()
+    assert plan_range(loaded.project, loaded.graph, "2020-03", "2020-03", ["clean/*"]).plan == []
+    monkeypatch.setattr("crm_pipeline.home.planning.superfluous", lambda *_: {("clean/orders", MARCH)})
+    planned = plan_range(loaded.project, loaded.graph, "2020-03", "2020-03", ["clean/*"]).plan
+    assert planned == [("clean/orders", MARCH, "not built yet")]
 
 
 def test_after_a_run_the_views_show_what_was_published(world: World) -> None:

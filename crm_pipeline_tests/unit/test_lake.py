@@ -458,3 +458,11 @@ def test_a_query_over_the_next_period_is_not_built_again(lake):
         found += lake.engine.once(times, lake.table(ASSET, [period]), factor=factor).n.execute().tolist()
     assert found == [2, 4, 6]
     assert built == [2, 3]
+
+
+def test_a_generation_whose_file_is_gone_is_told_when_it_is_read(lake):
+    first = publish(lake, [1])
+    publish(lake, [2])
+    (lake.root / first.files[0].path).unlink()
+    with pytest.raises(CrmError, match=r"A file of generation 1 of .* is gone from .*doctor --home"):
+        lake.read([first])

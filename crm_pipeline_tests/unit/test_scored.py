@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 from datetime import date, datetime
 from pathlib import Path
@@ -222,3 +223,15 @@ def test_the_first_that_was_collected_is_not_the_second(fixed: Path) -> None:
 def test_an_unknown_customer_is_told_what_ids_look_like(home: Path) -> None:
     with pytest.raises(UsageError, match=r"No customer '7'.*ids look like =a"):
         explain_customer(home, "7")
+
+
+def test_whoever_reads_the_output_may_stop(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `crm-pipeline scores --format csv | head` does; a file that cannot be written is still told."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", buffering=1) as output:
+        monkeypatch.setattr("sys.stdout", output)
+        write_scores(open_scores(home), "csv", None)
+        output.write("what comes after goes nowhere")
+    with pytest.raises(CrmError, match="nowhere"):
+        write_scores(open_scores(home), "csv", home / "nowhere" / "scores.csv")

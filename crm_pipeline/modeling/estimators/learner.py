@@ -5,6 +5,7 @@ Raw scores are log-odds of the label 1 (of churning, say), or the logarithm of t
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +20,7 @@ CHUNK = 65_536
 """Rows handled at once, so that intermediate arrays stay in the processor's cache and the memory small."""
 
 
-class Learner(BaseEstimator):
+class Learner(BaseEstimator, ABC):
     """A model with a raw score that can be told as a base plus one term per feature.
 
     Subclasses implement `fit`, `raw` and `attributions`. Storage is skops's; a model that is not made of scikit-learn's
@@ -41,17 +42,17 @@ class Learner(BaseEstimator):
         own = ("seed", "threads", "money_unit")
         return cls(**{name: getattr(context, name) for name in own if name in cls._get_param_names()})
 
+    @abstractmethod
     def fit(self, X: pd.DataFrame, y: np.ndarray) -> Learner:
         """Fit on the columns of ``X`` (n × features) and labels (n,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def raw(self, X: pd.DataFrame) -> np.ndarray:
         """Return the raw score of each row (n,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def attributions(self, X: pd.DataFrame) -> tuple[np.ndarray, float]:
         """Return the terms (n × ``len(columns_)``) and the base; base + row sum is `raw`."""
-        raise NotImplementedError
 
     def log(self, mlflow: Any, **model: Any) -> Any:
         """Store within the active MLflow run; ``model`` are the arguments every flavour of MLflow takes. Returns its ModelInfo."""
@@ -74,11 +75,13 @@ class Learner(BaseEstimator):
 class Tabular(Learner):
     """A model over a float matrix of ``columns_``, a chunk of rows at a time. Subclasses implement `fit`, `_raw` and `_terms`."""
 
+    @abstractmethod
     def _raw(self, values: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+        """Return the raw score of each row (n,) of a matrix of ``columns_``."""
 
+    @abstractmethod
     def _terms(self, values: np.ndarray) -> tuple[np.ndarray, float]:
-        raise NotImplementedError
+        """Return the terms (n × columns) and the base."""
 
     def raw(self, X: pd.DataFrame) -> np.ndarray:
         """Return the raw score of each row (n,)."""
