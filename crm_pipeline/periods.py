@@ -64,6 +64,14 @@ class Calendar:
         """Return all keys from ``first`` to ``last``, both included, in order."""
         return [self.shift(first, i) for i in range(self.distance(first, last) + 1)]
 
+    def last_of_block(self, key: str, n: int) -> str:
+        """Return the newest period up to ``key`` that is the last of a block of ``n``: of 3 months a quarter, of 12 a year.
+
+        Weeks are counted from that of 1970-01-01.
+        """
+        first = self.key(date(1970, 1, 1))
+        return self.shift(key, -((self.distance(first, key) + 1) % n))
+
     def end_date(self, key: str) -> date:
         """Return the local date on which the period is over: the first day of the next one."""
         return date.fromisoformat(self.shift(key, 1))

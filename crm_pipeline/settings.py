@@ -73,6 +73,15 @@ class Settings(BaseSettings):
         le=60,
         description="Periods between two training cut-offs; 0 takes the grain's default (1 month, 4 weeks).",
     )
+    train_every: int = Field(
+        1,
+        ge=1,
+        le=60,
+        description=(
+            "Models are trained every so many periods: with 3 (months) at the end of each quarter, with 12 in December. "
+            "Between, the last champion scores, and `model_age_periods` says how old it is."
+        ),
+    )
     training_rows: int = Field(
         200_000, ge=1_000, description="Row cap of a training table (a fixed sample of customers)."
     )

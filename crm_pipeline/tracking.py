@@ -114,12 +114,16 @@ class Tracker:
             self._keep(info.model_uri, model)
             return Tracked(run.info.run_id, info.model_uri)
 
-    def log_evaluation(self, run_id: str, metrics: Mapping[str, float], plots: Mapping[str, bytes]) -> None:
-        """Add to a model's run how it did on later outcomes: metrics, and plots as PNG bytes by name."""
+    def log_evaluation(
+        self, run_id: str, metrics: Mapping[str, float], plots: Mapping[str, bytes], age: int = 0
+    ) -> None:
+        """Add to a model's run how it did on later outcomes: metrics at its ``age`` in periods, plots as PNG bytes by name."""
         from mlflow.entities import Metric
 
         stamp = self.client.get_run(run_id).info.end_time or 0
-        self.client.log_batch(run_id, metrics=[Metric(name, float(value), stamp, 0) for name, value in metrics.items()])
+        self.client.log_batch(
+            run_id, metrics=[Metric(name, float(value), stamp, age) for name, value in metrics.items()]
+        )
         with tempfile.TemporaryDirectory() as folder:
             for name, png in plots.items():
                 path = Path(folder, f"{name}.png")

@@ -18,6 +18,7 @@ CARD = _columns(
     ("model_version", "text", "follows from training data, code, settings and seed"),
     ("status", "text", "fitted, or abstained"),
     ("reason", "text", "what was missing when it abstained"),
+    ("trained_as_of", "date32", "everything known before this day was learned from"),
     ("rows", "int64", "training rows", "customer × cut-off"),
     ("customers", "int64", "different customers trained on", "customers"),
     ("cutoffs", "int64", "different cut-offs trained on", "periods"),
@@ -61,6 +62,7 @@ CHAMPION = _columns(
     ("blocks", "int64", "non-overlapping blocks of h periods it was judged on", "blocks"),
     ("evidence", "text", "the figures behind the decision, as JSON"),
     ("model_uri", "text", "where MLflow keeps it"),
+    ("trained_as_of", "date32", "everything known before this day was learned from"),
 )
 
 _SCORED = _columns(

@@ -9,6 +9,7 @@ from dagster import DagsterEventType, DagsterRunStatus
 
 from crm_pipeline.alerts import Trouble, has_target, message, send
 from crm_pipeline.defs.failures import sentence_of
+from crm_pipeline.defs.jobs import PERIOD_TAG
 from crm_pipeline.home.project import Project
 
 WILL_RETRY = "dagster/will_retry"
@@ -78,7 +79,7 @@ def _said(check: dg.AssetCheckEvaluation) -> str:
 
 
 def _period(run: dg.DagsterRun) -> str:
-    return run.tags.get("dagster/partition", run.tags.get("crm/period", ""))
+    return run.tags.get("dagster/partition", run.tags.get(PERIOD_TAG, ""))
 
 
 def _link(run: dg.DagsterRun) -> str:

@@ -63,6 +63,14 @@ def reads(asset: str, offsets: Sequence[int] | None = (0,), *, optional: bool = 
     return Dep(asset, None if offsets is None else tuple(offsets), optional, published)
 
 
+def last_trained(project: Project, model: str, ago: int = 0) -> Dep:
+    """Return an input: the cards of an estimator that stand ``ago`` periods ago, those of the last training (`Settings.train_every`).
+
+    Periods without training have no rows, so that the window holds one card.
+    """
+    return reads(model, tuple(range(1 - ago - project.settings.train_every, 1 - ago)))
+
+
 def described(
     project: Project,
     asset: str,

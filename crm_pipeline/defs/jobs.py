@@ -13,6 +13,9 @@ READ_SOURCE = "read_source"
 IN_ORDER_TAG = "crm/in_order"
 """Of the runs of a job of periods: `dagster.yaml` lets one of them go at a time, so that a backfill goes period by period."""
 
+PERIOD_TAG, ASKED_BY_TAG, REASON_TAG = "crm/period", "crm/asked_by", "crm/reason"
+"""Of every run that a person did not launch in the UI: its period, who asked for it, and why; they stand under its id there."""
+
 JOBS = {
     EVERYTHING: ((), "Everything of a period: reads what changed, cleans, trains, judges, scores, reports."),
     "refresh_data": (
@@ -90,7 +93,7 @@ def period_end(project: Project) -> dg.ScheduleDefinition:
                 f"The source '{project.source.name}' is closed; it ended with {calendar.label(project.source.last)}."
             )
         return dg.RunRequest(
-            run_key=period, partition_key=period, tags={"crm/period": period, "crm/asked_by": "period_end"}
+            run_key=period, partition_key=period, tags={PERIOD_TAG: period, ASKED_BY_TAG: "period_end"}
         )
 
     return at_period_end

@@ -13,6 +13,7 @@ import dagster as dg
 from crm_pipeline.defs.build import Built, build_defs
 from crm_pipeline.defs.failures import root_of, sentence_of
 from crm_pipeline.defs.instance import PROCESS_TAG, close_killed_runs, open_instance, reconcile
+from crm_pipeline.defs.jobs import ASKED_BY_TAG, PERIOD_TAG, REASON_TAG
 from crm_pipeline.defs.lake import FORCE_TAG
 from crm_pipeline.errors import CrmError
 from crm_pipeline.home.disk import disk_error, told_of_disk, without_echo
@@ -191,7 +192,13 @@ def _run_period(prepared: Prepared, summary: Summary, instance: dg.DagsterInstan
     steps = {spec.key: definition.keys for definition in built.assets for spec in definition.specs}
     keys = {key for item in selected for key in steps[dg.AssetKey(item.asset.split("/"))]}
     # a killed command is run again by a person, not by a daemon
-    tags = {PROCESS_TAG: sign_of_life(built.project.home), "crm/period": period, "dagster/max_retries": "0"}
+    tags = {
+        PROCESS_TAG: sign_of_life(built.project.home),
+        PERIOD_TAG: period,
+        ASKED_BY_TAG: "crm-pipeline",
+        REASON_TAG: f"{items[0].asset}: {items[0].reason}",
+        "dagster/max_retries": "0",
+    }
     if again:
         tags[FORCE_TAG] = ",".join(item.asset for item in again)
     result = built.job.execute_in_process(

@@ -12,7 +12,7 @@ from dagster import DagsterRunStatus, RunsFilter
 
 from crm_pipeline.defs.common import OWNERS
 from crm_pipeline.defs.instance import close_killed_runs
-from crm_pipeline.defs.jobs import EVERYTHING, READ_SOURCE
+from crm_pipeline.defs.jobs import ASKED_BY_TAG, EVERYTHING, PERIOD_TAG, READ_SOURCE, REASON_TAG
 from crm_pipeline.defs.lake import FORCE_TAG
 from crm_pipeline.errors import CrmError
 from crm_pipeline.hashing import digest
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 warnings.filterwarnings("ignore", message=".*owners.*SensorDefinition", category=dg.BetaWarning)
 
 NAME = "after_a_data_fix"
-ASKED_BY_TAG, PLAN_TAG, REASON_TAG = "crm/asked_by", "crm/plan", "crm/reason"
+PLAN_TAG = "crm/plan"
 ATTEMPTS = 2
 """How often the same work is asked for before it is held as failed; new content, code or settings make it other work."""
 
@@ -146,7 +146,7 @@ def _request(items: Sequence[Stale], run_key: str, work: str, again: list[str]) 
         ASKED_BY_TAG: NAME,
         PLAN_TAG: work,
         REASON_TAG: f"{first.asset}: {first.reason}",
-        "crm/period": first.partition,
+        PERIOD_TAG: first.partition,
     }
     return dg.RunRequest(
         run_key,

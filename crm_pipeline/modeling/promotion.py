@@ -24,6 +24,11 @@ class _Verdict(NamedTuple):
     reason: str
 
 
+_UNTRAINED = _Verdict(
+    None, "abstained", "No model has been trained yet: the first period of training is still to come."
+)
+
+
 def decide(
     task: str,
     evaluation: pd.DataFrame,
@@ -63,7 +68,8 @@ def decide(
     -------
     DataFrame
         One row: task, champion (None when no model could be fitted), model_version, status, reason, blocks, evidence
-        (JSON: the cut-offs, mean losses, paired differences to the baselines with block standard errors), model_uri.
+        (JSON: the cut-offs, mean losses, paired differences to the baselines with block standard errors), model_uri,
+        trained_as_of.
         Status: ``promoted`` (chosen over four blocks or more), ``fixed`` (the fixed model beats the baselines),
         ``unjudged`` (no evaluation yet), ``kept`` (nothing may be promoted: what was judged better stands in), ``abstained``.
     """
@@ -74,15 +80,25 @@ def decide(
     limits = {
         m: _by_cutoff(evaluation, m, horizon, grain) for m in (*the_task(task).not_behind, *the_task(task).within)
     }
-    verdict = _verdict(task, losses, candidates, limits)
+    verdict = _verdict(task, losses, candidates, limits) if len(cards) else _UNTRAINED
     fixed = the_task(task).fixed
     blocks = int(losses[fixed].notna().sum()) if fixed in losses else len(losses)
     row: dict[str, Any] = {"task": task, **verdict._asdict(), "blocks": blocks}
     row["evidence"] = json.dumps(_evidence(the_task(task).loss, losses), sort_keys=True)
-    for name in ("model_version", "model_uri"):
+    for name in ("model_version", "model_uri", "trained_as_of"):
         own = fitted.loc[fitted["estimator"] == verdict.champion, name] if name in fitted else fitted.iloc[:0]
         row[name] = own.iloc[0] if len(own) else None
-    order = ["task", "champion", "model_version", "status", "reason", "blocks", "evidence", "model_uri"]
+    order = [
+        "task",
+        "champion",
+        "model_version",
+        "status",
+        "reason",
+        "blocks",
+        "evidence",
+        "model_uri",
+        "trained_as_of",
+    ]
     return pd.DataFrame([row])[order]
 
 

@@ -191,7 +191,7 @@ def _model(past: Past, score: Manifest, calendar: Calendar) -> Model:
     if not name:
         return Model(decision=champion.get("reason") or "")
     found = Model(name, champion["model_version"], uri=champion["model_uri"] or "", decision=champion["reason"])
-    cards = past.pinned(decisions[0], f"models/{task}/{name}")
+    cards = [card for card in past.pinned(decisions[0], f"models/{task}/{name}") if card.rows]
     if not cards:
         return found
     card = lake.read(cards[-1:]).to_pyarrow().to_pylist()[0]

@@ -39,6 +39,8 @@ class Frame:
         Major units in one money unit.
     has_cases, has_contacts : bool
         Whether the source has the tables.
+    model_age : int
+        Periods since the models that score were trained.
     """
 
     calendar: Calendar
@@ -54,6 +56,7 @@ class Frame:
     run_id: str
     scored_at: datetime
     release: str
+    model_age: int
 
 
 def customers(
@@ -200,7 +203,7 @@ def _columns(table: Table, frame: Frame) -> dict[str, Value]:
         "features_hash": table[f"{task}_features_hash"],
         "run_id": ibis.literal(frame.run_id),
         "scored_at": ibis.literal(frame.scored_at).cast("timestamp"),
-        "model_age_periods": ibis.ifelse(scored, ibis.literal(0, "int64"), ibis.null("int64")),
+        "model_age_periods": ibis.ifelse(scored, ibis.literal(frame.model_age, "int64"), ibis.null("int64")),
     }
 
 

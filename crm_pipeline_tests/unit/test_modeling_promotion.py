@@ -131,7 +131,9 @@ def test_what_could_not_be_fitted_is_no_candidate():
     assert (row["champion"], row["status"]) == ("purchase_process", "fixed")
     none = decide("churn", pd.DataFrame(), CARDS.assign(status="abstained")).iloc[0]
     assert (none["champion"], none["status"]) == (None, "abstained")
-    assert decide("churn", pd.DataFrame(), CARDS.head(0)).iloc[0]["status"] == "abstained"
+    untrained = decide("churn", pd.DataFrame(), CARDS.head(0)).iloc[0]
+    assert (untrained["champion"], untrained["status"]) == (None, "abstained")
+    assert untrained["reason"].startswith("No model has been trained yet")
 
 
 def test_cutoffs_without_a_year_of_history_do_not_count_where_others_have_one():

@@ -46,7 +46,7 @@ def row(last_at: datetime | None, zone: str, churn: ibis.Table | None, demand: i
     frame = Frame(
         calendar=Calendar("month", zone), first="2020-01-01", period="2020-12-01", as_of=date(2021, 1, 1),
         horizon_end=date(2021, 4, 1), label_definition="", eligibility="12 months", unit=0.01, has_cases=False,
-        has_contacts=False, run_id="", scored_at=datetime(2021, 1, 1), release="",
+        has_contacts=False, run_id="", scored_at=datetime(2021, 1, 1), release="", model_age=0,
     )  # fmt: skip
     return fetch(customers(lifetime, orders, churn, demand, frame)).iloc[0]
 

@@ -3,13 +3,14 @@
 import functools
 import json
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import dagster as dg
 import ibis
 
 from crm_pipeline.contracts.outputs import CARD, CHAMPION, EVALUATION, LEVEL, PREDICTIONS, conform
-from crm_pipeline.defs.common import described, horizon_words, reads, together
+from crm_pipeline.defs.common import described, horizon_words, last_trained, reads, together
 from crm_pipeline.defs.lake import Result, publishes
 from crm_pipeline.hashing import digest
 from crm_pipeline.home.project import Project
@@ -40,7 +41,12 @@ def estimator_asset(project: Project, tracker: Tracker, task: str, name: str) ->
     how = {"horizon": settings.horizon, "seed": settings.seed, "threads": settings.threads}
     code = code_version(
         estimator_asset,
-        how | {"money_unit": settings.money_unit, "entry": (of.learner, of.rows, of.events, of.members)},
+        how
+        | {
+            "money_unit": settings.money_unit,
+            "train_every": settings.train_every,
+            "entry": (of.learner, of.rows, of.events, of.members),
+        },
         also=[of.module, type(the_task(task)).__module__],
     )
     told = f"{of.description} Trained on all that is known at the period's end; an MLflow run."
@@ -54,6 +60,10 @@ def estimator_asset(project: Project, tracker: Tracker, task: str, name: str) ->
     ) -> Result:
         from crm_pipeline.modeling.training import Abstained, card_rows, describe, fit
 
+        if not _trains(project, context.partition_key):
+            return Result(
+                conform([], CARD), {"status": f"not trained: models are trained every {settings.train_every} periods"}
+            )
         rows = training.execute()
         fitted = {m: load_card_model(tracker, card) for m, card in members.items()}
         missing = sorted(m for m, model in fitted.items() if model is None)
@@ -63,7 +73,12 @@ def estimator_asset(project: Project, tracker: Tracker, task: str, name: str) ->
             else fit(task, name, rows, **how, money_unit=float(settings.money_unit), members=fitted)
         )
         version = digest(json.dumps([sorted(pins.items()), code]), 8)
-        card = describe(model) | {"task": task, "estimator": name, "model_version": version}
+        card = describe(model) | {
+            "task": task,
+            "estimator": name,
+            "model_version": version,
+            "trained_as_of": project.calendar.end_date(context.partition_key),
+        }
         metadata: dict[str, Any] = {"model_version": version, "status": card["status"], "reason": card["reason"]}
         if not isinstance(model, Abstained):
             tags = {
@@ -84,6 +99,11 @@ def estimator_asset(project: Project, tracker: Tracker, task: str, name: str) ->
         return Result(conform(card_rows(card), CARD), metadata)
 
     return trained
+
+
+def _trains(project: Project, period: str) -> bool:
+    """Tell whether models are trained at the end of a period."""
+    return project.calendar.last_of_block(period, project.settings.train_every) == period
 
 
 def _track(
@@ -143,6 +163,7 @@ def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.Assets
     h, names, ago = settings.horizon, chosen(settings, task), f"{horizon_words(project)} ago"
     used = {"horizon": h, "seed": settings.seed, "money_unit": settings.money_unit}
     code = code_version(evaluation_asset, used, also=[type(the_task(task)).__module__])
+    used |= {"train_every": settings.train_every}
     told = {
         f"{asset}_predictions": f"What each model and baseline of {ago} said of each customer, beside what happened.",
         asset: f"How well the {task} models of {ago} foretold the time since, beside the baselines.",
@@ -152,7 +173,7 @@ def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.Assets
         "outcomes": reads(f"outcomes/{task}"),
         "training": reads(f"training/{task}", (-h,)),
         "level": reads(f"levels/{task}", (-h,)),
-        **{n: reads(f"models/{task}/{n}", (-h,)) for n in names},
+        **{n: last_trained(project, f"models/{task}/{n}", ago=h) for n in names},
     }
     both = [described(project, a, code, ins, kinds=("pandas",), description=what) for a, what in told.items()]
 
@@ -186,8 +207,9 @@ def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.Assets
             money_unit=float(settings.money_unit),
         )
         metrics = evaluate(task, said, cutoff, seed=settings.seed)
+        age = project.calendar.distance(project.calendar.last_of_block(cutoff, settings.train_every), cutoff)
         runs = {n: cards[n].execute()["run_id"].iloc[0] for n in models}
-        shown = _show(project, tracker, task, said, metrics, runs) if len(metrics) else {}
+        shown = _show(project, tracker, task, said, metrics, runs, age) if len(metrics) else {}
         return {
             f"{asset}_predictions": conform(said, PREDICTIONS),
             asset: Result(conform(metrics, EVALUATION), shown),
@@ -197,7 +219,7 @@ def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.Assets
 
 
 def _show(
-    project: Project, tracker: Tracker, task: str, said: Any, metrics: Any, runs: Mapping[str, str]
+    project: Project, tracker: Tracker, task: str, said: Any, metrics: Any, runs: Mapping[str, str], age: int
 ) -> dict[str, Any]:
     """Draw the models beside each other, add plots and metrics to their MLflow runs; return the plots for the UI."""
     from crm_pipeline.reports import plots
@@ -209,20 +231,25 @@ def _show(
         own = metrics[metrics["model"] == name]
         values = {f"test_{m}": v for m, v in zip(own["metric"], own["value"], strict=True) if v == v}
         if values:
-            tracker.log_evaluation(run_id, values, images)
+            tracker.log_evaluation(run_id, values, images, age)
     return {name: dg.MetadataValue.md(plots.markdown_image(figure, name)) for name, figure in figures.items()}
 
 
 def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefinition:
-    """Return the asset that decides which model of the period scores."""
-    settings, asset = project.settings, f"models/{task}/champion"
-    h, names = settings.horizon, chosen(settings, task)
-    back = tuple(-i * h for i in range(settings.evaluation_cutoffs))
+    """Return the asset that decides which model of the last training scores, by the evaluations up to that training."""
+    settings, calendar, asset = project.settings, project.calendar, f"models/{task}/champion"
+    h, names, every = settings.horizon, chosen(settings, task), settings.train_every
+    back = tuple(
+        sorted({-i * h - age for i in range(settings.evaluation_cutoffs) for age in range(every)}, reverse=True)
+    )
     whole_from = project.calendar.shift(project.source.known_from("orders"), settings.year - 1)
-    used = {"horizon": h, "whole_from": whole_from, "blocks": BLOCKS_TO_CHOOSE}
+    used = {"horizon": h, "whole_from": whole_from, "blocks": BLOCKS_TO_CHOOSE, "train_every": every}
     code = code_version(champion_asset, used, also=[type(the_task(task)).__module__])
     told = f"Which {task} model of the period scores, and why: judged against its baselines cut-off by cut-off."
-    ins = {"evaluations": reads(f"evaluation/{task}", back), **{n: reads(f"models/{task}/{n}") for n in names}}
+    ins = {
+        "evaluations": reads(f"evaluation/{task}", back),
+        **{n: last_trained(project, f"models/{task}/{n}") for n in names},
+    }
 
     @dg.asset(**described(project, asset, code, ins, kinds=("mlflow",), description=told))
     @publishes
@@ -230,12 +257,17 @@ def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDe
         from crm_pipeline.modeling.promotion import decide
 
         listed = functools.reduce(ibis.Table.union, cards.values()).execute()
-        decision = decide(task, evaluations.execute(), listed, horizon=h, grain=settings.grain, whole_from=whole_from)
+        trained = calendar.last_of_block(context.partition_key, every)
+        cutoffs = [calendar.shift(trained, -(i + 1) * h) for i in range(settings.evaluation_cutoffs)]
+        judged = evaluations.filter(evaluations.cutoff.isin([date.fromisoformat(c) for c in cutoffs])).execute()
+        decision = decide(task, judged, listed, horizon=h, grain=settings.grain, whole_from=whole_from)
+        if trained != context.partition_key and decision.iloc[0]["champion"]:
+            decision["reason"] += f" Trained at the end of {calendar.label(trained)}, carried on since."
         row = decision.iloc[0]
         metadata = {"champion": row["champion"] or "none", "status": row["status"], "decision": row["reason"]}
         if row["champion"]:
             run_id = listed.loc[listed["estimator"] == row["champion"], "run_id"].iloc[0]
-            tracker.set_champion(task, Tracked(run_id, row["model_uri"]), context.partition_key, row["model_version"])
+            tracker.set_champion(task, Tracked(run_id, row["model_uri"]), trained, row["model_version"])
             metadata["mlflow"] = dg.MetadataValue.url(tracker.link(run_id))
         return Result(conform(decision, CHAMPION), metadata)
 

@@ -9,7 +9,7 @@ import dagster as dg
 import ibis
 
 from crm_pipeline.contracts.outputs import REPORT, conform
-from crm_pipeline.defs.common import described, reads
+from crm_pipeline.defs.common import described, last_trained, reads
 from crm_pipeline.defs.lake import Result, publishes
 from crm_pipeline.home.project import Project
 from crm_pipeline.modeling.estimators import chosen
@@ -36,7 +36,7 @@ def report_asset(project: Project) -> dg.AssetsDefinition:
             f"champion_{task}": reads(f"models/{task}/champion"),
             f"scored_{task}": reads(f"scores/{task}"),
             f"record_{task}": reads(f"track_record/{task}", so_far, optional=True),
-            **{f"card_{task}_{n}": reads(f"models/{task}/{n}") for n in chosen(settings, task)},
+            **{f"card_{task}_{n}": last_trained(project, f"models/{task}/{n}") for n in chosen(settings, task)},
         }
     if "churn" in tasks:
         ins["lapsed"] = reads("outcomes/churn", (-h,), optional=True)

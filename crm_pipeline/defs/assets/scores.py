@@ -96,7 +96,7 @@ def _customers(project: Project) -> dg.AssetsDefinition:
     names = activity_tables(source.tables)
     year = tuple(range(1 - settings.year, 1))
     used = {"eligibility": settings.eligibility, "horizon": settings.horizon, "money_unit": settings.money_unit,
-            "timezone": source.timezone, "has_cases": "cases" in source.tables}  # fmt: skip
+            "timezone": source.timezone, "has_cases": "cases" in source.tables, "train_every": settings.train_every}  # fmt: skip
     code = code_version(_customers, used)
     ins: dict[str, Dep] = {
         "lifetime": reads("lifetime/customers"),
@@ -142,6 +142,7 @@ def _frame(project: Project, context: dg.AssetExecutionContext, champions: list[
         has_cases="cases" in source.tables,
         has_contacts="contacts" in source.tables,
         run_id=context.run.run_id,
+        model_age=calendar.distance(calendar.last_of_block(period, settings.train_every), period),
         scored_at=datetime.now(ZoneInfo(source.timezone)).replace(tzinfo=None, microsecond=0),
         release=",".join(
             f"{c['task']}:{_text(c['champion']) or 'none'}:{_text(c['model_version'])}" for c in champions
