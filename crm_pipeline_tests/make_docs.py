@@ -8,6 +8,7 @@ from crm_pipeline import settings
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.docs import tables_markdown
 from crm_pipeline.transforms.features.catalogue import catalogue, markdown
+from crm_pipeline_tests import assets_page
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -19,6 +20,7 @@ def pages() -> dict[str, str]:
         "tables.md": tables_markdown(),
         "features.md": markdown(catalogue(tuple(CANONICAL), defaults), defaults),
         "settings.md": settings.markdown(),
+        "assets.md": assets_page.page(),
     }
 
 
