@@ -59,17 +59,20 @@ class Meter:
 
     def time_calls(self, owner: type, method: str, name: str) -> None:
         """Add up the wall seconds that calls of a method take, under ``name`` in `within`."""
-        original: Callable[..., Any] = getattr(owner, method)
+        setattr(owner, method, self.timed(getattr(owner, method), name))
+
+    def timed(self, original: Callable[..., Any], name: str) -> Callable[..., Any]:
+        """Return a function that does the same, and adds up the wall seconds of its calls under ``name`` in `within`."""
 
         @functools.wraps(original)
-        def timed(*args: Any, **options: Any) -> Any:
+        def clocked(*args: Any, **options: Any) -> Any:
             start = time.perf_counter()
             try:
                 return original(*args, **options)
             finally:
                 self.within[name] = self.within.get(name, 0.0) + time.perf_counter() - start
 
-        setattr(owner, method, timed)
+        return clocked
 
     def result(self) -> dict[str, Any]:
         """Return everything measured as plain values: stretches, what lay within them, and the process as a whole."""

@@ -14,6 +14,8 @@ BARS = {
     "feature layer / hand-written SQL": 1.3,
     "whole run / straight line": 1.25,
     "growth exponent": 1.05,
+    "orchestration, seconds a partition": 0.12,
+    "orchestration, seconds a reused partition": 0.06,
     "minutes": 6.0,
     "gibibytes": 8.0,
 }
@@ -90,6 +92,9 @@ def ratios(size: Size) -> dict[str, float]:
         found["the same, first period of a run"] = features["layer_cold"] / features["by_hand"]
         if "pandas" in features:
             found["feature layer / pandas"] = features["layer"] / features["pandas"]
+    if "orchestration" in run:
+        found["orchestration, seconds a partition"] = run["orchestration"]
+        found["orchestration, seconds a reused partition"] = run["orchestration_reused"]
     if run and straight:
         found["whole run / straight line"] = run["seconds"] / straight["seconds"]
         found["whole run / straight line, cpu seconds"] = run["cpu"] / straight["cpu"]
@@ -114,8 +119,8 @@ def verdicts(sizes: Sequence[Size]) -> list[list[str]]:
     for size in sizes:
         who, at_bar = f"{size['customers']:,}", size["customers"] == LARGE
         for name, value in ratios(size).items():
-            judged = name in BARS and (at_bar or name.startswith("feature"))
-            rows.append([name, who, f"{value:.2f}", *(_judged(value, BARS[name], "") if judged else ("", ""))])
+            judged = name in BARS and (at_bar or name.startswith(("feature", "orchestration")))
+            rows.append([name, who, f"{value:.3g}", *(_judged(value, BARS[name], "") if judged else ("", ""))])
         for kind in ("features", "runs", "straight"):
             for one in [size[kind]] if kind == "features" else size[kind]:
                 if "failure" in one:
