@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: setup demo test browser unit ui bench check quick docs clean lock
+.PHONY: setup demo test long browser unit ui bench check quick docs clean lock
 
 setup: $(STAMP)
 
@@ -22,7 +22,11 @@ demo: setup
 
 # a worker per core; a file's tests stay together, because they share the home that the first of them builds
 test: setup browser
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+# what takes many minutes: backfills of a year through the UI's API
+long: setup
+	$(BIN)/python -m pytest -m slow
 
 # the UI test opens a real browser; without one, and without the right to install it, that test is skipped
 browser:

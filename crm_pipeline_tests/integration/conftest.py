@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from crm_pipeline.lake.locks import only_one
 from crm_pipeline_tests.integration import world
 from crm_pipeline_tests.integration.cutting import cut_source
 
@@ -46,17 +49,32 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def sample(folder: Path) -> Path:
-    """The made-up company: ten tables, six months, with every kind of dirt."""
-    world.crm("sample", "--out", folder / "sample", "--customers", 260, "--periods", 6, "--seed", 3)
-    return folder / "sample"
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of a session see, for what takes long to build."""
+    own = tmp_path_factory.getbasetemp()
+    found = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared"
+    found.mkdir(exist_ok=True)
+    return found
 
 
 @pytest.fixture(scope="session")
-def pair(sample: Path, folder: Path) -> tuple[Built, Built]:
-    """Two homes scored through the same period: of all files, and of files without anything later."""
-    short = cut_source(sample, folder / "cut", "2026-06-01")
-    sources, homes = (sample, short), (world.new_home(folder / "whole_home"), world.new_home(folder / "cut_home"))
+def pair(shared: Path) -> tuple[Built, Built]:
+    """Two homes scored through the same period: of all files, and of files without anything later. The first worker builds them.
+
+    The source is the made-up company: ten tables, six months, with every kind of dirt.
+    """
+    kept = shared / "pair.pickle"
+    with only_one(shared / ".pair.lock"):
+        if not kept.exists():
+            kept.write_bytes(pickle.dumps(_build_pair(shared)))
+        return pickle.loads(kept.read_bytes())
+
+
+def _build_pair(folder: Path) -> tuple[Built, Built]:
+    whole, short = folder / "sample", folder / "cut"
+    world.crm("sample", "--out", whole, "--customers", 260, "--periods", 6, "--seed", 3)
+    cut_source(whole, short, "2026-06-01")
+    sources, homes = (whole, short), (world.new_home(folder / "whole_home"), world.new_home(folder / "cut_home"))
     both = [
         world.start("run", "--source", s, "--home", h, "--through", THROUGH)
         for s, h in zip(sources, homes, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 import socket
@@ -34,6 +35,16 @@ mutation($params: ExecutionParams!) { launchPipelineExecution(executionParams: $
   ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
 STATUS = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
 WHERE = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } } } } }"
+
+RUNS = """
+query($f: RunsFilter!) { runsOrError(filter: $f) { ... on Runs { results { runId status pipelineName startTime endTime
+  tags { key value } assetMaterializations { assetKey { path } partition } } } } }"""
+BACKFILL = """
+mutation($p: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $p) { __typename
+  ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
+BACKFILL_STATUS = (
+    "query($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"
+)
 
 
 @dataclass(frozen=True)
@@ -124,6 +135,32 @@ def visited(site: Site) -> Iterator[Page]:
         found.wait(*LAYERS, seconds=90)
         found.press("Skip")  # a first visit is asked to join the community
         yield found
+
+
+def runs(site: Site, **tags: str) -> list[dict[str, Any]]:
+    """The runs with these tags, the first first."""
+    found = site.ask(RUNS, f={"tags": [{"key": k.replace("__", "/"), "value": v} for k, v in tags.items()]})
+    return found["runsOrError"]["results"][::-1]
+
+
+def finish_backfill(site: Site, params: dict[str, Any], seconds: float = 900) -> str:
+    """Launch a backfill as the UI does and wait for it; return its id."""
+    launched = site.ask(BACKFILL, p={"title": "a test", **params})["launchPartitionBackfill"]
+    assert "backfillId" in launched, launched
+    end, status = time.monotonic() + seconds, "REQUESTED"
+    while status in ("REQUESTED", "IN_PROGRESS"):
+        assert time.monotonic() < end, f"the backfill is still {status}"
+        time.sleep(1)
+        found = site.ask(BACKFILL_STATUS, id=launched["backfillId"])
+        status = found["partitionBackfillOrError"]["status"]
+    assert status == "COMPLETED_SUCCESS", status
+    return launched["backfillId"]
+
+
+def one_at_a_time(found: list[dict[str, Any]]) -> bool:
+    """Tell whether each of these runs began after the one before had ended."""
+    spans = sorted((r["startTime"], r["endTime"]) for r in found)
+    return all(a[1] <= b[0] for a, b in itertools.pairwise(spans))
 
 
 def free_ports() -> tuple[int, int]:

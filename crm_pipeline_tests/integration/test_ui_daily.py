@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from crm_pipeline_tests.integration import world
 from crm_pipeline_tests.integration.browser import Page
-from crm_pipeline_tests.integration.serving import Site, served, visited
+from crm_pipeline_tests.integration.serving import Site, finish_backfill, one_at_a_time, runs, served, visited
 
 MONTHS = world.MONTHS[:4]
 PERIODS = [f"{month}-01" for month in MONTHS]
@@ -32,15 +30,6 @@ SWITCH_OFF = "mutation($id: String!) { stopSensor(id: $id) { __typename ... on P
 SENSOR = """
 query($s: SensorSelector!) { sensorOrError(sensorSelector: $s) { ... on Sensor { id
   sensorState { status ticks(limit: 1) { status skipReason runIds error { message } } } } } }"""
-RUNS = """
-query($f: RunsFilter!) { runsOrError(filter: $f) { ... on Runs { results { runId status pipelineName startTime endTime
-  tags { key value } assetMaterializations { assetKey { path } partition } } } } }"""
-BACKFILL = """
-mutation($p: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $p) { __typename
-  ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
-BACKFILL_STATUS = (
-    "query($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"
-)
 
 
 @pytest.fixture(scope="module")
@@ -76,12 +65,6 @@ def photograph(page: Page, name: str) -> None:
         Path(kept).mkdir(parents=True, exist_ok=True)
         time.sleep(2)
         page.photograph(Path(kept, f"{name}.png"))
-
-
-def runs(site: Site, **tags: str) -> list[dict[str, Any]]:
-    """The runs with these tags, the first first."""
-    found = site.ask(RUNS, f={"tags": [{"key": k.replace("__", "/"), "value": v} for k, v in tags.items()]})
-    return found["runsOrError"]["results"][::-1]
 
 
 def test_the_schedule_fires_at_a_periods_end_and_its_run_scores_it(site: Site, page: Page) -> None:
@@ -171,21 +154,6 @@ def test_a_backfill_of_a_job_goes_period_by_period(site: Site, source: Path) -> 
     found = runs(site, dagster__backfill=backfill)
     assert {r["status"] for r in found} == {"SUCCESS"}
     assert len(found) == len(PERIODS)
-    spans = sorted((r["startTime"], r["endTime"]) for r in found)
-    assert all(a[1] <= b[0] for a, b in itertools.pairwise(spans)), "one at a time"
+    assert one_at_a_time(found)
     left = {item["asset"].split("/")[0] for item in world.plan(source, site.home, "--periods", "4")}
     assert not left & {"raw", "clean", "rejects", "activity", "lifetime", "features", "outcomes"}
-
-
-def finish_backfill(site: Site, params: dict[str, Any]) -> str:
-    """Launch a backfill as the UI does and wait for it; return its id."""
-    launched = site.ask(BACKFILL, p={"title": "a test", **params})["launchPartitionBackfill"]
-    assert "backfillId" in launched, launched
-    end, status = time.monotonic() + 900, "REQUESTED"
-    while status in ("REQUESTED", "IN_PROGRESS"):
-        assert time.monotonic() < end, f"the backfill is still {status}"
-        time.sleep(1)
-        found = site.ask(BACKFILL_STATUS, id=launched["backfillId"])
-        status = found["partitionBackfillOrError"]["status"]
-    assert status == "COMPLETED_SUCCESS", status
-    return launched["backfillId"]

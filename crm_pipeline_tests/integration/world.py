@@ -109,7 +109,7 @@ def write_tiny(
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "orders").mkdir(parents=True)
     start = datetime(2024, 1, 1)
-    end = datetime(2024, int(months[-1][5:]) + 1, 1)
+    end = datetime(2024 + int(months[-1][5:]) // 12, int(months[-1][5:]) % 12 + 1, 1)
     people, orders = ["customer_id,created_at,country"], {month: [] for month in months}
     for number in range(customers):
         customer = f"{number:05d}"  # a leading zero, as in many a CRM
