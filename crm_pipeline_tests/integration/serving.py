@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 import signal
 import socket
 import subprocess
@@ -167,14 +168,16 @@ def free_ports() -> tuple[int, int]:
     """Return a free port, and another whose successor is free too."""
     while True:
         one, two = free_port(), free_port()
-        if len({one, two, two + 1}) == 3 and two < 65535 and is_free(two + 1):
+        if len({one, two, two + 1}) == 3 and is_free(two + 1):
             return one, two
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Return a free port below those that the system gives to outgoing connections, which could take it in the meantime."""
+    while True:
+        port = random.SystemRandom().randrange(15_000, 32_000)
+        if is_free(port):
+            return port
 
 
 def is_free(port: int) -> bool:
