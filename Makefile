@@ -62,6 +62,6 @@ clean:
 
 lock:
 	$(PYTHON) -m venv $(VENV)-lock
-	$(VENV)-lock/bin/python -m pip install --quiet --editable .[ui,dev]
+	$(VENV)-lock/bin/python -m pip install --quiet --editable .[ui,postgres,dev]
 	$(VENV)-lock/bin/python -m pip freeze --exclude-editable > requirements.lock
 	rm -rf $(VENV)-lock

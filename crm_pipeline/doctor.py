@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 import duckdb
 
+from crm_pipeline.database import dagster_url, name_of
 from crm_pipeline.engine import Engine
 from crm_pipeline.errors import CrmError
 from crm_pipeline.lake import ALL, Inspection, Lake, Manifest, at_work, inspect_lake, is_alive, outdated_views
@@ -20,7 +21,7 @@ from crm_pipeline.settings import load_settings
 from crm_pipeline.sources.index import index_files
 from crm_pipeline.sources.state import read_state
 from crm_pipeline.tracking import Tracker
-from crm_pipeline.tracking_store import revision, running
+from crm_pipeline.tracking_store import Database, revision, running
 
 PACKAGE = "crm-pipeline"
 MIGRATIONS = {"mlflow": "store/db_migrations/versions", "dagster": "_core/storage/alembic/versions"}
@@ -69,10 +70,10 @@ def examine(home: Path) -> list[Finding]:
         ]
     found += looked("its source", home, lambda: source_found(home))
     found += looked("the lake", home, lambda: _lake_found(home))
-    found += looked("mlflow.db", home, lambda: _mlflow_found(home))
+    found += looked("MLflow's mlflow.db", home, lambda: _mlflow_found(home))
     for database in sorted((home / "dagster").rglob("*.db")):
         found += looked(database.name, home, lambda at=database: schema_found(at, "dagster"))  # type: ignore[misc]
-    return found
+    return found + looked("Dagster's database", home, lambda: _server_found(home))
 
 
 def looked(name: str, home: Path, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
@@ -128,19 +129,26 @@ def versions_found(required: Iterable[str], installed: Callable[[str], str | Non
     return found
 
 
-def schema_found(database: Path, package: str) -> Iterator[Finding]:
+def schema_found(database: Database, package: str) -> Iterator[Finding]:
     """Tell of a database that a newer version of its package wrote."""
-    written, spec = revision(database) if database.exists() else None, find_spec(package)
+    written, spec = revision(database), find_spec(package)
     if written is None or spec is None or spec.origin is None:
         return
+    name = name_of(database) if isinstance(database, str) else database
     known = Path(spec.origin).parent / MIGRATIONS[package]
     if known.is_dir() and not any(written in path.read_text(encoding="utf-8") for path in known.glob("*.py")):
         yield Finding(
             "error",
-            f"{database} was written by another version of {package} than the installed {installed_version(package)} "
+            f"{name} was written by another version of {package} than the installed {installed_version(package)} "
             f"(schema {written}).",
-            f"Install the {package} that wrote it, or restore the file from the time before.",
+            f"Install the {package} that wrote it, or restore it from the time before.",
         )
+
+
+def _server_found(home: Path) -> Iterator[Finding]:
+    setting = load_settings(home).database_url
+    if setting:
+        yield from schema_found(dagster_url(setting), "dagster")
 
 
 def disk_found(home: Path, free: int, manifests: Sequence[Manifest], size: Callable[[str], int]) -> Iterator[Finding]:
@@ -282,14 +290,15 @@ def _models_found(lake: Lake, manifests: Sequence[Manifest]) -> Iterator[Finding
         yield Finding(
             "warning",
             f"{len(lost)} of {len(places)} models that published cards name are not in MLflow's store, first that of {named[0]}.",
-            f"Restore mlflow.db and mlartifacts/ together; or crm-pipeline run --home {lake.home} trains again those that it needs, "
-            "with --force all of its period.",
+            f"Restore MLflow's database and mlartifacts/ together; or crm-pipeline run --home {lake.home} trains again those "
+            "that it needs, with --force all of its period.",
         )
 
 
 def _mlflow_found(home: Path) -> Iterator[Finding]:
-    yield from schema_found(home / "mlflow.db", "mlflow")
-    dead = [run for run, token in running(home / "mlflow.db").items() if not is_alive(home, token)]
+    database = Tracker(home).database
+    yield from schema_found(database, "mlflow")
+    dead = [run for run, token in running(database).items() if not is_alive(home, token)]
     if dead:
         yield Finding(
             "warning",

@@ -16,6 +16,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from crm_pipeline.database import open_to_dagster
 from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.home.instance import dagster_home
 from crm_pipeline.home.project import open_project
@@ -50,7 +51,7 @@ def serve(home: Path, source: Path | None, files: Path | None, port: int, mlflow
     for name, path in (("CRM_SOURCE", source), ("CRM_FILES", files)):
         if path is not None:
             environment[name] = str(path.absolute())
-    _ = Tracker(home).mlflow  # makes or migrates mlflow.db before any server opens it
+    _ = Tracker(home).mlflow  # makes or migrates the store before any server opens it
     publish_views(open_project(home).lake)  # they name files by absolute paths, and the home may have been moved
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
@@ -80,13 +81,16 @@ def _interrupt(*_: object) -> None:
 
 
 def _environment(home: Path, port: int, mlflow_port: int, reports_port: int) -> dict[str, str]:
-    """Return the servers' environment; runs that they start inherit it."""
+    """Return the servers' environment; runs that they start inherit it. Addresses of databases stand in no command line."""
+    settings = load_settings(home)
+    open_to_dagster(settings.database_url)
     return os.environ | {
         "CRM_HOME": str(home),
         "CRM_DAGSTER_UI": f"http://{HOST}:{port}",
         "CRM_MLFLOW_UI": f"http://{HOST}:{mlflow_port}",
         "CRM_REPORTS_UI": f"http://{HOST}:{reports_port}",
-        "DAGSTER_HOME": str(dagster_home(home, load_settings(home))),
+        "DAGSTER_HOME": str(dagster_home(home, settings)),
+        "MLFLOW_BACKEND_STORE_URI": Tracker(home).uri,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "PYTHONWARNINGS": "ignore",
@@ -96,7 +100,7 @@ def _environment(home: Path, port: int, mlflow_port: int, reports_port: int) -> 
 
 def _commands(home: Path, port: int, mlflow_port: int) -> dict[str, list[str]]:
     """Return the command of each server, by the name a person knows it by."""
-    mlflow = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{home / 'mlflow.db'}"]
+    mlflow = [sys.executable, "-m", "mlflow", "server"]
     mlflow += ["--artifacts-destination", str(home / "mlartifacts"), "--workers", "1"]
     mlflow += ["--host", HOST, "--port", str(mlflow_port), "--uvicorn-opts", "--log-level warning"]
     dagster = [sys.executable, "-m", "dagster", "dev", "-m", "crm_pipeline.definitions"]

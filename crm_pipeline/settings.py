@@ -22,6 +22,19 @@ SHORT = "_estimators"
 BLOCKS_TO_CHOOSE = 4
 """Non-overlapping outcomes that it takes to choose a model (rule 8); with fewer the fixed model is judged. A rule, no setting."""
 
+DATABASE = (
+    r"^(postgres(ql)?(\+psycopg2)?://([^\s/@:?#]+(:[^\s/@:?#]*)?@)?(\[[0-9a-fA-F:.]+\]|[^\s/@:?#\[\]]*)(:\d{1,5})?"
+    r"/[^\s/@:?#]+(\?[^\s#]*)?)?$"
+)
+"""What is special in user and password must be escaped, so that no part of a password is taken for a host and told."""
+
+SECRETS = {
+    "database_url": "is not of the form postgresql://user:password@host:port/name, with what is special in user and password "
+    "written as %XX",
+    "alert_webhook": "is no address that begins with https:// or http://",
+}
+"""Settings whose value is told nowhere, and what is said of a wrong one."""
+
 
 class Settings(BaseSettings):
     """Everything that can be set, validated once.
@@ -97,8 +110,18 @@ class Settings(BaseSettings):
     keep_generations_days: int = Field(
         400, ge=0, description="How long superseded generations of a partition can still be read."
     )
+    database_url: str = Field(
+        "",
+        repr=False,
+        pattern=DATABASE,
+        description=(
+            "The PostgreSQL database of Dagster's history and MLflow's records, `postgresql://user:password@host:port/name`; "
+            "none: SQLite in the home. A database for each home. A secret: better as `CRM_DATABASE_URL`."
+        ),
+    )
     alert_webhook: str = Field(
         "",
+        repr=False,
         pattern=r"^(https?://\S+)?$",
         description='Address that is told of failures, by a POST of `{"text": …}`; a secret: better as `CRM_ALERT_WEBHOOK`.',
     )
@@ -191,6 +214,8 @@ def load_settings(home: Path) -> Settings:
         if first["type"] == "extra_forbidden":
             known = ", ".join(sorted(Settings.model_fields))
             raise UsageError(f"{path}: '{field}' is no setting; known are {known}.") from None
+        if field in SECRETS:
+            raise UsageError(f"Setting '{field}' (in {path} or CRM_{field.upper()}) {SECRETS[field]}.") from None
         reason = str(first.get("ctx", {}).get("error", first["msg"]))
         raise UsageError(
             f"Setting '{field}' (in {path} or CRM_{field.upper()}) is {first['input']!r}: {reason}."

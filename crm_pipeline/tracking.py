@@ -13,8 +13,10 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
+from crm_pipeline.database import make_schema, mlflow_url
 from crm_pipeline.errors import CrmError
 from crm_pipeline.lake import is_alive, only_one, sign_of_life
+from crm_pipeline.settings import load_settings
 from crm_pipeline.tracking_store import any_running, lost_models, relocate
 
 EXPERIMENT = "crm_pipeline"
@@ -39,7 +41,7 @@ class Tracked(NamedTuple):
 
 
 class Tracker:
-    """The MLflow store of one home: ``mlflow.db`` and ``mlartifacts/``.
+    """The MLflow store of one home: ``mlflow.db``, or the database of its settings, and ``mlartifacts/``.
 
     Parameters
     ----------
@@ -48,8 +50,10 @@ class Tracker:
 
     def __init__(self, home: Path) -> None:
         self.home = Path(home).absolute()
-        self.database, self.artifacts = self.home / "mlflow.db", self.home / "mlartifacts"
-        self.uri = f"sqlite:///{self.database}"
+        self.artifacts = self.home / "mlartifacts"
+        self.setting = load_settings(self.home).database_url
+        self.database: Path | str = mlflow_url(self.setting) if self.setting else self.home / "mlflow.db"
+        self.uri = self.database if isinstance(self.database, str) else f"sqlite:///{self.database}"
         self._loaded: dict[str, Any] = {}
 
     @cached_property
@@ -63,20 +67,23 @@ class Tracker:
         mlflow.set_tracking_uri(self.uri)
         mlflow.set_registry_uri(self.uri)
         with only_one(self.artifacts / ".opening.lock"):
-            self._make_store(mlflow, self.artifacts / ".mlflow.db")
+            if isinstance(self.database, Path):
+                self._make_file(mlflow, self.database, self.artifacts / ".mlflow.db")
+            else:
+                make_schema(self.setting)
             relocate(self.database, self.artifacts, EXPERIMENT)
             if mlflow.get_experiment_by_name(EXPERIMENT) is None:
                 mlflow.create_experiment(EXPERIMENT, artifact_location=self.artifacts.as_uri(), tags=ABOUT)
             mlflow.set_experiment(EXPERIMENT)
         return mlflow
 
-    def _make_store(self, mlflow: Any, temporary: Path) -> None:
-        """Make a new store apart and put it in place whole: a kill during its migrations leaves nothing half made."""
-        if self.database.exists():
+    def _make_file(self, mlflow: Any, database: Path, temporary: Path) -> None:
+        """Make a new file apart and put it in place whole: a kill during its migrations leaves nothing half made."""
+        if database.exists():
             return
         temporary.unlink(missing_ok=True)
         mlflow.MlflowClient(tracking_uri=f"sqlite:///{temporary}").search_experiments()
-        os.replace(temporary, self.database)
+        os.replace(temporary, database)
 
     @cached_property
     def client(self) -> Any:

@@ -14,13 +14,15 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from sqlalchemy.exc import SQLAlchemyError
 
 from crm_pipeline import doctor
+from crm_pipeline.database import VARIABLE, open_to_dagster
 from crm_pipeline.defs.build import build_defs
 from crm_pipeline.defs.instance import PROCESS_TAG, killed_runs, unknown_to
 from crm_pipeline.defs.internals import quiet_instance
 from crm_pipeline.doctor import Finding, lake_to_look_at, looked
-from crm_pipeline.home.instance import TEMPLATE
+from crm_pipeline.home.instance import IN_POSTGRESQL, TEMPLATE, is_ours, rendered
 from crm_pipeline.home.project import open_project
 from crm_pipeline.lake import Graph, Manifest, inspect_lake
+from crm_pipeline.settings import Settings, load_settings
 
 SILENT = 300.0
 """Seconds without a heartbeat after which the daemon counts as gone; it beats every 30."""
@@ -42,24 +44,47 @@ def examine(home: Path) -> list[Finding]:
             )
         )
         return found
-    found += looked("dagster.yaml", home, lambda: settings_found(folder / "dagster.yaml", TEMPLATE))
+    found += looked("dagster.yaml", home, lambda: settings_found(folder / "dagster.yaml", load_settings(home)))
     return found + looked("Dagster's history", home, lambda: _history_found(home, folder))
 
 
-def settings_found(path: Path, template: Path) -> Iterator[Finding]:
+def settings_found(path: Path, settings: Settings) -> Iterator[Finding]:
     """Tell of settings of the program's dagster.yaml that the home's does not have; other values are the owner's choice."""
-    mine, ours = (yaml.safe_load(p.read_text(encoding="utf-8")) or {} for p in (path, template))
-    lacking = [name for name in _paths(ours) if not _has(mine, name)]
-    if "storage" in mine:  # one storage for all: a database server
-        lacking = [name for name in lacking if not name[0].endswith("_storage")]
+    mine, ours = (yaml.safe_load(text) or {} for text in (path.read_text(encoding="utf-8"), rendered(settings)))
+    yield from _storage_found(path, mine, settings)
+    storages = ("storage",) if "storage" not in mine else ("event_log_storage",)  # told above; one storage for all
+    lacking = [name for name in _paths(ours) if name[0] not in storages and not _has(mine, name)]
     if lacking:
         names = ", ".join(".".join(name) for name in lacking)
         yield Finding(
             "warning",
             f"{path} is older than this version, which also sets {names}.",
-            f"Take these lines over from {template}. A changed event_log_storage begins an empty history: "
+            f"Take these lines over from {TEMPLATE}. A changed event_log_storage begins an empty history: "
             "the next run tells it of every published partition.",
         )
+
+
+def _storage_found(path: Path, mine: Mapping[str, Any], settings: Settings) -> Iterator[Finding]:
+    """Tell where the history lies in another place than the setting ``database_url`` says."""
+    if _is_elsewhere(mine, settings):
+        yield Finding(
+            "error",
+            f"Dagster's history of {path.parent.parent} lies in a database, and {VARIABLE} does not say here in which.",
+            f"Set {VARIABLE} as it was for the last run. A run without it begins an empty history in the home, "
+            "and tells it of every published partition.",
+        )
+    elif settings.database_url and "storage" not in mine:
+        taken = "" if is_ours(path) else f"Take over, for event_log_storage, {' '.join(IN_POSTGRESQL.split()[-6:])}. "
+        yield Finding(
+            "warning",
+            f"{path} keeps Dagster's history in the home, though the setting database_url names a database.",
+            f"{taken}The next run begins a history there, and tells it of every published partition.",
+        )
+
+
+def _is_elsewhere(mine: Mapping[str, Any], settings: Settings) -> bool:
+    """Tell whether the history lies in a database whose address is not known here."""
+    return not settings.database_url and mine.get("storage") == yaml.safe_load(IN_POSTGRESQL)["storage"]
 
 
 def _paths(settings: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -73,7 +98,11 @@ def _has(settings: Any, name: tuple[str, ...]) -> bool:
 
 
 def _history_found(home: Path, folder: Path) -> Iterator[Finding]:
+    settings = load_settings(home)
+    if _is_elsewhere(yaml.safe_load((folder / "dagster.yaml").read_text(encoding="utf-8")) or {}, settings):
+        return
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    open_to_dagster(settings.database_url)
     os.environ["DAGSTER_HOME"] = str(folder)  # dagster.yaml names its folder by it
     try:
         with quiet_instance(folder) as instance:

@@ -11,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
 
+from crm_pipeline.database import open_to_dagster
 from crm_pipeline.defs.internals import DATA_VERSION_TAG, quiet_instance
 from crm_pipeline.home.instance import dagster_home
 from crm_pipeline.home.sqlite import relax_sqlite
@@ -23,7 +24,9 @@ PROCESS_TAG = "crm/process"
 
 def open_instance(home: Path) -> DagsterInstance:
     """Open the home's instance for runs in this process, without capturing their output."""
-    folder = dagster_home(home, load_settings(home))
+    settings = load_settings(home)
+    open_to_dagster(settings.database_url)
+    folder = dagster_home(home, settings)
     relax_sqlite()
     os.environ["DAGSTER_HOME"] = str(folder)
     logging.getLogger("dagster").setLevel(logging.CRITICAL)

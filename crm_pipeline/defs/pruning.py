@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 from dagster import AssetKey, DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
 
+from crm_pipeline.database import open_to_dagster
 from crm_pipeline.errors import CrmError
+from crm_pipeline.settings import load_settings
 
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
 
@@ -34,6 +36,7 @@ def prune_home(home: Path, days: int) -> Pruned:
     folder = Path(home).absolute() / "dagster"
     if not (folder / "dagster.yaml").is_file():
         raise CrmError(f"{home} holds no Dagster history: name another --home.")
+    open_to_dagster(load_settings(home).database_url)
     os.environ["DAGSTER_HOME"] = str(folder)
     with DagsterInstance.get() as instance:
         return prune_runs(instance, days)

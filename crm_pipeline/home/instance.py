@@ -6,12 +6,27 @@ import os
 from pathlib import Path
 from string import Template
 
+from crm_pipeline.database import VARIABLE
 from crm_pipeline.engine import storage_error
 from crm_pipeline.hashing import digest
 from crm_pipeline.settings import Settings
 
 NAME = "dagster.yaml"
 TEMPLATE = Path(__file__).parent / NAME
+IN_SQLITE = """\
+# one file for all runs: the default writes every event twice, into a file per run and an index, and opens a connection for each
+event_log_storage:
+  module: dagster._core.storage.event_log
+  class: ConsolidatedSqliteEventLogStorage
+  config:
+    base_dir:
+      env: DAGSTER_HOME"""
+IN_POSTGRESQL = f"""\
+# the database of the setting database_url; the address is a secret, so it stands in the environment alone
+storage:
+  postgres:
+    postgres_url:
+      env: {VARIABLE}"""
 MARK = "# written as it stands above: "
 """Begins the last line; the digest after it tells whether a person has edited the file."""
 
@@ -42,7 +57,9 @@ def dagster_home(home: Path, settings: Settings) -> Path:
 
 def rendered(settings: Settings) -> str:
     """Return the text of ``dagster.yaml`` for these settings, its mark included."""
-    text = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(concurrent_runs=settings.concurrent_runs)
+    text = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        concurrent_runs=settings.concurrent_runs, storage=IN_POSTGRESQL if settings.database_url else IN_SQLITE
+    )
     return f"{text}{MARK}{digest(text, 16)}\n"
 
 

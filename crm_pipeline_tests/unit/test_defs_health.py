@@ -14,9 +14,10 @@ from dagster._daemon.types import DaemonHeartbeat
 
 from crm_pipeline.defs.health import runs_found, settings_found, versions_found
 from crm_pipeline.defs.instance import PROCESS_TAG, reconcile
-from crm_pipeline.home.instance import TEMPLATE
+from crm_pipeline.home.instance import rendered
 from crm_pipeline.lake import Graph, Manifest, Node, sign_of_life
 from crm_pipeline.periods import Calendar
+from crm_pipeline.settings import Settings
 
 MAY = "2026-05-01"
 
@@ -87,11 +88,11 @@ def test_a_partition_that_the_event_log_does_not_know_is_said_until_it_was_told(
 @pytest.mark.parametrize(
     ("text", "lacking"),
     [
-        (TEMPLATE.read_text(), None),
+        (rendered(Settings()), None),
         ("telemetry: {enabled: true}\n", "event_log_storage"),
-        (TEMPLATE.read_text().replace("  free_slots_after_run_end_seconds: 60\n", ""), "run_monitoring.free_slots"),
-        (TEMPLATE.read_text() + "storage: {postgres: {}}\n", None),
-        (TEMPLATE.read_text().replace("enabled: true", "enabled: false"), None),
+        (rendered(Settings()).replace("  free_slots_after_run_end_seconds: 60\n", ""), "run_monitoring.free_slots"),
+        (rendered(Settings()) + "storage: {postgres: {}}\n", None),
+        (rendered(Settings()).replace("enabled: true", "enabled: false"), None),
     ],
     ids=["as it is", "an old one", "one line less", "on a server", "another value"],
 )
@@ -99,6 +100,6 @@ def test_a_dagster_yaml_that_lacks_what_this_version_sets_is_said(
     tmp_path: Path, text: str, lacking: str | None
 ) -> None:
     (tmp_path / "dagster.yaml").write_text(text)
-    found = list(settings_found(tmp_path / "dagster.yaml", TEMPLATE))
+    found = list(settings_found(tmp_path / "dagster.yaml", Settings()))
     assert bool(found) is bool(lacking)
     assert lacking is None or lacking in found[0].what
