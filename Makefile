@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: setup demo test long browser unit ui bench check quick docs clean lock
+.PHONY: setup demo test long browser postgres unit ui bench check quick docs clean lock
 
 setup: $(STAMP)
 
@@ -21,7 +21,7 @@ demo: setup
 	$(BIN)/crm-pipeline run --source data/sample --home data/home
 
 # a worker per core; a file's tests stay together, because they share the home that the first of them builds
-test: setup browser
+test: setup browser postgres
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 # what takes many minutes: backfills of a year through the UI's API
@@ -33,6 +33,12 @@ browser:
 	@command -v chromium > /dev/null || { test "$$(id -u)" = 0 && apt-get update -qq \
 		&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium > /dev/null; } \
 		|| echo "no Chromium, and no right to install it: the test of the UI will be skipped"
+
+# the tests of PostgreSQL start a server of their own; without its package, and without the right to install it, they are skipped
+postgres:
+	@test -n "$$(command -v initdb || ls /usr/lib/postgresql/*/bin/initdb 2> /dev/null)" || { test "$$(id -u)" = 0 && apt-get update -qq \
+		&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql > /dev/null; } \
+		|| echo "no PostgreSQL server, and no right to install it: its tests will be skipped"
 
 unit: setup
 	$(BIN)/python -m pytest crm_pipeline_tests/unit

@@ -12,7 +12,7 @@ import dagster as dg
 from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
 
 from crm_pipeline.database import open_to_dagster
-from crm_pipeline.defs.internals import DATA_VERSION_TAG, quiet_instance
+from crm_pipeline.defs.internals import DATA_VERSION_TAG, hold_connections, quiet_instance
 from crm_pipeline.home.instance import dagster_home
 from crm_pipeline.home.sqlite import relax_sqlite
 from crm_pipeline.lake import ALL, Graph, Lake, Manifest, is_alive, only_one
@@ -31,7 +31,10 @@ def open_instance(home: Path) -> DagsterInstance:
     os.environ["DAGSTER_HOME"] = str(folder)
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     with only_one(folder / ".opening.lock"):  # the first to come makes the databases, which two cannot do at once
-        return quiet_instance(folder)
+        instance = quiet_instance(folder)
+    if settings.database_url:
+        hold_connections(instance)
+    return instance
 
 
 def killed_runs(instance: DagsterInstance, home: Path) -> list[dg.DagsterRun]:

