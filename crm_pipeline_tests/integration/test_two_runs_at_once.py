@@ -1,5 +1,6 @@
-"""Two runs of one home at the same time: both end well, and the home is as if one had run."""
+"""Runs of one home at the same time: all end well, and the home is as if one had run."""
 
+import shutil
 import signal
 import sqlite3
 import time
@@ -44,3 +45,25 @@ def test_two_backfills_at_once_one_of_them_killed(tiny_home: Built, folder: Path
         assert db.execute("SELECT count(*) FROM runs WHERE status = 'RUNNING'").fetchall() == [(0,)]
     with sqlite3.connect(home / "dagster" / "history" / "runs.db") as db:
         assert db.execute("SELECT count(*) FROM runs WHERE status NOT IN ('SUCCESS', 'FAILURE')").fetchall() == [(0,)]
+
+
+def test_sqlite_holds_under_a_backfill_of_24_runs_six_at_once(tiny_home: Built, folder: Path) -> None:
+    """Six processes train the models of four periods again: no lock error in Dagster's event log or MLflow's store."""
+    home = folder / "many_home"
+    shutil.rmtree(home, ignore_errors=True)
+    shutil.copytree(tiny_home.home, home)
+    with sqlite3.connect(home / "dagster" / "history" / "runs.db") as db:
+        before = db.execute("SELECT count(*) FROM runs").fetchall()[0][0]
+    command = ["backfill", "--source", tiny_home.source, "--home", home, "--from", "2024-01", "--to", tiny_home.through]
+    many = [world.start(*command, "--select", "models/churn/*", "--force") for _ in range(6)]
+    said = "".join(done.stdout + done.stderr for done in map(world.finish, many))
+    assert not any(word in said for word in ("locked", "Traceback", "OperationalError"))
+    with sqlite3.connect(home / "dagster" / "history" / "runs.db") as db:
+        assert db.execute("SELECT status, count(*) FROM runs GROUP BY 1").fetchall() == [("SUCCESS", before + 24)]
+    with sqlite3.connect(home / "mlflow.db") as db:
+        assert db.execute("SELECT DISTINCT status FROM runs").fetchall() == [("FINISHED",)]
+    lake = world.lake_of(home)
+    generations = {key: {m.content_hash for m in lake.history(*key)} for key in lake.index()}
+    assert [key for key, contents in generations.items() if len(contents) > 1] == []
+    found = {key: content for key, content in world.hashes(home).items() if key in tiny_home.hashes}
+    assert world.differing(found, tiny_home.hashes) == []
