@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from importlib.metadata import entry_points, version
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from sqlalchemy.engine import make_url
 
 from crm_pipeline.cli import app
+from crm_pipeline.database import VARIABLE, dagster_url, mlflow_url
 from crm_pipeline.home.instance import rendered
 from crm_pipeline.settings import Settings
 
@@ -21,6 +23,7 @@ DEPLOY = ROOT / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+PASSWORD = "${POSTGRES_PASSWORD:?set it in .env}"
 OURS = [name for name in SERVICES if name != "postgres"]
 
 TOP = {"name", "services", "volumes"}
@@ -66,10 +69,13 @@ def test_the_image_is_built_from_files_that_exist() -> None:
     assert [name for line in copied for name in line.split() if not (ROOT / name).exists()] == []
 
 
-def test_the_release_of_dagster_postgres_goes_with_the_locked_dagster() -> None:
+def test_the_lock_brings_the_dagster_postgres_that_goes_with_its_dagster() -> None:
     """Dagster 1.x.y is released with its libraries as 0.(16 + x).y."""
-    _, minor, _ = version("dagster").split(".")
-    assert f"dagster-postgres>=0.{int(minor) + 16},<0.{int(minor) + 17}" in DOCKERFILE
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    (dagster,) = (line.split("==")[1] for line in lock if line.startswith("dagster=="))
+    _, minor, patch = dagster.split(".")
+    assert f"dagster-postgres==0.{int(minor) + 16}.{patch}" in lock
+    assert any(line.startswith("psycopg2-binary==") for line in lock)
 
 
 @pytest.mark.parametrize(
@@ -96,18 +102,18 @@ def test_every_command_of_ours_in_deploy_and_operations_exists() -> None:
     assert named <= known, named - known
 
 
-def test_the_instance_gets_every_variable_that_it_reads_and_keeps_the_program_s_settings() -> None:
-    deployed = yaml.safe_load((DEPLOY / "dagster.yaml").read_text(encoding="utf-8"))
-    template = yaml.safe_load(rendered(Settings()))
-    storage = deployed.pop("storage")["postgres"]["postgres_db"]
-    template.pop("event_log_storage")  # where it lies is what differs
-    assert deployed == template
-    read = {value["env"] for value in storage.values() if isinstance(value, dict)}
-    for name in OURS:
-        assert read <= SERVICES[name]["environment"].keys(), name
+def test_every_process_gets_the_address_of_the_database_and_mlflow_that_of_its_schema() -> None:
     postgres = SERVICES["postgres"]["environment"]
-    assert postgres["POSTGRES_USER"] == SERVICES["code"]["environment"]["DAGSTER_PG_USER"]
-    assert postgres["POSTGRES_DB"] == SERVICES["code"]["environment"]["DAGSTER_PG_DB"]
+    for name in OURS:
+        given = {key: value.replace(PASSWORD, "secret") for key, value in SERVICES[name]["environment"].items()}
+        url = Settings(database_url=given["CRM_DATABASE_URL"]).database_url
+        assert url == dagster_url(url), "Dagster's own servers read it as it is"
+        assert make_url(given["MLFLOW_BACKEND_STORE_URI"]) == make_url(mlflow_url(url))
+        where = make_url(url)
+        assert (where.username, where.database) == (postgres["POSTGRES_USER"], postgres["POSTGRES_DB"])
+        assert where.host in SERVICES
+    assert postgres["POSTGRES_PASSWORD"] == PASSWORD
+    assert VARIABLE in rendered(Settings(database_url=url))
 
 
 def test_ports_and_hosts_agree_between_services_workspace_and_docs() -> None:
