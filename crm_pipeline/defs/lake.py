@@ -31,10 +31,14 @@ OWN = ("dagster/row_count", "content_hash", "generation", "reused", "seconds", "
 
 @dataclass(frozen=True)
 class Result:
-    """What an asset function may return instead of rows: rows for the lake, and metadata for the materialization."""
+    """What an asset function may return instead of rows: rows for the lake, and metadata for the materialization.
+
+    ``audit`` takes what the step staged, by asset, and returns what breaks the contract between the tables it reads and makes.
+    """
 
     rows: Any
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    audit: Callable[[Mapping[str, Any]], list[str]] | None = None
 
 
 class Read(NamedTuple):
@@ -133,12 +137,13 @@ class LakeResource:
         rows = returned if isinstance(returned, dict) else dict.fromkeys(stale, returned)
         told = {asset: rows[asset] if isinstance(rows[asset], Result) else Result(rows[asset]) for asset in stale}
         staged = {asset: lake.stage(result.rows) for asset, result in told.items()}
-        for asset, file in staged.items():
-            if asset in self.contracts:
-                failures = self.contracts[asset].audit(self.project.engine.table([file.path], file.columns), partition)
-                if failures:
-                    what = "it was not published, the last good partition stays."
-                    return [_verdict(asset, partition, failures)], f"{_breaks(asset, partition, failures)}; {what}"
+        tables = {asset: self.project.engine.table([file.path], file.columns) for asset, file in staged.items()}
+        for asset, table in tables.items():
+            failures = self.contracts[asset].audit(table, partition) if asset in self.contracts else []
+            between = told[asset].audit
+            if failures or (between is not None and (failures := between(tables))):
+                what = "it was not published, the last good partition stays."
+                return [self._verdict(asset, partition, failures)], f"{_breaks(asset, partition, failures)}; {what}"
         seconds = round(time.perf_counter() - started, 3)
         results: list[Any] = []
         for asset, file in staged.items():
@@ -164,7 +169,7 @@ class LakeResource:
                 failures = self.contracts[asset].audit(self.project.lake.read([manifest]), partition)
                 if failures:
                     mend = "another version of the program read it: run into a new home (--home)."
-                    return [_verdict(asset, partition, failures)], f"{_breaks(asset, partition, failures)}; {mend}"
+                    return [self._verdict(asset, partition, failures)], f"{_breaks(asset, partition, failures)}; {mend}"
         return [], None
 
     def _warned(self, context: dg.AssetExecutionContext, asset: str, partition: str) -> dict[str, Any]:
@@ -267,7 +272,7 @@ class LakeResource:
                 "seconds": seconds,
                 "published_at": dg.MetadataValue.timestamp(datetime.fromisoformat(manifest.published_at)),
             },
-            check_results=[_verdict(asset, partition, [])] if asset in self.contracts else [],
+            check_results=[self._verdict(asset, partition, [])] if asset in self.contracts else [],
         )
 
     def _audited(self, asset: str, context: dg.AssetExecutionContext) -> dg.AssetCheckResult:
@@ -276,7 +281,18 @@ class LakeResource:
         partitions = [asked] if asked else lake.partitions(asset)
         tables = ((p, lake.table(asset, [p])) for p in partitions)
         failures = [f"{p}: {said}" for p, table in tables for said in self.contracts[asset].audit(table, p)]
-        return _verdict(asset, asked or ALL, failures)
+        return self._verdict(asset, asked or ALL, failures)
+
+    def _verdict(self, asset: str, partition: str, failures: list[str]) -> dg.AssetCheckResult:
+        rules = len(self.contracts[asset].rules.splitlines())
+        return dg.AssetCheckResult(
+            asset_key=_key(asset),
+            check_name=CHECK,
+            passed=not failures,
+            severity=dg.AssetCheckSeverity.ERROR,
+            description=_breaks(asset, partition, failures) if failures else None,
+            metadata={"partition": partition, "rules": rules, "rules_broken": len(failures), "failures": failures},
+        )
 
     def _partition(self, asset: str, context: dg.AssetExecutionContext) -> str | None:
         """Return the partition that a run is for, None where it names none."""
@@ -305,15 +321,6 @@ def publishes(function: Callable[..., Any]) -> Callable[..., Iterator[Any]]:
 def _breaks(asset: str, partition: str, failures: list[str]) -> str:
     more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
     return f"{asset} of {partition} breaks its contract: {failures[0]}{more}"
-
-
-def _verdict(asset: str, partition: str, failures: list[str]) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        asset_key=_key(asset),
-        check_name=CHECK,
-        passed=not failures,
-        metadata={"partition": partition, "failures": failures},
-    )
 
 
 def _key(asset: str) -> dg.AssetKey:

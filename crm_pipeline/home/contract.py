@@ -8,7 +8,7 @@ import ibis
 from crm_pipeline.contracts.audit import audit_output, key_of, rules_of_output
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.column import Output
-from crm_pipeline.contracts.core import audit
+from crm_pipeline.contracts.core import TableContract, audit
 from crm_pipeline.contracts.derived import derived_columns, outcome_columns, training_columns
 from crm_pipeline.contracts.outputs import score_columns
 from crm_pipeline.contracts.tables import columns_of as columns_of_tables
@@ -62,11 +62,21 @@ def contract_of(project: Project, asset: str) -> Contract:
     """Return the contract of an asset: a clean table's own rules, or columns, key and ranges of what is made of it."""
     layer, _, name = asset.partition("/")
     if layer == "clean":
-        return Contract(
-            CANONICAL[name].rules_markdown(), lambda table, period: _audit_clean(project, name, table, period)
-        )
+        rules = rules_of_clean(CANONICAL[name], from_source=name in project.source.tables)
+        return Contract(rules, lambda table, period: _audit_clean(project, name, table, period))
     columns, optional, key = columns_of(project, asset), optional_columns_of(project, asset), key_of(asset)
     return Contract(rules_of_output(columns, key), lambda table, _: audit_output(table, columns, key, optional))
+
+
+def rules_of_clean(contract: TableContract, from_source: bool) -> str:
+    """Return the rules of a clean table as a Markdown list, for people; those with ``raw`` and ``rejects`` beside it too."""
+    rules = [contract.rules_markdown()]
+    if contract.main_time:
+        since = "before the period's end" if contract.name == "customers" else "in the period"
+        rules.append(f"- `event_at`: {since}")
+    if from_source:
+        rules.append(f"- of every source file, rows read = rows here + rows in `rejects/{contract.name}`")
+    return "\n".join(rules)
 
 
 def _audit_clean(project: Project, name: str, table: ibis.Table, period: str) -> list[str]:

@@ -1,5 +1,6 @@
 """Assets of the layers raw, clean and rejects, one step per canonical table, and their counts. Rules live in transforms."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -7,7 +8,7 @@ import ibis
 
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.defs.common import described, reads, together
-from crm_pipeline.defs.lake import publishes
+from crm_pipeline.defs.lake import Result, publishes
 from crm_pipeline.home.project import Project
 from crm_pipeline.transforms import cleaning, quality
 from crm_pipeline.versions import code_version
@@ -45,7 +46,7 @@ def _table(project: Project, name: str) -> dg.AssetsDefinition:
 
     @dg.multi_asset(**together(f"table_{name}", [layer("raw"), layer("clean"), layer("rejects")]))
     @publishes
-    def table(context: dg.AssetExecutionContext, raw: ibis.Table, **others: ibis.Table) -> dict[str, ibis.Table]:
+    def table(context: dg.AssetExecutionContext, raw: ibis.Table, **others: ibis.Table) -> dict[str, Any]:
         cleaned = project.engine.once(
             cleaning.clean_table,
             raw,
@@ -55,7 +56,14 @@ def _table(project: Project, name: str) -> dg.AssetsDefinition:
             money_unit=float(settings.money_unit),
             **others,
         )
-        return {f"clean/{name}": cleaned.clean, f"rejects/{name}": cleaned.rejects}
+
+        def accounted(made: Mapping[str, ibis.Table]) -> list[str]:
+            # where one of the two is asked for alone, the other is what it would be
+            return quality.unaccounted(
+                raw, made.get(f"clean/{name}", cleaned.clean), made.get(f"rejects/{name}", cleaned.rejects)
+            )
+
+        return {f"clean/{name}": Result(cleaned.clean, audit=accounted), f"rejects/{name}": cleaned.rejects}
 
     return table
 
