@@ -24,6 +24,7 @@ from crm_pipeline.defs.source import refresh, take_over
 from crm_pipeline.home.contract import contract_of
 from crm_pipeline.home.project import Project
 from crm_pipeline.home.sqlite import relax_sqlite
+from crm_pipeline.home.watch import watch_of
 from crm_pipeline.lake import Graph, publish_views
 from crm_pipeline.sources.state import read_state
 from crm_pipeline.tracking import Tracker
@@ -92,7 +93,9 @@ def build_defs(
         relax_sqlite()
     built = Built(project, all_assets(project))
     names = [spec.key.to_user_string() for definition in built.assets for spec in definition.specs]
-    lake = LakeResource(project, lambda: built.graph, {name: contract_of(project, name) for name in names})
+    contracts = {name: contract_of(project, name) for name in names}
+    watches = {name: watch for name in names if (watch := watch_of(project, name)) is not None}
+    lake = LakeResource(project, lambda: built.graph, contracts, watches=watches)
 
     @dg.resource(description="The lake of the home: reads inputs, audits and publishes.")
     def of_a_run(_: dg.InitResourceContext) -> Iterator[LakeResource]:

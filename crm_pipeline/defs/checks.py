@@ -1,10 +1,11 @@
-"""What Dagster shows of an asset's contract: its columns, and its one check, which the asset's own step carries out."""
+"""What Dagster shows of an asset's contract: its columns, and its checks, which the asset's own step carries out."""
 
 import dagster as dg
 
 from crm_pipeline.contracts.column import Output
 from crm_pipeline.home.contract import Contract, columns_of, optional_columns_of
 from crm_pipeline.home.project import Project
+from crm_pipeline.home.watch import Watch
 
 CHECK = "contract"
 
@@ -22,6 +23,14 @@ def check_spec(asset: str, contract: Contract, partitions: dg.PartitionsDefiniti
         ),
         metadata={"rules": dg.MetadataValue.md(contract.rules)},
     )
+
+
+def watch_spec(asset: str, watch: Watch | None, partitions: dg.PartitionsDefinition | None) -> list[dg.AssetCheckSpec]:
+    """Return the check that warns, as Dagster shows it; none for most assets, because each costs a step time."""
+    if watch is None:
+        return []
+    key = dg.AssetKey(asset.split("/"))
+    return [dg.AssetCheckSpec(watch.name, asset=key, partitions_def=partitions, description=watch.description)]
 
 
 def column_schema(project: Project, asset: str) -> dg.TableSchema:

@@ -10,9 +10,10 @@ from typing import Any
 
 import dagster as dg
 
-from crm_pipeline.defs.checks import check_spec, column_schema
+from crm_pipeline.defs.checks import check_spec, column_schema, watch_spec
 from crm_pipeline.home.contract import contract_of
 from crm_pipeline.home.project import Project
+from crm_pipeline.home.watch import watch_of
 from crm_pipeline.lake import Dep, Graph, Node
 
 OWNERS = ["team:crm-data"]
@@ -107,7 +108,10 @@ def described(
             "deps": [_dependency(dep) for dep in ins.values()],
             "freshness_policy": freshness_of(project) if asset == "scores/customers" else None,
             "partitions_def": partitions,
-            "check_specs": [check_spec(asset, contract_of(project, asset), partitions)],
+            "check_specs": [
+                check_spec(asset, contract_of(project, asset), partitions),
+                *watch_spec(asset, watch_of(project, asset), partitions),
+            ],
         }
 
 

@@ -20,6 +20,7 @@ from crm_pipeline.errors import CrmError
 from crm_pipeline.home.contract import Contract
 from crm_pipeline.home.planning import stale_inputs
 from crm_pipeline.home.project import Project
+from crm_pipeline.home.watch import Watch
 from crm_pipeline.lake import ALL, Graph, Manifest
 
 FORCE_TAG = "crm/force"
@@ -60,6 +61,8 @@ class LakeResource:
     contracts : mapping of asset name to Contract
     look : callable or None
         Looks at the source before a run's first raw table; returns what it read, in a sentence.
+    watches : mapping of asset name to Watch
+        The check that warns of a published partition, of the few assets that have one.
     """
 
     project: Project
@@ -67,6 +70,7 @@ class LakeResource:
     contracts: Mapping[str, Contract]
     look: Callable[[], str] | None = None
     looked: set[str] = field(default_factory=set)
+    watches: Mapping[str, Watch] = field(default_factory=dict)
 
     def materialize(self, context: dg.AssetExecutionContext, compute: Callable[..., Any]) -> Iterator[Any]:
         """Yield what Dagster records of a step: a materialization with its check per selected asset.
@@ -81,7 +85,7 @@ class LakeResource:
         assets = [s.key.to_user_string() for s in context.assets_def.specs if s.key in context.selected_asset_keys]
         for check in context.selected_asset_check_keys:
             if check.asset_key not in context.selected_asset_keys:
-                yield self._audited(check.asset_key.to_user_string(), context)
+                yield self._audited(check.asset_key.to_user_string(), check.name, context)
         if not assets:
             return
         partition = self._partition(assets[0], context) or ALL
@@ -272,12 +276,30 @@ class LakeResource:
                 "seconds": seconds,
                 "published_at": dg.MetadataValue.timestamp(datetime.fromisoformat(manifest.published_at)),
             },
-            check_results=[self._verdict(asset, partition, [])] if asset in self.contracts else [],
+            check_results=[
+                *([self._verdict(asset, partition, [])] if asset in self.contracts else []),
+                *([self._watched(asset, partition)] if asset in self.watches else []),
+            ],
         )
 
-    def _audited(self, asset: str, context: dg.AssetExecutionContext) -> dg.AssetCheckResult:
-        """Return the verdict on what is published: a check that was asked for alone."""
+    def _watched(self, asset: str, partition: str) -> dg.AssetCheckResult:
+        """Return what the check that warns says of a published partition."""
+        seen = self.watches[asset].look(partition)
+        return dg.AssetCheckResult(
+            asset_key=_key(asset),
+            check_name=self.watches[asset].name,
+            passed=seen.usual,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=seen.said,
+            metadata={"partition": partition, "failures": [] if seen.usual else [seen.said], **seen.facts},
+        )
+
+    def _audited(self, asset: str, check: str, context: dg.AssetExecutionContext) -> dg.AssetCheckResult:
+        """Return the verdict on what is published: a check that was asked for alone; one that warns looks at the newest period."""
         lake, asked = self.project.lake, self._partition(asset, context)
+        if check != CHECK:
+            published = [asked] if asked else lake.partitions(asset)
+            return self._watched(asset, published[-1])
         partitions = [asked] if asked else lake.partitions(asset)
         tables = ((p, lake.table(asset, [p])) for p in partitions)
         failures = [f"{p}: {said}" for p, table in tables for said in self.contracts[asset].audit(table, p)]

@@ -53,6 +53,8 @@ class Summary:
         Period to why it failed.
     held : int
         Partitions left as they are, because what they read could not be built.
+    warnings : list of str
+        What the checks that warn said of what was published, a sentence each.
     """
 
     prepared: Prepared
@@ -62,6 +64,7 @@ class Summary:
     run_ids: list[str] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
     held: int = 0
+    warnings: list[str] = field(default_factory=list)
 
 
 def prepare(
@@ -216,6 +219,10 @@ def _run_period(prepared: Prepared, summary: Summary, instance: dg.DagsterInstan
             summary.reused += 1
         else:
             summary.built += 1
+    checks = result.get_asset_check_evaluations()
+    summary.warnings += [
+        c.description or c.check_name for c in checks if not c.passed and c.severity == dg.AssetCheckSeverity.WARN
+    ]
     if not result.success:
         raise _failure(result, period, built.project.home)
 

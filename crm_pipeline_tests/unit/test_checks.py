@@ -9,7 +9,7 @@ import dagster as dg
 import ibis
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm_pipeline.transforms import cleaning
@@ -80,6 +80,7 @@ def test_what_a_contract_check_holds_stands_in_its_rules(world: World) -> None:
 files = st.lists(st.sampled_from(["one.csv", "two.csv"]), min_size=1, max_size=8)
 
 
+@settings(max_examples=30, deadline=None)  # each a query
 @given(read=files, refused=st.sets(st.integers(0, 7)), marks=st.integers(0, 2), lost=st.integers(0, 8))
 def test_rows_are_unaccounted_for_exactly_in_the_file_that_lost_one(
     read: list[str], refused: set[int], marks: int, lost: int
@@ -98,3 +99,60 @@ def test_rows_are_unaccounted_for_exactly_in_the_file_that_lost_one(
     name = read[lost]
     counts = f"{clean.count(name)} are clean and {rejects.count(name)} refused"
     assert found == [f"of {name} {read.count(name)} rows were read, but {counts}"]
+
+
+def months(world: World, rows: dict[str, int]) -> None:
+    """Write a file a month, of so many orders."""
+    for month, count in rows.items():
+        lines = (f"{month}-{i},{i},{month}-15,10" for i in range(count))
+        world.write(f"orders-{month}.csv", HEAD + "\n".join(lines) + "\n")
+
+
+STEADY = {f"{year}-{month:02}": 30 for year in (2018, 2019) for month in range(1, 13)} | {"2020-01": 30, "2020-02": 30}
+
+
+MISSING = (
+    "orders of 2020-03: 12 rows were read, where earlier periods let expect about 30 (20 to 45); "
+    "see whether a file is missing, cut or there twice."
+)
+
+
+@pytest.mark.parametrize(
+    ("rows", "later", "passed", "sentence"),
+    [
+        (31, 30, True, "As many rows as expected."),
+        (31, 500, True, "As many rows as expected."),
+        (
+            12,
+            30,
+            False,
+            MISSING,
+        ),
+    ],
+    ids=["as many", "later periods do not matter", "more than half is missing"],
+)
+def test_rule_1_the_volume_of_a_period_is_held_against_earlier_ones_alone_and_a_warning_holds_nothing_back(
+    world: World, rows: int, later: int, passed: bool, sentence: str
+) -> None:
+    (world.root / "orders-03.csv").unlink()
+    months(world, {**STEADY, "2020-03": rows, "2020-04": later, "2020-05": later})
+    world.sync()
+    done = world.materialize(MARCH, "clean/orders", "rejects/orders")
+    assert done.success
+    assert len(world.clean(MARCH)) == rows
+    [seen] = [e for e in done.get_asset_check_evaluations() if e.check_name == "volume"]
+    assert (seen.passed, seen.severity, seen.description) == (passed, dg.AssetCheckSeverity.WARN, sentence)
+    assert (seen.metadata["rows_read"].value, seen.metadata["read_expected"].value) == (rows, 30)
+    assert seen.metadata["failures"].value == ([] if passed else [sentence])
+
+
+def test_the_volume_of_a_period_that_goes_on_or_that_little_precedes_is_not_judged(world: World) -> None:
+    months(world, {"2020-04": 5})
+    world.sync()
+    for period, sentence in (
+        (MARCH, "Too few periods or rows to say."),
+        ("2020-04-01", "The period is not complete: nothing to say of its rows yet."),
+    ):
+        done = world.materialize(period)
+        [seen] = [e for e in done.get_asset_check_evaluations() if e.check_name == "volume"]
+        assert (seen.passed, seen.description) == (True, sentence)
