@@ -139,10 +139,10 @@ def show_summary(summary: Summary) -> None:
         )
     else:
         out.print(f"Nothing to do: everything through {summary.prepared.through} is fresh ({summary.seconds:.1f} s).")
-    _show_warnings(summary.warnings, summary.prepared.project.home)
+    show_warnings(summary.warnings, summary.prepared.project.home)
 
 
-def _show_warnings(warnings: list[str], home: Path) -> None:
+def show_warnings(warnings: list[str], home: Path) -> None:
     """Say how many checks warned, the first in full, and where the others stand."""
     if warnings:
         more = f"{len(warnings)} checks warned; the newest:" if warnings[1:] else "A check warned:"

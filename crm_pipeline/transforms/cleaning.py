@@ -103,6 +103,24 @@ def derive_orders(lines: ibis.Table) -> ibis.Table:
     return orders.select(names).order_by("order_id", "customer_id", "event")
 
 
+def unaccounted(raw: ibis.Table, clean: ibis.Table, rejects: ibis.Table) -> list[str]:
+    """Return the source files of which rows were lost or made between reading and publishing, a sentence each; one query.
+
+    Every row that was read is either clean or refused.
+    """
+    fates = {"read": raw.filter(raw.event != REPEATED), "clean": clean, "refused": rejects}
+    ones = [
+        rows.select("source_file", **{name: ibis.literal(int(name == fate), "int64") for name in fates})
+        for fate, rows in fates.items()
+    ]
+    each = ibis.union(*ones).group_by("source_file").aggregate(**{name: _[name].sum() for name in fates})
+    broken = each.filter(each["read"] != each["clean"] + each["refused"]).order_by("source_file")
+    return [
+        f"of {row['source_file']} {row['read']} rows were read, but {row['clean']} are clean and {row['refused']} refused"
+        for row in broken.to_pyarrow().to_pylist()
+    ]
+
+
 def unknown_customers(rows: ibis.Table, customers: ibis.Table) -> ibis.expr.types.IntegerScalar:
     """Return how many rows name a customer that ``customers`` does not have: kept, but worth a warning."""
     return rows.anti_join(customers, "customer_id").count()

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crm_pipeline.console import show_warnings
 from crm_pipeline.transforms import cleaning
-from crm_pipeline.transforms.quality import unaccounted
 from crm_pipeline_tests.unit.test_defs_lake import told
 from crm_pipeline_tests.unit.test_defs_source import HEAD, MARCH, World
 
@@ -92,7 +92,7 @@ def test_rows_are_unaccounted_for_exactly_in_the_file_that_lost_one(
     clean = [name for i, name in enumerate(read) if i not in refused and i != lost]
     rejects = [name for i, name in enumerate(read) if i in refused and i != lost]
     raw = table(read + ["one.csv"] * marks, ["placed"] * len(read) + ["repeated"] * marks)
-    found = unaccounted(raw, table(clean), table(rejects))
+    found = cleaning.unaccounted(raw, table(clean), table(rejects))
     if lost >= len(read):
         assert found == []
         return
@@ -156,3 +156,13 @@ def test_the_volume_of_a_period_that_goes_on_or_that_little_precedes_is_not_judg
         done = world.materialize(period)
         [seen] = [e for e in done.get_asset_check_evaluations() if e.check_name == "volume"]
         assert (seen.passed, seen.description) == (True, sentence)
+
+
+def test_the_terminal_says_how_many_checks_warned_and_where_to_look(capsys: pytest.CaptureFixture[str]) -> None:
+    show_warnings([], Path("h"))
+    assert capsys.readouterr().out == ""
+    show_warnings(["orders of 2020-02: few.", MISSING], Path("h"))
+    said = " ".join(capsys.readouterr().out.split())
+    assert said == (
+        f"warning 2 checks warned; the newest: {MISSING} All of them: the checks of clean/* in `crm-pipeline ui --home h`."
+    )

@@ -59,7 +59,7 @@ def _table(project: Project, name: str) -> dg.AssetsDefinition:
 
         def accounted(made: Mapping[str, ibis.Table]) -> list[str]:
             # where one of the two is asked for alone, the other is what it would be
-            return quality.unaccounted(
+            return cleaning.unaccounted(
                 raw, made.get(f"clean/{name}", cleaned.clean), made.get(f"rejects/{name}", cleaned.rejects)
             )
 
