@@ -251,6 +251,7 @@ def trace(
     task: Annotated[str, typer.Option("--task", help="Whose score: churn or demand.")] = "churn",
     home: Home = DEFAULT_HOME,
     as_of: AsOf = None,
+    generation: Generation = None,
     as_json: AsJson = False,
 ) -> None:
     """Where a customer's score comes from: features, model, training periods, source files and lines."""
@@ -261,7 +262,8 @@ def trace(
     from crm_pipeline.scored import open_home, scored_period
 
     opened, table = open_home(home), f"scores/{known_task(task)}"
-    found = follow(opened.lake, opened.calendar, customer, task, scored_period(opened, as_of, table))
+    period = scored_period(opened, as_of, table)
+    found = follow(opened.lake, opened.calendar, customer, task, period, generation)
     show_json(found.to_dict()) if as_json else show_trace(found, opened)
 
 

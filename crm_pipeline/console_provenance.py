@@ -79,6 +79,8 @@ def show_trace(trace: Trace, opened: Opened) -> None:
         f"(generation {trace.generation}, published {trace.published_at}){_made(opened)}",
         soft_wrap=True,
     )
+    if trace.edition:
+        out.print(f"As {trace.edition}, read it.")
     facts = Table(show_header=False)
     for name, value in trace.score.items():
         if name not in ("customer_id", "task", "factors"):

@@ -15,9 +15,9 @@ from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.lake import Lake, Manifest
 from crm_pipeline.modeling.tasks import tasks
 from crm_pipeline.periods import Calendar
-from crm_pipeline.provenance.generations import Past, moment
+from crm_pipeline.provenance.generations import Past, generation, moment
 
-FEATURES = "features/customers"
+TABLE, FEATURES = "scores/customers", "features/customers"
 
 
 class Pinned(NamedTuple):
@@ -72,6 +72,8 @@ class Trace:
         The customer's own rows, in order of time.
     lost : list of str
         Pinned partitions (``asset@partition``) whose generation is no longer kept: what is behind them is not told.
+    edition : str
+        Which generation of the scored table read the score, where one was asked for.
     """
 
     customer_id: str
@@ -86,6 +88,7 @@ class Trace:
     pinned: list[Pinned]
     rows: list[SourceRow]
     lost: list[str]
+    edition: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain data."""
@@ -93,19 +96,20 @@ class Trace:
         return {**plain, "pinned": [p._asdict() for p in self.pinned], "rows": [r._asdict() for r in self.rows]}
 
 
-def trace(lake: Lake, calendar: Calendar, customer: str, task: str, period: str) -> Trace:
-    """Follow a score of a period back to the files.
+def trace(lake: Lake, calendar: Calendar, customer: str, task: str, period: str, wanted: str | None = None) -> Trace:
+    """Follow a score of a period back to the files; as it is, or as a generation of the scored table read it (`generation`).
 
     Raises
     ------
     UsageError, CrmError
-        When the customer has no such score.
+        When the customer has no such score, or that generation is not kept.
     """
-    manifest = lake.snapshot(f"scores/{task}", [period])[0]
+    past = Past(lake)
+    scored = generation(lake, calendar, TABLE, period, wanted) if wanted else None
+    manifest = _read_by(past, scored, task, calendar) if scored else lake.snapshot(f"scores/{task}", [period])[0]
     found = _rows_of(lake, [manifest], customer)
     if not found:
-        raise _no_score(lake, calendar, customer, task, period)
-    past = Past(lake)
+        raise _no_score(lake, calendar, customer, task, scored or lake.snapshot(TABLE, [period])[0])
     known = past.pinned(manifest, FEATURES)
     features = _rows_of(lake, known, customer)
     behind, lost = _behind(past, [manifest])
@@ -124,7 +128,23 @@ def trace(lake: Lake, calendar: Calendar, customer: str, task: str, period: str)
         pinned=[Pinned(*key, m.content_hash, m.rows, key in of_features) for key, m in behind.items()],
         rows=_source_rows(lake, of_features.values(), customer, calendar),
         lost=lost,
+        edition=_edition(scored, calendar) if scored else "",
     )
+
+
+def _read_by(past: Past, scored: Manifest, task: str, calendar: Calendar) -> Manifest:
+    """Return the scores of a task that a generation of the scored table read."""
+    name = f"scores/{task}"
+    found = past.pinned(scored, name)
+    if not found:
+        why = "its generation is not kept" if any(k.startswith(f"{name}@") for k in scored.inputs) else "it read none"
+        raise CrmError(f"The {task} scores behind {_edition(scored, calendar)} cannot be read: {why}.")
+    return found[-1]
+
+
+def _edition(scored: Manifest, calendar: Calendar) -> str:
+    when, label = moment(scored, calendar.timezone), calendar.label(scored.partition)
+    return f"generation {scored.generation} of the scored table of {label}, published {when}"
 
 
 def known_task(name: str) -> str:
@@ -140,14 +160,14 @@ def known_task(name: str) -> str:
     return name
 
 
-def _no_score(lake: Lake, calendar: Calendar, customer: str, task: str, period: str) -> CrmError:
+def _no_score(lake: Lake, calendar: Calendar, customer: str, task: str, scored: Manifest) -> CrmError:
     """Return the sentence for a customer without a score of a task: unknown, or not asked about."""
-    label, scored = calendar.label(period), lake.snapshot("scores/customers", [period])
-    rows = _rows_of(lake, scored, customer)
+    label = calendar.label(scored.partition)
+    rows = _rows_of(lake, [scored], customer)
     if rows:
         why = rows[0]["status_reason"] or "the task does not ask about this customer"
         return CrmError(f"Customer '{customer}' has no {task} score of {label}: {why.rstrip('.')}.")
-    near = lake.read(scored).customer_id.name("id").as_table().order_by("id").limit(3).execute()["id"]
+    near = lake.read([scored]).customer_id.name("id").as_table().order_by("id").limit(3).execute()["id"]
     return UsageError(f"No customer '{customer}' in the scores of {label}; ids look like {', '.join(near)}.")
 
 

@@ -100,6 +100,15 @@ def test_trace_names_the_line_in_which_the_order_stands(mended: Mended) -> None:
     assert found["model"]["mlflow_run"]
 
 
+def test_trace_of_a_generation_reads_the_file_as_it_was(mended: Mended) -> None:
+    asked = ("trace", mended.customer, "--task", "churn", "--as-of", "2024-04")
+    now, then = mended.ask(*asked), mended.ask(*asked, "--generation", "first")
+    hashes = [{(p["asset"], p["partition"]): p["content_hash"] for p in t["pinned"]} for t in (now, then)]
+    first = world.lake_of(mended.built.home).history("raw/orders", PERIOD)[0]
+    assert hashes[1]["raw/orders", PERIOD] == first.content_hash != hashes[0]["raw/orders", PERIOD]
+    assert then["edition"].startswith("generation 1 of the scored table of 2024-04")
+
+
 def test_what_is_not_there_is_one_sentence(mended: Mended) -> None:
     home = mended.built.home
     for arguments, sentence in (

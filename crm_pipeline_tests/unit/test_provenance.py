@@ -289,6 +289,22 @@ def test_a_trace_follows_what_was_pinned_and_not_what_is_current(world: World) -
     assert next(p for p in found.pinned if p[:2] == ("raw/orders", JANUARY)).content_hash == first.content_hash
 
 
+@pytest.mark.parametrize("wanted", ["1", "first", "run-of-v1"])
+def test_a_generation_is_traced_as_it_was_published(world: World, wanted: str) -> None:
+    world.build()
+    world.code, world.amounts["b", JANUARY] = "v2", 21
+    world.build()
+    now, then = (trace(world.lake, CALENDAR, "b", "churn", FEBRUARY, named) for named in (None, wanted))
+    assert (now.features["spend_all"], then.features["spend_all"]) == (61.0, 60.0)
+    assert (now.score["probability"], then.score["probability"]) == pytest.approx((0.461, 0.46))
+    assert (now.generation, then.generation, now.edition) == (2, 1, "")
+    assert then.edition.startswith("generation 1 of the scored table of 2024-02, published ")
+    first = world.lake.history("raw/orders", JANUARY)[0]
+    assert next(p for p in then.pinned if p[:2] == ("raw/orders", JANUARY)).content_hash == first.content_hash
+    with pytest.raises(UsageError, match=r"^Generation 7 of scores/customers of 2024-02 is not kept; kept are"):
+        trace(world.lake, CALENDAR, "b", "churn", FEBRUARY, "7")
+
+
 def test_who_has_no_score_is_told_why(world: World) -> None:
     world.build()
     with pytest.raises(
