@@ -16,6 +16,7 @@ import dagster as dg
 
 from crm_pipeline.defs.checks import CHECK
 from crm_pipeline.defs.common import inputs_of
+from crm_pipeline.defs.lineage import Lineages
 from crm_pipeline.errors import CrmError
 from crm_pipeline.home.contract import Contract
 from crm_pipeline.home.planning import stale_inputs
@@ -71,6 +72,7 @@ class LakeResource:
     look: Callable[[], str] | None = None
     looked: set[str] = field(default_factory=set)
     watches: Mapping[str, Watch] = field(default_factory=dict)
+    lineages: Lineages = field(default_factory=Lineages)
 
     def materialize(self, context: dg.AssetExecutionContext, compute: Callable[..., Any]) -> Iterator[Any]:
         """Yield what Dagster records of a step: a materialization with its check per selected asset.
@@ -130,11 +132,8 @@ class LakeResource:
         for asset in stale:
             self._notify("started", asset, partition)
         manifests = {source: found for read in stale.values() for source, found in read.manifests.items()}
-        inputs = {
-            name: lake.read(m) if (m := manifests[source]) else None
-            for source, name in names.items()
-            if source in manifests
-        }
+        tables = {source: lake.read(m) if (m := manifests[source]) else None for source in names if source in manifests}
+        inputs: dict[str, Any] = {names[source]: table for source, table in tables.items()}
         if "pins" in inspect.signature(compute).parameters:
             inputs["pins"] = {k: v for read in stale.values() for k, v in read.pins.items()}
         returned = compute(context, **inputs)
@@ -162,7 +161,8 @@ class LakeResource:
                 grain=self.project.calendar.grain,
                 locked=True,
             )
-            metadata = {**told[asset].metadata, **self._warned(context, asset, partition)}
+            lineage = self.lineages.told(asset, manifest.code_version, told[asset].rows, tables)
+            metadata = {**told[asset].metadata, **lineage, **self._warned(context, asset, partition)}
             results.append(self._recorded(asset, partition, manifest, metadata, seconds, reused=False))
         return results, None
 
