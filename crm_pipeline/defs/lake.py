@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import dagster as dg
 
+from crm_pipeline.defs.changes import CHANGED, FileChanges, changed
 from crm_pipeline.defs.checks import CHECK
 from crm_pipeline.defs.common import inputs_of
 from crm_pipeline.defs.lineage import Lineages
@@ -73,6 +74,7 @@ class LakeResource:
     looked: set[str] = field(default_factory=set)
     watches: Mapping[str, Watch] = field(default_factory=dict)
     lineages: Lineages = field(default_factory=Lineages)
+    changes: FileChanges = field(default_factory=dict)
 
     def materialize(self, context: dg.AssetExecutionContext, compute: Callable[..., Any]) -> Iterator[Any]:
         """Yield what Dagster records of a step: a materialization with its check per selected asset.
@@ -150,6 +152,7 @@ class LakeResource:
         seconds = round(time.perf_counter() - started, 3)
         results: list[Any] = []
         for asset, file in staged.items():
+            before = lake.manifest(asset, partition)
             manifest = lake.publish(
                 asset,
                 partition,
@@ -162,7 +165,8 @@ class LakeResource:
                 locked=True,
             )
             lineage = self.lineages.told(asset, manifest.code_version, told[asset].rows, tables)
-            metadata = {**told[asset].metadata, **lineage, **self._warned(context, asset, partition)}
+            why = changed(lake, self.project.calendar, before, manifest, self.changes)
+            metadata = {**told[asset].metadata, **lineage, **why, **self._warned(context, asset, partition)}
             results.append(self._recorded(asset, partition, manifest, metadata, seconds, reused=False))
         return results, None
 
@@ -257,7 +261,7 @@ class LakeResource:
             wanted = dg.AssetRecordsFilter(asset_key=_key(asset), asset_partitions=partitions)
             found = context.instance.fetch_materializations(wanted, limit=1).records
             last = found[0].asset_materialization if found else None
-            told = {k: v for k, v in last.metadata.items() if k not in OWN} if last else {}
+            told = {k: v for k, v in last.metadata.items() if k not in (*OWN, *CHANGED)} if last else {}
         return self._recorded(asset, partition, manifest, told, 0.0, reused=True)
 
     def _recorded(

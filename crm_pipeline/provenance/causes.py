@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -48,10 +48,34 @@ class Cause:
     files: tuple[FileChange, ...] = ()
 
 
-def causes(lake: Lake, before: Manifest, after: Manifest) -> list[Cause]:
+def file_changes(lake: Lake, old: Manifest, new: Manifest) -> tuple[FileChange, ...]:
+    """Return how two generations of a raw partition differ, by source file; files of the lake that both hold are not read."""
+    both = {f.path for f in old.files} & {f.path for f in new.files}
+    before, after = (_rows(lake, m, both) for m in (old, new))
+    names = [c for c in after.columns if c in before.columns and c not in POSITION]
+    before, after = before.select(names), after.select(names)
+    gone = _by_file(before.difference(after, distinct=False))
+    came = _by_file(after.difference(before, distinct=False))
+    nothing: tuple[int, set[str]] = (0, set())
+    found = []
+    for file in sorted(gone.keys() | came.keys()):
+        (less, of), (more, to) = gone.get(file, nothing), came.get(file, nothing)
+        found.append(FileChange(file, less, more, tuple(sorted(of | to))))
+    return tuple(found)
+
+
+def causes(
+    lake: Lake,
+    before: Manifest,
+    after: Manifest,
+    by_file: Callable[[Lake, Manifest, Manifest], tuple[FileChange, ...]] = file_changes,
+    within: int | None = None,
+) -> list[Cause]:
     """Return what made two generations of a partition differ, nearest first.
 
-    A partition whose code differs is named even where its inputs differ too: both may have had a part.
+    A partition whose code differs is named even where its inputs differ too: both may have had a part. ``by_file`` tells how
+    the rows of two generations of a raw partition differ; who asks for many partitions at once gives one that remembers, and
+    is content with the nearest partitions that differ, ``within`` how many.
     """
     if before.content_hash == after.content_hash:
         return []
@@ -63,11 +87,11 @@ def causes(lake: Lake, before: Manifest, after: Manifest) -> list[Cause]:
         asset, partition = way[-1]
         differing = sorted(_differing(old, new))
         for kind in _own(old, new, differing):
-            files = file_changes(lake, old, new) if kind in ("rows", "follows") else ()
+            files = by_file(lake, old, new) if kind in ("rows", "follows") else ()
             found.append(Cause(asset, partition, kind, way, files))
         for name in differing:
             step = _step(name)
-            if step is None or step in seen:
+            if step is None or step in seen or (within is not None and len(seen) > within):
                 continue
             seen.add(step)
             onward = (*way, step)
@@ -111,22 +135,6 @@ def _own(old: Manifest, new: Manifest, differing: list[str]) -> Iterator[Kind]:
         yield "code"
     elif not differing:
         yield "itself"
-
-
-def file_changes(lake: Lake, old: Manifest, new: Manifest) -> tuple[FileChange, ...]:
-    """Return how two generations of a raw partition differ, by source file; files of the lake that both hold are not read."""
-    both = {f.path for f in old.files} & {f.path for f in new.files}
-    before, after = (_rows(lake, m, both) for m in (old, new))
-    names = [c for c in after.columns if c in before.columns and c not in POSITION]
-    before, after = before.select(names), after.select(names)
-    gone = _by_file(before.difference(after, distinct=False))
-    came = _by_file(after.difference(before, distinct=False))
-    nothing: tuple[int, set[str]] = (0, set())
-    found = []
-    for file in sorted(gone.keys() | came.keys()):
-        (less, of), (more, to) = gone.get(file, nothing), came.get(file, nothing)
-        found.append(FileChange(file, less, more, tuple(sorted(of | to))))
-    return tuple(found)
 
 
 def _rows(lake: Lake, manifest: Manifest, without: set[str]) -> ibis.Table:

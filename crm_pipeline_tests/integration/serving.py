@@ -29,7 +29,8 @@ query($key: AssetKeyInput!) { assetOrError(assetKey: $key) { ... on Asset {
     ... on TableSchemaMetadataEntry { schema { columns { name type description } } } } }
   assetMaterializations(limit: 1) { partition runId metadataEntries { label __typename
     ... on IntMetadataEntry { intValue } ... on BoolMetadataEntry { boolValue }
-    ... on MarkdownMetadataEntry { mdStr } ... on UrlMetadataEntry { url } } }
+    ... on MarkdownMetadataEntry { mdStr } ... on UrlMetadataEntry { url }
+    ... on TableColumnLineageMetadataEntry { lineage { columnName columnDeps { assetKey { path } columnName } } } } }
 } } }"""
 LAUNCH = """
 mutation($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) { __typename

@@ -50,6 +50,26 @@ def test_an_asset_shows_description_columns_and_row_count(page: Page, site: Site
     assert all(c["name"] in text and c["description"] in text for c in schema)
 
 
+def origins(site: Site, asset: str) -> dict[str, set[str]]:
+    """The columns upstream that each column of an asset is made of."""
+    return {
+        entry["columnName"]: {f"{'/'.join(d['assetKey']['path'])}.{d['columnName']}" for d in entry["columnDeps"]}
+        for entry in site.told(asset)["dagster/column_lineage"]["lineage"]
+    }
+
+
+def test_a_column_tells_what_it_is_made_of(site: Site) -> None:
+    """In the metadata of every table that is an expression."""
+    assert origins(site, "activity/orders")["spend"] == {"clean/orders.event", "clean/orders.amount"}
+    loss = origins(site, "scores/customers")["value_at_risk"]
+    assert loss == {"scores/churn.probability", "scores/demand.value"}
+    assert "dagster/column_lineage" not in site.told("scores/churn"), "a model's answer is no expression"
+    for asset in ("features/customers", "outcomes/churn", "training/churn", "lifetime/customers", "clean/orders"):
+        known = {c["name"] for e in site.asset(asset)["definition"]["metadataEntries"] if e["label"] == "dagster/column_schema"
+                 for c in e["schema"]["columns"]}  # fmt: skip
+        assert origins(site, asset).keys() <= known
+
+
 def test_the_lake_has_the_columns_that_the_ui_describes(site: Site) -> None:
     """No column of any table is without a description, in its order."""
     index = world.lake_of(site.home).index()

@@ -12,6 +12,7 @@ import pytest
 from crm_pipeline.contracts.outputs import EVALUATION, LEVEL, PREDICTIONS, conform
 from crm_pipeline.defs.common import described, graph_of, reads, together
 from crm_pipeline.defs.lake import FORCE_TAG, LakeResource, Result, publishes
+from crm_pipeline.errors import CrmError
 from crm_pipeline.home.contract import contract_of
 from crm_pipeline.home.project import Project
 from crm_pipeline.settings import load_settings
@@ -208,3 +209,39 @@ def test_a_raw_table_of_another_shape_fails_its_check_and_stops_its_step(tmp_pat
     assert verdicts == {"raw/orders": False}
     assert "raw/orders of 2026-05-01 breaks its contract: column order_id is int64, not text" in told(failed)
     assert lake.manifest("clean/orders", MAY) is None
+
+
+def because(done: dg.ExecuteInProcessResult, asset: str) -> tuple[Any, Any]:
+    """Why an asset changed, and how many rows it has, as its materialization says."""
+    events = (e.materialization for e in done.get_asset_materialization_events())
+    metadata = next(e.metadata for e in events if e.asset_key.to_user_string() == asset)
+    return tuple(metadata[name].value if name in metadata else None for name in ("changed_because", "changed_rows"))  # type: ignore[return-value]
+
+
+def test_what_is_published_anew_with_other_content_says_why(world: World) -> None:
+    made = "evaluation/churn_predictions"
+    first = [world.run(period) for period in (MAY, JUNE)]
+    assert [because(done, made) for done in first] == [(None, None)] * 2
+    world.rows = [{"task": "churn", "level": "[1]"}]
+    world.run(MAY, "levels/churn", **{FORCE_TAG: "true"})
+    same = world.run(JUNE, made)
+    assert because(same, made) == (None, None), "its content is what it was"
+    world.judged = pd.concat([SAID, SAID.assign(customer_id=["c", "d"])])
+    world.rows = [{"task": "churn", "level": "[2]"}]
+    level = world.run(MAY, "levels/churn", **{FORCE_TAG: "true"})
+    built_anew = "levels/churn of 2026-05 was built anew from the same inputs and differs"
+    assert because(level, "levels/churn") == (built_anew, "1, as before")
+    assert because(world.run(JUNE, made), made) == (built_anew, "2 → 4")
+    assert because(world.run(JUNE, made), made) == (None, None), "reused"
+
+
+def test_why_it_changed_is_told_though_an_older_file_is_gone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*given: Any) -> Any:
+        raise CrmError("A file is gone.")
+
+    world.run(MAY)
+    monkeypatch.setattr("crm_pipeline.defs.changes.causes", gone)
+    world.rows = [{"task": "churn", "level": "[1]"}]
+    done = world.run(MAY, "levels/churn", **{FORCE_TAG: "true"})
+    assert done.success
+    assert because(done, "levels/churn")[0] == "why is no longer known: A file is gone."

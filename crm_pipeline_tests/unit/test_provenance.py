@@ -239,6 +239,14 @@ def test_content_that_came_back_is_compared_with_the_generation_before_it(world:
     assert (nothing.changed, nothing.causes, nothing.same) == (0, [], 3)
 
 
+def test_the_nearest_causes_alone_can_be_asked_for(world: World) -> None:
+    before = world.build()
+    world.amounts["b", JANUARY] = 21
+    after = world.build()
+    assert [c.asset for c in causes(world.lake, before, after)] == ["raw/orders"]
+    assert causes(world.lake, before, after, within=1) == []
+
+
 def test_against_a_run_or_the_first(world: World) -> None:
     world.build()
     for code, amount in (("v2", 21), ("v3", 22)):
