@@ -142,13 +142,10 @@ class LakeResource:
         rows = returned if isinstance(returned, dict) else dict.fromkeys(stale, returned)
         told = {asset: rows[asset] if isinstance(rows[asset], Result) else Result(rows[asset]) for asset in stale}
         staged = {asset: lake.stage(result.rows) for asset, result in told.items()}
-        tables = {asset: self.project.engine.table([file.path], file.columns) for asset, file in staged.items()}
-        for asset, table in tables.items():
-            failures = self.contracts[asset].audit(table, partition) if asset in self.contracts else []
-            between = told[asset].audit
-            if failures or (between is not None and (failures := between(tables))):
-                what = "it was not published, the last good partition stays."
-                return [self._verdict(asset, partition, failures)], f"{_breaks(asset, partition, failures)}; {what}"
+        made = {asset: self.project.engine.table([file.path], file.columns) for asset, file in staged.items()}
+        for asset, failures in self._failures(told, made, partition):
+            what = "it was not published, the last good partition stays."
+            return [self._verdict(asset, partition, failures)], f"{_breaks(asset, partition, failures)}; {what}"
         seconds = round(time.perf_counter() - started, 3)
         results: list[Any] = []
         for asset, file in staged.items():
@@ -169,6 +166,16 @@ class LakeResource:
             metadata = {**told[asset].metadata, **lineage, **why, **self._warned(context, asset, partition)}
             results.append(self._recorded(asset, partition, manifest, metadata, seconds, reused=False))
         return results, None
+
+    def _failures(
+        self, told: Mapping[str, Result], made: Mapping[str, Any], partition: str
+    ) -> Iterator[tuple[str, list[str]]]:
+        """Yield what breaks a contract, by asset: of each staged table alone, then between it and those beside it."""
+        for asset, table in made.items():
+            failures = self.contracts[asset].audit(table, partition) if asset in self.contracts else []
+            between = told[asset].audit
+            if failures or (between is not None and (failures := between(made))):
+                yield asset, failures
 
     def _audited_sources(self, found: Mapping[str, Manifest], partition: str) -> tuple[list[Any], str | None]:
         """Return a failed verdict and a sentence for the raw partition that breaks its contract: a sync published it unaudited."""
