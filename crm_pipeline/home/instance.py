@@ -16,8 +16,8 @@ TEMPLATE = Path(__file__).parent / NAME
 IN_SQLITE = """\
 # one file for all runs: the default writes every event twice, into a file per run and an index, and opens a connection for each
 event_log_storage:
-  module: dagster._core.storage.event_log
-  class: ConsolidatedSqliteEventLogStorage
+  module: crm_pipeline.defs.event_log
+  class: EventLog
   config:
     base_dir:
       env: DAGSTER_HOME"""

@@ -50,3 +50,23 @@ def test_dagster_reads_it(tmp_path: Path, monkeypatch) -> None:
 def test_the_file_at_the_root_is_the_same_with_the_default_settings() -> None:
     assert rendered(Settings()).startswith((ROOT / "dagster.yaml").read_text())
     assert TEMPLATE.is_file()
+
+
+def test_the_event_log_is_dagsters_own_with_one_engine(tmp_path: Path, monkeypatch) -> None:
+    """What a home's event log holds, Dagster's class reads, and it opens the file once for many statements."""
+    import sqlalchemy
+    from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
+
+    folder = dagster_home(tmp_path, Settings())
+    monkeypatch.setenv("DAGSTER_HOME", str(folder))
+    key = dg.AssetKey(["scores", "customers"])
+    made: list[str] = []
+    real = sqlalchemy.create_engine
+    monkeypatch.setattr(sqlalchemy, "create_engine", lambda url, **kw: made.append(str(url)) or real(url, **kw))
+    with dg.DagsterInstance.get() as instance:
+        for period in ("2024-01-01", "2024-02-01"):
+            instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=period))
+        known = instance.get_materialized_partitions(key)
+    assert known == {"2024-01-01", "2024-02-01"}
+    assert len([url for url in made if url.endswith("event_log.db")]) == 1
+    assert ConsolidatedSqliteEventLogStorage(str(folder)).get_materialized_partitions(key) == known
