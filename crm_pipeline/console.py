@@ -146,7 +146,7 @@ def show_warnings(warnings: list[str], home: Path) -> None:
     """Say how many checks warned, the first in full, and where the others stand."""
     if warnings:
         more = f"{len(warnings)} checks warned; the newest:" if warnings[1:] else "A check warned:"
-        where = f"All of them: the checks of clean/* in `crm-pipeline ui --home {home}`."
+        where = f"All of them: the checks of clean/* and features/customers in `crm-pipeline ui --home {home}`."
         out.print(Text.assemble(("warning ", "yellow"), f"{more} {warnings[-1]} {where}"), soft_wrap=True)
 
 

@@ -1,12 +1,14 @@
-"""What of a published partition is worth a warning: it is asked of the lake's manifests, and nothing is held back by it."""
+"""What of a published partition is worth a warning, held against earlier periods alone; nothing is held back by it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from crm_pipeline.contracts.canonical import CANONICAL
+from crm_pipeline.errors import CrmError
 from crm_pipeline.home.project import Project
+from crm_pipeline.lake import Manifest
 from crm_pipeline.transforms import volume
 
 
@@ -27,10 +29,12 @@ class Watch(NamedTuple):
 
 
 def watch_of(project: Project, asset: str) -> Watch | None:
-    """Return the check that warns of an asset, None for most: there is one on every clean table that has periods."""
+    """Return the check that warns of an asset, None for most: clean tables that have periods, and the features, have one."""
     layer, _, name = asset.partition("/")
     if layer == "clean" and CANONICAL[name].main_time is not None:
         return Watch("volume", VOLUME, lambda period: volume_of(project, name, period))
+    if asset == FEATURES:
+        return Watch("drift", DRIFT, lambda period: drift_of(project, period))
     return None
 
 
@@ -38,6 +42,56 @@ VOLUME = (
     "The rows read and the rows kept are about as many as earlier periods and their season let expect. A warning: half a file may be "
     "missing, or a file read twice. The partition is published all the same. With few rows or few periods it passes and says so."
 )
+
+
+FEATURES = "features/customers"
+DRIFT = (
+    "The features are distributed as at some cut-off that the models learn from. A warning: more than one in twenty of them is unlike "
+    "every one of these cut-offs (population stability index above 0.25, and above chance), so that the models judge customers such "
+    "as they never saw. The partition is published all the same. With few cut-offs it passes and says so."
+)
+OF_ITS_OWN = ("mbg_", "pareto_", "tenure_")
+"""Begin the names of features that move by themselves: fitted anew each period, or ageing with the data."""
+
+ENOUGH, SHARE, ROWS = 5, 0.05, 20_000
+"""Cut-offs from which on something is said; share of shifted features that is a warning; customers of a period that are compared."""
+
+
+def drift_of(project: Project, period: str) -> Seen:
+    """Hold the features of a period against each cut-off that its models learn from."""
+    from crm_pipeline.reports.drift import shifted_from_all
+
+    settings, calendar = project.settings, project.calendar
+    back = [settings.horizon + i * settings.training_stride for i in range(settings.training_cutoffs)]
+    cutoffs = [m for b in back if (m := project.lake.manifest(FEATURES, calendar.shift(period, -b))) and m.rows]
+    if len(cutoffs) < ENOUGH or not project.complete(period):
+        return Seen(True, "Too few cut-offs, or a period that is not complete: nothing to say.", {})
+    try:
+        now = _features(project, project.lake.snapshot(FEATURES, [period])[0])
+        found, compared = shifted_from_all((_features(project, manifest) for manifest in cutoffs), now)
+    except (
+        CrmError
+    ) as error:  # a lost file of an earlier period is the doctor's to tell; what is published here is right
+        return Seen(True, f"Not compared: {error}", {})
+    facts = {"features_shifted": len(found), "features_compared": compared, "cutoffs": len(cutoffs)}
+    if len(found) <= SHARE * compared:
+        return Seen(True, "Distributed as at some cut-off that the models learn from.", facts)
+    most = ", ".join(
+        f"{r.feature} (median {r.median_before:.4g}, now {r.median_now:.4g})" for r in found[:3].itertuples()
+    )
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    said = (
+        f"features of {calendar.label(period)}: {len(found)} of {compared} are distributed otherwise than at each of the "
+        f"{len(cutoffs)} cut-offs that the models learn from: {most}{more}; see whether a table is cut or a column changed its meaning."
+    )
+    return Seen(False, said, facts)
+
+
+def _features(project: Project, manifest: Manifest) -> Any:
+    """Return the features of a sample of a period's customers that does not depend on their order."""
+    table = project.lake.read([manifest])
+    names = [n for n, kind in table.schema().items() if kind.is_numeric() and not n.startswith(OF_ITS_OWN)]
+    return table.filter(table.customer_id.hash() % max(1, manifest.rows // ROWS) == 0).select(names).execute()
 
 
 def volume_of(project: Project, table: str, period: str) -> Seen:

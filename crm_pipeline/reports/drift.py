@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -82,6 +84,38 @@ def feature_drift(before: pd.DataFrame, now: pd.DataFrame, sample: int = SAMPLE)
         rows.append((name, value, chance, state, _median(a), _median(b), np.isnan(a).mean(), np.isnan(b).mean()))
     found = pd.DataFrame(rows, columns=_COLUMNS)
     return found.sort_values(["psi", "feature"], ascending=[False, True], ignore_index=True)
+
+
+def shifted_from_all(befores: Iterable[pd.DataFrame], now: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Return the features that are shifted against every one of several earlier tables, and how many were compared.
+
+    One earlier table alone would be the wrong yardstick: it stands in another season, and a young business grows out of it. A
+    feature that is mostly missing in an earlier table is not shifted against it. No further table is looked at once no
+    feature is left.
+
+    Parameters
+    ----------
+    befores : iterable of DataFrame
+        Earlier tables of the features, taken one after another.
+    now : DataFrame
+
+    Returns
+    -------
+    DataFrame, int
+        As `feature_drift` against the table in which each feature differs least, the largest PSI first.
+    """
+    left, compared, least = list(now.columns), 0, pd.DataFrame(columns=_COLUMNS)
+    for before in befores:
+        found = feature_drift(before[[c for c in left if c in before.columns]], now[left])
+        compared = compared or len(found)
+        found = found[(found["state"] == "shifted") & (found["null_before"] < 0.5)]
+        if len(least):
+            both = pd.concat([least, found]).sort_values(["psi", "feature"], ignore_index=True)
+            found = both[both["feature"].isin(found["feature"])].drop_duplicates("feature")
+        least, left = found, list(found["feature"])
+        if not left:
+            break
+    return least.sort_values(["psi", "feature"], ascending=[False, True], ignore_index=True), compared
 
 
 def _stride(rows: int, sample: int) -> slice:

@@ -163,6 +163,5 @@ def test_the_terminal_says_how_many_checks_warned_and_where_to_look(capsys: pyte
     assert capsys.readouterr().out == ""
     show_warnings(["orders of 2020-02: few.", MISSING], Path("h"))
     said = " ".join(capsys.readouterr().out.split())
-    assert said == (
-        f"warning 2 checks warned; the newest: {MISSING} All of them: the checks of clean/* in `crm-pipeline ui --home h`."
-    )
+    where = "All of them: the checks of clean/* and features/customers in `crm-pipeline ui --home h`."
+    assert said == f"warning 2 checks warned; the newest: {MISSING} {where}"

@@ -197,3 +197,40 @@ def test_judging_a_published_score_against_the_best_baseline(sample):
 )
 def test_numbers_in_words(value, decimals, text):
     assert words.number(value, decimals) == text
+
+
+def frame(seed: int, **moved: float) -> pd.DataFrame:
+    """400 customers of three features, some of which lie higher by so much."""
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame({name: rng.normal(moved.get(name, 0.0), 1, 400) for name in ("spend", "orders", "recency")})
+
+
+def test_a_feature_is_shifted_from_all_only_where_no_earlier_table_is_like_it():
+    now = frame(0, spend=5.0, orders=5.0)
+    found, compared = drift.shifted_from_all([frame(1), frame(2, orders=5.0), frame(3)], now)
+    assert (list(found["feature"]), compared) == (["spend"], 3)
+    nearest = drift.feature_drift(frame(3), now).set_index("feature")["psi"]["spend"]
+    others = [drift.feature_drift(frame(s), now).set_index("feature")["psi"]["spend"] for s in (1, 2)]
+    assert found["psi"].iloc[0] == pytest.approx(min(nearest, *others))
+
+
+def test_what_was_mostly_missing_is_not_shifted_and_no_table_is_looked_at_in_vain():
+    now = frame(0, spend=5.0)
+    before = frame(1)
+    before.loc[:250, "spend"] = np.nan
+
+    def tables():
+        yield before
+        raise AssertionError("no feature is left")
+
+    found, compared = drift.shifted_from_all(tables(), now)
+    assert (len(found), compared) == (0, 3)
+    assert drift.shifted_from_all([], now)[1] == 0
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=4), st.floats(0, 3))
+def test_a_further_earlier_table_never_makes_more_features_shifted(seeds, high):
+    now = frame(0, spend=high, recency=-high)
+    few, _ = drift.shifted_from_all([frame(s) for s in seeds], now)
+    more, _ = drift.shifted_from_all([frame(s) for s in [*seeds, 99]], now)
+    assert set(more["feature"]) <= set(few["feature"])
