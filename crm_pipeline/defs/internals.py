@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
-from dagster import DagsterInstance
+import yaml
+from dagster import DagsterError, DagsterInstance
 from dagster._core.definitions.data_version import DATA_VERSION_TAG  # noqa: F401
 from dagster._core.instance.ref import InstanceRef
+from dagster_shared.check import CheckError
+
+from crm_pipeline.errors import CrmError
 
 # DATA_VERSION_TAG: a runless materialization can carry a data version by this tag alone, and what the instance knows of many
 # partitions can be asked for in one query by it alone (`DagsterInstance.event_log_storage`).
@@ -18,8 +22,19 @@ def quiet_instance(folder: Path) -> DagsterInstance:
     """Open the instance of a folder without capturing what runs print: `DagsterInstance.get` takes no overrides.
 
     The settings of the folder itself stay, so that the UI and its daemon capture output as they always do.
+
+    Raises
+    ------
+    CrmError
+        When its ``dagster.yaml`` names what this version of the program or of Dagster does not have.
     """
-    return DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=_QUIET))
+    try:
+        return DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=_QUIET))
+    except (DagsterError, CheckError, yaml.YAMLError) as error:
+        said = " ".join(str(error).split())
+        raise CrmError(
+            f"{folder / 'dagster.yaml'} cannot be used ({said[:300]}): mend it, or remove it and the next run writes its own."
+        ) from error
 
 
 def hold_connections(instance: DagsterInstance) -> None:

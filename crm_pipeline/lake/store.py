@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import filecmp
 import os
+import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -164,6 +165,12 @@ class Lake:
             except OSError as error:
                 raise storage_error(error, self.home) from error
         return self._staging
+
+    def clear_staging(self) -> None:
+        """Remove what this process has staged and not published."""
+        if self._staging is not None:
+            shutil.rmtree(self._staging, ignore_errors=True)  # what cannot be removed is garbage of the next run
+            self._staging = None
 
     def stage(self, rows: Any) -> Staged:
         """Write rows (a lazy table, Arrow or pandas) to a new staged file."""

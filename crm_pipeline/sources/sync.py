@@ -106,6 +106,7 @@ def sync(
         raise storage_error(error, lake.home) from error
     finally:
         lines.drop(lake.engine.con)
+        lake.clear_staging()
 
 
 class Pending(NamedTuple):

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import dagster as dg
+import pytest
 import yaml
 
+from crm_pipeline.defs.internals import quiet_instance
+from crm_pipeline.errors import CrmError
 from crm_pipeline.home.instance import EARLIER, NAME, TEMPLATE, dagster_home, is_ours, rendered
 from crm_pipeline.settings import Settings
 
@@ -70,3 +73,17 @@ def test_the_event_log_is_dagsters_own_with_one_engine(tmp_path: Path, monkeypat
     assert known == {"2024-01-01", "2024-02-01"}
     assert len([url for url in made if url.endswith("event_log.db")]) == 1
     assert ConsolidatedSqliteEventLogStorage(str(folder)).get_materialized_partitions(key) == known
+
+
+def test_a_dagster_yaml_that_names_what_is_not_there_is_one_sentence(tmp_path: Path, monkeypatch) -> None:
+    path = dagster_home(tmp_path, Settings()) / NAME
+    monkeypatch.setenv("DAGSTER_HOME", str(path.parent))
+    cases = [
+        ("class: EventLog", "class: Gone"),
+        ("max_concurrent_runs: 1", "max_concurrent_runs: soon"),
+        ("nux:", "nux"),
+    ]
+    for right, wrong in cases:
+        path.write_text(rendered(Settings()).replace(right, wrong))
+        with pytest.raises(CrmError, match=r"cannot be used .*: mend it, or remove it"):
+            quiet_instance(path.parent)

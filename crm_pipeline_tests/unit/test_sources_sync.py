@@ -58,6 +58,7 @@ def test_rule_7_nothing_is_lost(shop: World) -> None:
     shop.write("orders.csv", ORDERS + "\n".join(rows) + "\n")
     report = shop.sync()
     assert report.conservation["orders"] == {"orders.csv": (7, 1, 6)}
+    assert [p for p in (shop.lake.root / ".staging").rglob("*") if p.is_file()] == []
     assert [(r["source_line"], r["reasons"]) for r in shop.undated("orders")] == [
         (3, "ordered_at is not a date or time"),
         (4, "ordered_at is missing"),
