@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from crm_pipeline.errors import CrmError, UsageError
+from crm_pipeline.errors import CrmError, UsageError, chain
 
 VARIABLE = "CRM_DATABASE_URL"
 """Where the setting stands in the environment, and where a home's ``dagster.yaml`` reads the address from."""
@@ -88,11 +88,35 @@ def connected(url: str) -> Iterator[Any]:
         with engine.begin() as connection:
             yield connection
     except sqlalchemy.exc.DBAPIError as error:
-        said = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
-        raise CrmError(
-            f"The database {name_of(url)} cannot be used ({said[0]}): see that its server runs and that "
-            f"the setting database_url ({VARIABLE}) names it."
-        ) from error
+        raise _cannot_be_used(url, error) from error
+    except ValueError as error:  # what no server can be asked with, such as a null character in a password
+        raise UsageError(f"The setting database_url ({VARIABLE}) cannot be used: {error}.") from error
+
+
+@contextmanager
+def told_of_database(setting: str) -> Iterator[None]:
+    """Turn an error that comes from the database of the setting, whoever met it, into one sentence; others pass unchanged."""
+    try:
+        yield
+    except CrmError:
+        raise
+    except Exception as error:
+        if not setting:
+            raise
+        from sqlalchemy.exc import DBAPIError
+
+        found = next((e for e in chain(error) if isinstance(e, DBAPIError)), None)
+        if found is None:
+            raise
+        raise _cannot_be_used(setting, found) from error
+
+
+def _cannot_be_used(url: str, error: Any) -> CrmError:
+    said = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
+    return CrmError(
+        f"The database {name_of(url)} cannot be used ({said[0]}): see that its server runs, that the setting database_url "
+        f"({VARIABLE}) names it, and that its user may make tables and schemas there (best: owns it)."
+    )
 
 
 def name_of(url: str) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from crm_pipeline.database import told_of_database
 from crm_pipeline.defs.build import Built, build_defs
 from crm_pipeline.defs.failures import root_of, sentence_of
 from crm_pipeline.defs.instance import PROCESS_TAG, close_killed_runs, open_instance, reconcile
@@ -85,8 +87,15 @@ def prepare(
     UsageError, CrmError
         One sentence about the source, the home or the period.
     """
-    with told_of_disk(home):
+    with _told(home):
         return _prepare(source, home, files, through, periods, listener, force)
+
+
+@contextmanager
+def _told(home: Path) -> Iterator[None]:
+    """Say in one sentence what a disk or a database server refuses."""
+    with told_of_disk(home), told_of_database(load_settings(home).database_url):
+        yield
 
 
 def _prepare(
@@ -120,7 +129,7 @@ def prepare_backfill(
     UsageError, CrmError
         One sentence about the source, the home, a period or a pattern.
     """
-    with told_of_disk(home):
+    with _told(home):
         built, report = _opened(source, home, files, listener)
         return Prepared(built, report, *plan_range(built.project, built.graph, first, last, select, force))
 
@@ -149,7 +158,7 @@ def execute(prepared: Prepared, keep_going: bool = False) -> Summary:
     CrmError
         When a period failed; what was published before stays, and the next run goes on from there.
     """
-    with told_of_disk(prepared.project.home), without_echo():
+    with _told(prepared.project.home), without_echo():
         return _execute(prepared, keep_going)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_pipeline.engine import storage_error
-from crm_pipeline.errors import CrmError
+from crm_pipeline.errors import CrmError, chain
 
 FULL = ("No space left on device", "disk is full", "Disk quota exceeded")
 READ_ONLY = ("readonly database", "unable to open database file")
@@ -27,7 +27,7 @@ def told_of_disk(home: Path) -> Iterator[None]:
     except CrmError:
         raise
     except Exception as error:
-        found = disk_error("\n".join(str(e) for e in _chain(error)), home)
+        found = disk_error("\n".join(str(e) for e in chain(error)), home)
         if found is None:
             raise
         raise found from error
@@ -62,11 +62,3 @@ def without_echo() -> Iterator[None]:
     """Keep Dagster from printing what it raises as well."""
     with contextlib.redirect_stderr(_Quiet(sys.stderr)):
         yield
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()  # an error raised from itself is its own cause
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__

@@ -83,3 +83,17 @@ def test_any_number_of_processes_may_make_the_schema(server: Server) -> None:
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(make_schema, [url] * 32))
     assert server.rows("race", f"SELECT count(*) FROM pg_namespace WHERE nspname = '{SCHEMA}'") == [(1,)]
+
+
+def test_a_user_who_may_not_make_tables_is_told_so_in_one_sentence(
+    server: Server, tiny_home: Built, folder: Path
+) -> None:
+    server.make("closed")
+    server.rows("closed", "CREATE ROLE weak LOGIN PASSWORD 'weak-secret'")
+    home = world.new_home(folder / "postgresql_weak", world.TINY)
+    variables = {VARIABLE: f"postgresql://weak:weak-secret@127.0.0.1:{server.port}/closed"}
+    done = world.crm("run", "--source", tiny_home.source, "--home", home, expect=1, variables=variables)
+    assert done.stderr.count("\n") == 1
+    assert "closed cannot be used (permission denied for" in done.stderr
+    assert "its user may make tables and schemas there" in done.stderr
+    assert "weak-secret" not in done.stderr + done.stdout

@@ -14,8 +14,17 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ProgrammingError
 
-from crm_pipeline.database import VARIABLE, connected, dagster_url, mlflow_url, name_of, open_to_dagster
+from crm_pipeline.database import (
+    VARIABLE,
+    connected,
+    dagster_url,
+    mlflow_url,
+    name_of,
+    open_to_dagster,
+    told_of_database,
+)
 from crm_pipeline.defs.health import settings_found
 from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.home.instance import dagster_home, rendered
@@ -86,6 +95,21 @@ def test_a_server_that_does_not_answer_is_said_in_one_sentence(monkeypatch: pyte
             open_to_dagster(f"postgresql://crm:{SECRET}@127.0.0.1:{port}/records")
     assert "s3cr" not in str(told.value)
     assert VARIABLE not in os.environ
+
+
+def test_a_password_that_no_server_can_be_asked_with_is_one_sentence() -> None:
+    with pytest.raises(UsageError, match=rf"{VARIABLE}\) cannot be used: .*null") as told:
+        open_to_dagster("postgresql://crm:s3cr%00et@127.0.0.1:1/records")
+    assert "s3cr" not in str(told.value)
+
+
+def test_an_error_of_the_server_is_told_whoever_met_it_and_others_pass() -> None:
+    met = ProgrammingError("CREATE TABLE runs", {}, Exception("permission denied for schema public\nLINE 1"))
+    with pytest.raises(CrmError, match=r"5433/records cannot be used \(permission denied for schema public\)"), told_of_database(URL):
+        raise RuntimeError("a step failed") from met
+    for setting, error in ((URL, RuntimeError("other")), ("", met)):
+        with pytest.raises(type(error)), told_of_database(setting):
+            raise error
 
 
 def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
