@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -266,7 +267,7 @@ def _frame_table(frame: pd.DataFrame, title: str, champion: str | None = None) -
 
 def cell(value: Any) -> str:
     """Return a value as a table shows it: numbers short, nothing for what is not known."""
-    if isinstance(value, float):
+    if isinstance(value, float | Decimal):
         return "" if pd.isna(value) else f"{value:,.3f}" if abs(value) < 10 else f"{value:,.0f}"
     return "" if value is None or value is pd.NaT or value is pd.NA else str(value)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from crm_pipeline import settings
 from crm_pipeline.contracts.canonical import CANONICAL
-from crm_pipeline.contracts.docs import tables_markdown
+from crm_pipeline.contracts.docs import outputs_markdown, tables_markdown
+from crm_pipeline.modeling.tasks import task, tasks
 from crm_pipeline.transforms.features.catalogue import catalogue, markdown
 from crm_pipeline_tests import assets_page
 
@@ -21,6 +22,7 @@ def pages() -> dict[str, str]:
         "features.md": markdown(catalogue(tuple(CANONICAL), defaults), defaults),
         "settings.md": settings.markdown(),
         "assets.md": assets_page.page(),
+        "outputs.md": outputs_markdown({name: task(name).answers for name in tasks()}),
     }
 
 

@@ -1,8 +1,12 @@
-"""The documentation of the canonical tables, made from their contracts. The contracts themselves do not belong here."""
+"""The documentation of the canonical tables and of the outputs, made from their contracts. No contract belongs here."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
+from crm_pipeline.contracts import outputs
 from crm_pipeline.contracts.canonical import CANONICAL
+from crm_pipeline.contracts.column import Output
 from crm_pipeline.contracts.core import ARROW_NAMES, Column, TableContract
 
 HEADER = """# The canonical tables
@@ -29,6 +33,37 @@ def table_markdown(table: TableContract) -> str:
         for c in table.source_columns
     ]
     return "\n".join([*lines, "", table.rules_markdown(), ""])
+
+
+OUTPUTS = """# What comes out
+
+Made from `crm_pipeline/contracts/outputs.py` by `make docs`; do not edit. Each table lies under `lake/<table>/period=<P>/part.parquet`
+and as a view in `crm.duckdb`. Amounts are in major units of the source's currency. A column whose inputs a source does not have
+is null.
+"""
+
+
+def outputs_markdown(answers: Mapping[str, Iterable[Output]]) -> str:
+    """Return the columns of every output as Markdown; ``answers`` are the columns of their own that the tasks' scores have."""
+    tables = {
+        "scores/customers": outputs.CUSTOMERS,
+        **{f"scores/{task}": outputs.score_columns(own) for task, own in answers.items()},
+        "track_record/<task>": outputs.TRACK_RECORD,
+        "evaluation/<task>": outputs.EVALUATION,
+        "evaluation/<task>_predictions": outputs.PREDICTIONS,
+        "models/<task>/<estimator>": outputs.CARD,
+        "models/<task>/champion": outputs.CHAMPION,
+        "levels/<task>": outputs.LEVEL,
+        "quality/rows": outputs.QUALITY,
+        "reports/period": outputs.REPORT,
+    }
+    return "\n".join([OUTPUTS, *(_output_markdown(name, columns) for name, columns in tables.items())])
+
+
+def _output_markdown(name: str, columns: Iterable[Output]) -> str:
+    lines = [f"## {name}", "", "| column | type | what it says | unit |", "|---|---|---|---|"]
+    lines += [f"| `{c.name}` | {c.type} | {c.description} | {c.unit} |" for c in columns]
+    return "\n".join([*lines, ""])
 
 
 def _marks(column: Column) -> str:

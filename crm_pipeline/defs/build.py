@@ -19,7 +19,8 @@ from crm_pipeline.defs.assets.tables import table_assets
 from crm_pipeline.defs.common import graph_of
 from crm_pipeline.defs.jobs import EVERYTHING, jobs, period_end
 from crm_pipeline.defs.lake import LakeResource
-from crm_pipeline.defs.sensors import after_a_data_fix, plan_spec
+from crm_pipeline.defs.plan import plan_asset
+from crm_pipeline.defs.sensors import after_a_data_fix
 from crm_pipeline.defs.source import refresh, take_over
 from crm_pipeline.home.contract import contract_of
 from crm_pipeline.home.project import Project
@@ -106,7 +107,7 @@ def build_defs(
 
     purposes = jobs(project)
     built.definitions = dg.Definitions(
-        assets=[*built.assets, plan_spec()],
+        assets=[*built.assets, plan_asset(built)],
         jobs=purposes,
         schedules=[period_end(project)],
         sensors=[after_a_data_fix(built, purposes), *alert_sensors(project)],

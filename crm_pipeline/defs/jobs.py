@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from crm_pipeline.defs.lake import LakeResource
+from crm_pipeline.defs.plan import PLAN
 from crm_pipeline.home.project import Project
 
 EVERYTHING = "everything"
@@ -40,7 +41,7 @@ def jobs(project: Project) -> list[Any]:
     of_periods = [
         dg.define_asset_job(
             name,
-            dg.AssetSelection.groups(*groups) if groups else dg.AssetSelection.all(),
+            (dg.AssetSelection.groups(*groups) if groups else dg.AssetSelection.all()) - dg.AssetSelection.assets(PLAN),
             description=about,
             tags=tags,
         )

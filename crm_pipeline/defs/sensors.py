@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
-from crm_pipeline.defs.common import OWNERS
 from crm_pipeline.defs.instance import close_killed_runs
 from crm_pipeline.defs.jobs import ASKED_BY_TAG, EVERYTHING, PERIOD_TAG, READ_SOURCE, REASON_TAG
 from crm_pipeline.defs.lake import FORCE_TAG
+from crm_pipeline.defs.plan import PLAN, shown
 from crm_pipeline.errors import CrmError
 from crm_pipeline.hashing import digest
 from crm_pipeline.home.planning import Key, fingerprint, next_period, plan_home
@@ -29,17 +29,6 @@ NAME = "after_a_data_fix"
 PLAN_TAG = "crm/plan"
 ATTEMPTS = 2
 """How often the same work is asked for before it is held as failed; new content, code or settings make it other work."""
-
-PLAN = dg.AssetKey(["reports", "plan"])
-PLAN_SCHEMA = dg.TableSchema(
-    [
-        dg.TableColumn("asset", "string", description="what is stale"),
-        dg.TableColumn("partition", "string", description="the period, by its first day"),
-        dg.TableColumn("reason", "string", description="why"),
-    ]
-)
-SHOWN = 500
-"""Lines of the plan that its metadata hold."""
 
 UNFINISHED = [
     DagsterRunStatus.QUEUED,
@@ -78,17 +67,6 @@ def after_a_data_fix(built: "Built", jobs: Iterable[Any]) -> dg.SensorDefinition
     return look
 
 
-def plan_spec() -> dg.AssetSpec:
-    """Return the asset that shows the plan: nothing materializes it, the sensor observes it."""
-    return dg.AssetSpec(
-        PLAN,
-        group_name="8_reports",
-        owners=OWNERS,
-        kinds={"table"},
-        description=f"What is stale and why, in the order in which it will be built, as the sensor {NAME} saw it last.",
-    )
-
-
 def _read(context: dg.SensorEvaluationContext, built: "Built") -> dg.SensorResult | None:
     """Ask for the source to be read, when files of it are new, changed or gone."""
     from crm_pipeline.home.source import pending_files
@@ -118,7 +96,7 @@ def _rebuild(context: dg.SensorEvaluationContext, built: "Built") -> dg.SensorRe
     planned = plan_home(project, graph)
     index = project.lake.index()
     seen = digest(repr(planned.plan), 8)
-    events = [] if context.cursor == seen else [_observed(planned.plan)]
+    events = [] if context.cursor == seen else [dg.AssetObservation(PLAN, metadata=shown(planned.plan))]
     held: set[Key] = set()
     failed: list[str] = []
     while items := next_period(graph, planned.plan, held):
@@ -161,18 +139,6 @@ def _attempts(context: dg.SensorEvaluationContext, key: str) -> int:
     """Return how often this work was asked for and not done."""
     ended = [DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
     return context.instance.get_runs_count(RunsFilter(tags={PLAN_TAG: key}, statuses=ended))
-
-
-def _observed(plan: Sequence[Stale]) -> dg.AssetObservation:
-    records = [dg.TableRecord(item._asdict()) for item in plan[:SHOWN]]
-    return dg.AssetObservation(
-        PLAN,
-        metadata={
-            "stale": len(plan),
-            "periods": ", ".join(sorted({item.partition for item in plan})) or "none",
-            "plan": dg.MetadataValue.table(records, PLAN_SCHEMA),
-        },
-    )
 
 
 def _few(names: list[str]) -> str:

@@ -294,6 +294,9 @@ def render_readiness(found: Readiness) -> Any:
     return Group(
         Text(head),
         _grid("Tables", TABLES, _table_rows(found)),
+        Text(
+            "A row can be several facts: an order that was placed and then cancelled, a case that was opened and closed."
+        ),
         *refused,
         _grid("Columns", ("table", "columns not mapped"), [(t.name, _listed(t.missing)) for t in found.tables]),
         Text(absent),

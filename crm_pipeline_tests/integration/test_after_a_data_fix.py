@@ -13,8 +13,9 @@ from crm_pipeline.defs.build import Built, build_defs
 from crm_pipeline.defs.instance import open_instance
 from crm_pipeline.defs.jobs import ASKED_BY_TAG, REASON_TAG
 from crm_pipeline.defs.lake import FORCE_TAG
+from crm_pipeline.defs.plan import PLAN
 from crm_pipeline.defs.run import execute, prepare_backfill
-from crm_pipeline.defs.sensors import NAME, PLAN, PLAN_TAG
+from crm_pipeline.defs.sensors import NAME, PLAN_TAG
 from crm_pipeline.home.project import open_project
 from crm_pipeline_tests.integration import world
 

@@ -105,7 +105,10 @@ def test_a_password_that_no_server_can_be_asked_with_is_one_sentence() -> None:
 
 def test_an_error_of_the_server_is_told_whoever_met_it_and_others_pass() -> None:
     met = ProgrammingError("CREATE TABLE runs", {}, Exception("permission denied for schema public\nLINE 1"))
-    with pytest.raises(CrmError, match=r"5433/records cannot be used \(permission denied for schema public\)"), told_of_database(URL):
+    with (
+        pytest.raises(CrmError, match=r"5433/records cannot be used \(permission denied for schema public\)"),
+        told_of_database(URL),
+    ):
         raise RuntimeError("a step failed") from met
     for setting, error in ((URL, RuntimeError("other")), ("", met)):
         with pytest.raises(type(error)), told_of_database(setting):

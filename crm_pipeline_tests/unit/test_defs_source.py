@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from crm_pipeline.defs.build import Built, build_defs
+from crm_pipeline.defs.plan import PLAN, plan_asset
 from crm_pipeline.home.planning import plan_range
 from crm_pipeline.home.project import open_project, source_of
 from crm_pipeline.home.source import begin
@@ -182,3 +183,27 @@ def test_what_left_the_source_is_withdrawn_as_a_run_begins(world: World) -> None
     assert world.lake.manifest("clean/orders", APRIL) is None
     begin(open_project(world.home))
     assert world.lake.manifest("clean/orders", MARCH) is not None
+
+
+def test_the_plan_is_looked_at_by_materializing_it_and_nothing_is_built(world: World) -> None:
+    def look() -> tuple[Any, dict[str, Any]]:
+        done = dg.materialize([plan_asset(world.load())], instance=world.instance)
+        (event,) = done.get_asset_materialization_events()
+        return event.asset_key, {k: v.value for k, v in event.materialization.metadata.items()}
+
+    assert world.materialize(MARCH).success
+    before = world.lake.index()
+    world.write("orders-03.csv", HEAD + "a,1,2020-03-01,10\nc,2,2020-03-31,20\n")
+    key, told = look()
+    assert key == PLAN
+    assert told["source_files"] == "orders-03.csv is changed"
+    assert told["stale"] == len(told["plan"].records) > 0
+    assert told["plan"].records[0].data["partition"] == MARCH
+    assert world.lake.index() == before
+    world.materialize(MARCH, "raw/orders")
+    assert look()[1]["source_files"] == "all read"
+
+
+def test_no_job_looks_at_the_plan(world: World) -> None:
+    for job in world.load().definitions.resolve_all_job_defs():
+        assert job.name.startswith("__") or PLAN not in job.asset_layer.selected_asset_keys, job.name
