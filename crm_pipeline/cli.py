@@ -302,7 +302,7 @@ def doctor(
 
 @app.command()
 def prune(
-    older: Annotated[int, typer.Option("--runs-older-than", min=1, help="Days since a run began.")],
+    older: Annotated[int, typer.Option("--runs-older-than", min=1, max=36_500, help="Days since a run began.")],
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Delete old runs from Dagster's history; what recorded the newest of a partition stays."""

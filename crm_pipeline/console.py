@@ -268,7 +268,8 @@ def _frame_table(frame: pd.DataFrame, title: str, champion: str | None = None) -
 def cell(value: Any) -> str:
     """Return a value as a table shows it: numbers short, nothing for what is not known."""
     if isinstance(value, float | Decimal):
-        return "" if pd.isna(value) else f"{value:,.3f}" if abs(value) < 10 else f"{value:,.0f}"
+        number = float(value)
+        return "" if pd.isna(number) else f"{number:,.3f}" if abs(number) < 10 else f"{number:,.0f}"
     return "" if value is None or value is pd.NaT or value is pd.NA else str(value)
 
 

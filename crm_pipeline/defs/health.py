@@ -19,6 +19,7 @@ from crm_pipeline.defs.build import build_defs
 from crm_pipeline.defs.instance import PROCESS_TAG, killed_runs, unknown_to
 from crm_pipeline.defs.internals import quiet_instance
 from crm_pipeline.doctor import Finding, lake_to_look_at, looked
+from crm_pipeline.errors import CrmError
 from crm_pipeline.home.instance import IN_POSTGRESQL, TEMPLATE, is_ours, rendered
 from crm_pipeline.home.project import open_project
 from crm_pipeline.lake import Graph, Manifest, inspect_lake
@@ -50,7 +51,7 @@ def examine(home: Path) -> list[Finding]:
 
 def settings_found(path: Path, settings: Settings) -> Iterator[Finding]:
     """Tell of settings of the program's dagster.yaml that the home's does not have; other values are the owner's choice."""
-    mine, ours = (yaml.safe_load(text) or {} for text in (path.read_text(encoding="utf-8"), rendered(settings)))
+    mine, ours = _settings_of(path), yaml.safe_load(rendered(settings))
     yield from _storage_found(path, mine, settings)
     storages = ("storage",) if "storage" not in mine else ("event_log_storage",)  # told above; one storage for all
     lacking = [name for name in _paths(ours) if name[0] not in storages and not _has(mine, name)]
@@ -62,6 +63,23 @@ def settings_found(path: Path, settings: Settings) -> Iterator[Finding]:
             f"Take these lines over from {TEMPLATE}. A changed event_log_storage begins an empty history: "
             "the next run tells it of every published partition.",
         )
+
+
+def _settings_of(path: Path) -> Mapping[str, Any]:
+    """Return what a dagster.yaml sets.
+
+    Raises
+    ------
+    CrmError
+        When it is no YAML, or not of settings.
+    """
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise CrmError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(found, dict):
+        raise CrmError(f"{path} must hold 'name: value' lines; found {type(found).__name__}.")
+    return found
 
 
 def _storage_found(path: Path, mine: Mapping[str, Any], settings: Settings) -> Iterator[Finding]:
@@ -99,7 +117,7 @@ def _has(settings: Any, name: tuple[str, ...]) -> bool:
 
 def _history_found(home: Path, folder: Path) -> Iterator[Finding]:
     settings = load_settings(home)
-    if _is_elsewhere(yaml.safe_load((folder / "dagster.yaml").read_text(encoding="utf-8")) or {}, settings):
+    if _is_elsewhere(_settings_of(folder / "dagster.yaml"), settings):
         return
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     open_to_dagster(settings.database_url)

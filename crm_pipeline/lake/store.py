@@ -85,7 +85,7 @@ class Lake:
         for folder, _, names in os.walk(base):
             for name in names:
                 if name.endswith(".json"):
-                    manifest = Manifest.from_json(Path(folder, name).read_text(encoding="utf-8"))
+                    manifest = self._read_manifest(Path(folder, name))
                     if self._is_whole(manifest):
                         found[manifest.asset, manifest.partition] = manifest
         return found
@@ -94,7 +94,7 @@ class Lake:
         """Return the kept generations of a partition, the first published first."""
         folder = self.root / ".history" / asset / partition
         files = sorted(folder.glob("*.json")) if folder.is_dir() else []
-        return [Manifest.from_json(f.read_text(encoding="utf-8")) for f in files]
+        return [self._read_manifest(file) for file in files]
 
     def editions(self, asset: str, partition: str, grain: str) -> list[Manifest]:
         """Return the kept generations of a period of a grain, the first published first.
@@ -292,9 +292,18 @@ class Lake:
 
     def _recorded(self, asset: str, partition: str) -> Manifest | None:
         try:
-            return Manifest.from_json(self._manifest_path(asset, partition).read_text(encoding="utf-8"))
+            return self._read_manifest(self._manifest_path(asset, partition))
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def _read_manifest(self, path: Path) -> Manifest:
+        text = path.read_text(encoding="utf-8", errors="replace")
+        try:
+            return Manifest.from_json(text)
+        except (ValueError, TypeError, KeyError) as error:
+            raise CrmError(
+                f"{path} is damaged: `crm-pipeline doctor --home {self.home}` says how to mend it."
+            ) from error
 
     def _is_whole(self, manifest: Manifest) -> bool:
         return all((self.root / f.path).exists() for f in manifest.files)

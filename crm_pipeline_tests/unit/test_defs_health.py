@@ -14,6 +14,7 @@ from dagster._daemon.types import DaemonHeartbeat
 
 from crm_pipeline.defs.health import runs_found, settings_found, versions_found
 from crm_pipeline.defs.instance import PROCESS_TAG, reconcile
+from crm_pipeline.errors import CrmError
 from crm_pipeline.home.instance import rendered
 from crm_pipeline.lake import Graph, Manifest, Node, sign_of_life
 from crm_pipeline.periods import Calendar
@@ -103,3 +104,11 @@ def test_a_dagster_yaml_that_lacks_what_this_version_sets_is_said(
     found = list(settings_found(tmp_path / "dagster.yaml", Settings()))
     assert bool(found) is bool(lacking)
     assert lacking is None or lacking in found[0].what
+
+
+@pytest.mark.parametrize("text", ["a: [", "- a\n", "just words\n"])
+def test_a_dagster_yaml_that_is_no_settings_is_told(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "dagster.yaml"
+    path.write_text(text)
+    with pytest.raises(CrmError, match=r"dagster\.yaml (is not valid YAML|must hold 'name: value' lines)"):
+        list(settings_found(path, Settings()))

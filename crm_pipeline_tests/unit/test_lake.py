@@ -466,3 +466,12 @@ def test_a_generation_whose_file_is_gone_is_told_when_it_is_read(lake):
     (lake.root / first.files[0].path).unlink()
     with pytest.raises(CrmError, match=r"A file of generation 1 of .* is gone from .*doctor --home"):
         lake.read([first])
+
+
+@pytest.mark.parametrize("text", ["", '{"asset": "a/b"', "[]", '{"asset": "a/b"}'])
+def test_a_damaged_manifest_is_one_sentence_that_names_it(lake, text):
+    publish(lake, [1])
+    (lake.root / ".manifests" / ASSET / f"{PERIOD}.json").write_text(text)
+    for look in (lake.index, lambda: lake.manifest(ASSET, PERIOD)):
+        with pytest.raises(CrmError, match=rf"{ASSET}/{PERIOD}\.json is damaged: `crm-pipeline doctor --home"):
+            look()
