@@ -20,7 +20,7 @@ from crm_pipeline.defs.instance import PROCESS_TAG, killed_runs, unknown_to
 from crm_pipeline.defs.internals import quiet_instance
 from crm_pipeline.doctor import Finding, lake_to_look_at, looked
 from crm_pipeline.errors import CrmError
-from crm_pipeline.home.instance import IN_POSTGRESQL, TEMPLATE, is_ours, rendered
+from crm_pipeline.home.instance import EVENT_LOG, IN_POSTGRESQL, TEMPLATE, is_ours, rendered
 from crm_pipeline.home.project import open_project
 from crm_pipeline.lake import Graph, Manifest, inspect_lake
 from crm_pipeline.settings import Settings, load_settings
@@ -46,7 +46,8 @@ def examine(home: Path) -> list[Finding]:
         )
         return found
     found += looked("dagster.yaml", home, lambda: settings_found(folder / "dagster.yaml", load_settings(home)))
-    return found + looked("Dagster's history", home, lambda: _history_found(home, folder))
+    found += looked("Dagster's history", home, lambda: _history_found(home, folder))
+    return list(dict.fromkeys(found))  # a server that cannot be reached is met by several looks
 
 
 def settings_found(path: Path, settings: Settings) -> Iterator[Finding]:
@@ -117,8 +118,16 @@ def _has(settings: Any, name: tuple[str, ...]) -> bool:
 
 def _history_found(home: Path, folder: Path) -> Iterator[Finding]:
     settings = load_settings(home)
-    if _is_elsewhere(_settings_of(folder / "dagster.yaml"), settings):
+    mine = _settings_of(folder / "dagster.yaml")
+    if _is_elsewhere(mine, settings):
         return
+    if mine.get("event_log_storage", {}).get("class") == EVENT_LOG and not (folder / "event_log.db").is_file():
+        yield Finding(
+            "warning",
+            f"{folder / 'event_log.db'} is gone: Dagster's history of this home.",
+            f"crm-pipeline run --home {home} begins a new one and tells it of every published partition.",
+        )
+        return  # opening it would make the file
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     open_to_dagster(settings.database_url)
     os.environ["DAGSTER_HOME"] = str(folder)  # dagster.yaml names its folder by it

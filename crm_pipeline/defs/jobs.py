@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from crm_pipeline.defs.instance import reconcile
 from crm_pipeline.defs.lake import LakeResource
 from crm_pipeline.defs.plan import PLAN
 from crm_pipeline.home.project import Project
@@ -57,6 +58,7 @@ def read_source_job() -> dg.JobDefinition:
     def look(context: dg.OpExecutionContext, lake: dg.ResourceParam[LakeResource]) -> None:
         if lake.look is not None:
             context.log.info(lake.look())
+            reconcile(context.instance, lake.project.lake, lake.graph())
 
     @dg.job(
         name=READ_SOURCE,

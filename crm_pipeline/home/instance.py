@@ -13,11 +13,14 @@ from crm_pipeline.settings import Settings
 
 NAME = "dagster.yaml"
 TEMPLATE = Path(__file__).parent / NAME
-IN_SQLITE = """\
+EVENT_LOG = "EventLog"
+"""The class of the event log in SQLite, in `crm_pipeline.defs.event_log`."""
+
+IN_SQLITE = f"""\
 # one file for all runs: the default writes every event twice, into a file per run and an index, and opens a connection for each
 event_log_storage:
   module: crm_pipeline.defs.event_log
-  class: EventLog
+  class: {EVENT_LOG}
   config:
     base_dir:
       env: DAGSTER_HOME"""

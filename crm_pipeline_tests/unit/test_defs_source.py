@@ -207,3 +207,15 @@ def test_the_plan_is_looked_at_by_materializing_it_and_nothing_is_built(world: W
 def test_no_job_looks_at_the_plan(world: World) -> None:
     for job in world.load().definitions.resolve_all_job_defs():
         assert job.name.startswith("__") or PLAN not in job.asset_layer.selected_asset_keys, job.name
+
+
+def test_a_run_that_only_reads_tells_dagster_what_it_read(world: World) -> None:
+    assert world.materialize(MARCH).success
+    world.write("orders-03.csv", HEAD + "a,1,2020-03-01,10\nc,2,2020-03-31,20\n")
+    assert world.load().definitions.resolve_job_def("read_source").execute_in_process(instance=world.instance).success
+    event = world.instance.get_latest_materialization_event(dg.AssetKey(["raw", "orders"]))
+    manifest = world.lake.manifest("raw/orders", MARCH)
+    assert event is not None
+    assert event.asset_materialization is not None
+    assert manifest is not None
+    assert event.asset_materialization.metadata["content_hash"].value == manifest.content_hash
