@@ -15,7 +15,7 @@ import duckdb
 
 from crm_pipeline.database import dagster_url, name_of
 from crm_pipeline.engine import Engine
-from crm_pipeline.errors import CrmError
+from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.lake import ALL, Inspection, Lake, Manifest, at_work, inspect_lake, is_alive, outdated_views
 from crm_pipeline.settings import load_settings
 from crm_pipeline.sources.index import index_files
@@ -81,6 +81,8 @@ def looked(name: str, home: Path, look: Callable[[], Iterable[Finding]]) -> list
     again = f"Mend or restore it (docs/operations.md, the worst day), then: crm-pipeline doctor --home {home}."
     try:
         return list(look())
+    except UsageError as error:
+        return [Finding("error", str(error), f"Mend it, then: crm-pipeline doctor --home {home}.")]
     except CrmError as error:
         return [Finding("error", str(error), again)]
     except UNREADABLE as error:
@@ -205,7 +207,11 @@ def source_found(home: Path) -> Iterator[Finding]:
 
 def lake_to_look_at(home: Path) -> Lake:
     """Open the lake of a home without making anything in it."""
-    return Lake(home, Engine("500MB", load_settings(home).threads, Path(home) / "lake" / ".spill"), make=False)
+    try:
+        threads = load_settings(home).threads
+    except UsageError:  # told by other looks; it is no reason not to look here
+        threads = 1
+    return Lake(home, Engine("500MB", threads, Path(home) / "lake" / ".spill"), make=False)
 
 
 def _lake_found(home: Path) -> Iterator[Finding]:

@@ -48,6 +48,19 @@ class Code(NamedTuple):
     imports: tuple[str, ...]
 
 
+class Parts(NamedTuple):
+    """What a version is made of: the step's function and its modules and files by digest, libraries by version, settings by value."""
+
+    function: str
+    modules: Mapping[str, str]
+    libraries: Mapping[str, str]
+    settings: Mapping[str, str]
+    files: Mapping[str, str]
+
+
+_PARTS: dict[str, Parts] = {}
+
+
 def code_version(
     step: Callable[..., Any], settings: Mapping[str, Any], also: Iterable[str] = (), files: Iterable[Path] = ()
 ) -> str:
@@ -65,12 +78,24 @@ def code_version(
         What else it reads of the package, such as templates.
     """
     own, used = _of_function(step)
-    modules, libraries = _closure([*used, *also])
-    parts = [own, *(f"{name}={_code(name).digest}" for name in sorted(modules))]
-    parts += [f"{name}=={installed}" for name in sorted(libraries) if (installed := _installed(name))]
-    parts += [f"{name}={value!r}" for name, value in sorted(settings.items())]
-    parts += [f"{path.name}={digest(path.read_text(encoding='utf-8'))}" for path in files]
-    return digest("\n".join(parts), 8)
+    reach, libraries = _closure([*used, *also])
+    parts = Parts(
+        own,
+        {name: _code(name).digest for name in sorted(reach)},
+        {name: installed for name in sorted(libraries) if (installed := _installed(name))},
+        {name: repr(value) for name, value in sorted(settings.items())},
+        {path.name: digest(path.read_text(encoding="utf-8")) for path in files},
+    )
+    lines = [own, *(f"{n}={v}" for n, v in parts.modules.items()), *(f"{n}=={v}" for n, v in parts.libraries.items())]
+    lines += [f"{n}={v}" for of in (parts.settings, parts.files) for n, v in of.items()]
+    found = digest("\n".join(lines), 8)
+    _PARTS[found] = parts
+    return found
+
+
+def parts_of(version_: str) -> Parts | None:
+    """Return what a version that this process found is made of."""
+    return _PARTS.get(version_)
 
 
 def modules_version(names: Iterable[str]) -> str:

@@ -23,7 +23,7 @@ from crm_pipeline.home.contract import Contract
 from crm_pipeline.home.planning import stale_inputs
 from crm_pipeline.home.project import Project
 from crm_pipeline.home.watch import Watch
-from crm_pipeline.lake import ALL, Graph, Manifest
+from crm_pipeline.lake import ALL, Graph, Manifest, keep_parts
 
 FORCE_TAG = "crm/force"
 """Of a run: which assets it builds though they are fresh, separated by commas; ``true`` for all."""
@@ -161,6 +161,7 @@ class LakeResource:
                 grain=self.project.calendar.grain,
                 locked=True,
             )
+            keep_parts(lake, manifest.code_version)
             lineage = self.lineages.told(asset, manifest.code_version, told[asset].rows, tables)
             why = changed(lake, self.project.calendar, before, manifest, self.changes)
             metadata = {**told[asset].metadata, **lineage, **why, **self._warned(context, asset, partition)}

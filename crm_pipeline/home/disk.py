@@ -27,10 +27,16 @@ def told_of_disk(home: Path) -> Iterator[None]:
     except CrmError:
         raise
     except Exception as error:
-        found = disk_error("\n".join(str(e) for e in chain(error)), home)
+        errors = list(chain(error))
+        closed = next((e for e in errors if isinstance(e, PermissionError) and _lies_in(e, home)), None)
+        found = storage_error(closed, home) if closed else disk_error("\n".join(map(str, errors)), home)
         if found is None:
             raise
         raise found from error
+
+
+def _lies_in(error: OSError, home: Path) -> bool:
+    return Path(str(error.filename)).is_relative_to(Path(home).absolute())
 
 
 def disk_error(text: str, home: Path) -> Exception | None:

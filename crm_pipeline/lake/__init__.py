@@ -6,6 +6,7 @@ from crm_pipeline.lake.living import at_work, is_alive, sign_of_life
 from crm_pipeline.lake.locks import only_one
 from crm_pipeline.lake.manifest import DataFile, Manifest
 from crm_pipeline.lake.plan import ALL, Dep, Graph, Node, Stale
+from crm_pipeline.lake.steps import keep_parts, kept_parts
 from crm_pipeline.lake.store import Lake
 from crm_pipeline.lake.views import outdated_views, publish_views
 
@@ -23,6 +24,8 @@ __all__ = [
     "collect_garbage",
     "inspect_lake",
     "is_alive",
+    "keep_parts",
+    "kept_parts",
     "only_one",
     "outdated_views",
     "publish_views",

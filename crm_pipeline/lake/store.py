@@ -1,9 +1,10 @@
 """The content-addressed lake: publishes and reads partitions. The only module that knows the lake's paths.
 
 Layout under ``<home>/lake``: ``.data/`` immutable Parquet files, ``.manifests/`` the current manifest of each
-partition, ``.history/`` every generation (and how many there were, of what was withdrawn), ``.staging/`` what is being
-written, ``.locks/``, ``.alive/`` who is at work, and for outsiders ``<layer>/<table>/period=<P>/part.parquet`` as hard
-links. A file is on the disk before the manifest that names it, so that a power cut leaves no manifest without its file.
+partition, ``.history/`` every generation (and how many there were, of what was withdrawn), ``.versions/`` what each
+code version is made of, ``.staging/`` what is being written, ``.locks/``, ``.alive/`` who is at work, and for outsiders
+``<layer>/<table>/period=<P>/part.parquet`` as hard links. A file is on the disk before the manifest that names it, so
+that a power cut leaves no manifest without its file.
 """
 
 from __future__ import annotations

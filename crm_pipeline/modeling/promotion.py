@@ -24,9 +24,7 @@ class _Verdict(NamedTuple):
     reason: str
 
 
-_UNTRAINED = _Verdict(
-    None, "abstained", "No model has been trained yet: the first period of training is still to come."
-)
+_UNTRAINED = _Verdict(None, "abstained", "No model has been trained yet.")
 
 
 def decide(
@@ -81,8 +79,8 @@ def decide(
         m: _by_cutoff(evaluation, m, horizon, grain) for m in (*the_task(task).not_behind, *the_task(task).within)
     }
     verdict = _verdict(task, losses, candidates, limits) if len(cards) else _UNTRAINED
-    fixed = the_task(task).fixed
-    blocks = int(losses[fixed].notna().sum()) if fixed in losses else len(losses)
+    judged = verdict.champion if verdict.champion in losses else the_task(task).fixed
+    blocks = int(losses[judged].notna().sum()) if judged in losses else 0
     row: dict[str, Any] = {"task": task, **verdict._asdict(), "blocks": blocks}
     row["evidence"] = json.dumps(_evidence(the_task(task).loss, losses), sort_keys=True)
     for name in ("model_version", "model_uri", "trained_as_of"):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import ibis
 
-from crm_pipeline.lake import Lake, Manifest
+from crm_pipeline.lake import Lake, Manifest, kept_parts
 from crm_pipeline.provenance.generations import Past
 
 Kind = Literal["rows", "follows", "code", "came", "gone", "complete", "lost", "itself"]
@@ -37,15 +37,28 @@ class FileChange:
     customers: tuple[str, ...] = ()
 
 
+class PartChange(NamedTuple):
+    """A part of a step's code version that differs: which kind of part, its name, and its values (digests of code) if it has any."""
+
+    part: Literal["function", "modules", "libraries", "settings", "files"]
+    name: str
+    before: str
+    after: str
+
+
 @dataclass(frozen=True)
 class Cause:
-    """A partition that differs by itself, and the shortest way from what was asked about up to it."""
+    """A partition that differs by itself, and the shortest way from what was asked about up to it.
+
+    ``made`` tells of a kind ``code`` which parts of its code version differ, where both versions' parts are kept.
+    """
 
     asset: str
     partition: str
     kind: Kind
     way: tuple[Step, ...]
     files: tuple[FileChange, ...] = ()
+    made: tuple[PartChange, ...] = ()
 
 
 def file_changes(lake: Lake, old: Manifest, new: Manifest) -> tuple[FileChange, ...]:
@@ -88,7 +101,7 @@ def causes(
         differing = sorted(_differing(old, new))
         for kind in _own(old, new, differing):
             files = by_file(lake, old, new) if kind in ("rows", "follows") else ()
-            found.append(Cause(asset, partition, kind, way, files))
+            found.append(Cause(asset, partition, kind, way, files, made(lake, old, new) if kind == "code" else ()))
         for name in differing:
             step = _step(name)
             if step is None or step in seen or (within is not None and len(seen) > within):
@@ -106,6 +119,19 @@ def causes(
             else:
                 waiting.append((older, newer, onward))
     return found
+
+
+def made(lake: Lake, old: Manifest, new: Manifest) -> tuple[PartChange, ...]:
+    """Return which parts of the code versions of two generations differ; none where they are not both kept."""
+    before, after = (kept_parts(lake, m.code_version) for m in (old, new))
+    if before is None or after is None:
+        return ()
+    found = [PartChange("function", "", "", "")] if before.function != after.function else []
+    for part in ("settings", "libraries", "modules", "files"):
+        one, two = getattr(before, part), getattr(after, part)
+        names = sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))
+        found += [PartChange(part, name, one.get(name, ""), two.get(name, "")) for name in names]
+    return tuple(found)
 
 
 def _differing(old: Manifest, new: Manifest) -> set[str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crm_pipeline.periods import Calendar
-from crm_pipeline.provenance.causes import Cause, FileChange
+from crm_pipeline.provenance.causes import Cause, FileChange, PartChange
 
 TOLD = {
     "code": "the code, the settings or the libraries of {asset} changed ({periods})",
-    "came": "{asset} of {periods} was not there before",
-    "gone": "{asset} of {periods} is no longer there",
+    "came": "{asset} of {periods} was not there, or not read, before",
+    "gone": "{asset} of {periods} is no longer there, or no longer read",
     "complete": "{periods} became complete, so {asset} tells what happened in it",
     "lost": "{asset} of {periods} changed, and why is no longer known: its older generation is not kept",
     "itself": "{asset} of {periods} was built anew from the same inputs and differs",
@@ -19,7 +19,7 @@ READ_ANOTHER_WAY = "the files of {asset} are read another way than before: by th
 FOLLOWS = (
     "changed, though its files did not, by what other files say (the time of an order, a first event, a repeated id)"
 )
-ASSETS, FILES, CUSTOMERS = 6, 3, 3
+ASSETS, FILES, CUSTOMERS, PARTS = 6, 3, 3, 3
 """How many of each are named."""
 
 
@@ -40,8 +40,21 @@ def told(causes: Sequence[Cause], calendar: Calendar) -> list[str]:
 
 
 def _sentence(cause: Cause) -> str:
+    if cause.made:
+        what = _some([_part(part) for part in cause.made], PARTS)
+        return what.replace("{", "{{").replace("}", "}}") + ", by which {asset} is made ({periods})"
     raw = cause.asset.startswith(("raw/", "snapshot/"))
     return READ_ANOTHER_WAY if raw and cause.kind == "code" else TOLD[cause.kind]
+
+
+def _part(change: PartChange) -> str:
+    """Return what of a step's code, libraries or settings changed, for a sentence."""
+    if change.part == "function":
+        return "the code of the step changed"
+    if change.part in ("settings", "libraries"):
+        how = f"from {change.before or 'none'} to {change.after or 'none'}"
+        return f"{'the setting ' if change.part == 'settings' else ''}{change.name} went {how}"
+    return f"the {'code' if change.part == 'modules' else 'file'} {change.name.removeprefix('crm_pipeline.')} changed"
 
 
 def way(cause: Cause) -> str:

@@ -475,3 +475,14 @@ def test_a_damaged_manifest_is_one_sentence_that_names_it(lake, text):
     for look in (lake.index, lambda: lake.manifest(ASSET, PERIOD)):
         with pytest.raises(CrmError, match=rf"{ASSET}/{PERIOD}\.json is damaged: `crm-pipeline doctor --home"):
             look()
+
+
+def test_a_home_that_may_not_be_written_is_one_sentence_and_other_files_are_not_its(tmp_path):
+    closed = PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "lake" / ".locks" / "source.lock"))
+    with (
+        pytest.raises(CrmError, match=r"cannot be written .*: choose another --home or mend its rights"),
+        told_of_disk(tmp_path),
+    ):
+        raise closed
+    with pytest.raises(PermissionError), told_of_disk(tmp_path / "other"):
+        raise closed

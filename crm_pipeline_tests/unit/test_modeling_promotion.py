@@ -32,6 +32,10 @@ def decision(losses: dict[str, list[float]], cards: pd.DataFrame = CARDS, **opti
 def test_without_evaluations_the_fixed_model_stands_unjudged():
     row = decide("churn", pd.DataFrame(), CARDS).iloc[0]
     assert (row["champion"], row["status"], row["blocks"]) == ("average", "unjudged", 0)
+    baselines = decision({"baseline_recency": [0.5, 0.6]})
+    assert (baselines["status"], baselines["blocks"]) == ("unjudged", 0), (
+        "before the first training only baselines are judged"
+    )
     assert (row["model_version"], row["model_uri"]) == ("a", "uri-a")
 
 
@@ -133,7 +137,7 @@ def test_what_could_not_be_fitted_is_no_candidate():
     assert (none["champion"], none["status"]) == (None, "abstained")
     untrained = decide("churn", pd.DataFrame(), CARDS.head(0)).iloc[0]
     assert (untrained["champion"], untrained["status"]) == (None, "abstained")
-    assert untrained["reason"].startswith("No model has been trained yet")
+    assert untrained["reason"].startswith("No model has been trained yet.")
 
 
 def test_cutoffs_without_a_year_of_history_do_not_count_where_others_have_one():

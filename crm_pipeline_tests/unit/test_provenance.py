@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from crm_pipeline import console_provenance
+from crm_pipeline import console_provenance, versions
 from crm_pipeline.contracts.outputs import CARD, CHAMPION, CUSTOMERS, conform, score_columns
 from crm_pipeline.engine import Engine
 from crm_pipeline.errors import CrmError, UsageError
-from crm_pipeline.lake import Lake, Manifest
+from crm_pipeline.lake import Lake, Manifest, keep_parts
 from crm_pipeline.modeling.tasks import task
 from crm_pipeline.periods import Calendar
 from crm_pipeline.provenance.causes import Cause, FileChange, causes
@@ -25,6 +25,7 @@ from crm_pipeline.provenance.trace import known_task, trace
 from crm_pipeline.provenance.words import told, way
 from crm_pipeline.scored import Opened
 from crm_pipeline.sources.state import SourceState
+from crm_pipeline.versions import Parts
 
 JANUARY, FEBRUARY = "2024-01-01", "2024-02-01"
 CALENDAR = Calendar("month", "Europe/Berlin")
@@ -154,6 +155,36 @@ def test_changed_code_is_named_and_what_is_upstream_of_it_is_not(world: World) -
     # the features' content is equal: only their pins are renewed, so the answer differs by itself
     after = world.build()
     assert why(world, before, after) == [("itself", "scores/churn", FEBRUARY)]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"settings": {"horizon": "2"}}, "the setting horizon went from 3 to 2"),
+        ({"settings": {}}, "the setting horizon went from 3 to none"),
+        ({"libraries": {"sklearn": "1.9.1"}}, "sklearn went from 1.9.0 to 1.9.1"),
+        ({"modules": {"crm_pipeline.periods": "x", "crm_pipeline.hashing": "y"}},
+         "the code hashing changed, the code periods changed"),
+        ({"function": "other"}, "the code of the step changed"),
+        ({"settings": {"tables": "{'a': 1}"}},
+         "the setting horizon went from 3 to none, the setting tables went from none to {'a': 1}"),
+    ],
+)  # fmt: skip
+def test_code_a_setting_and_a_library_are_told_apart(
+    world: World, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], said: str
+) -> None:
+    first = Parts("f", {"crm_pipeline.periods": "p"}, {"sklearn": "1.9.0"}, {"horizon": "3"}, {})
+    monkeypatch.setattr(versions, "_PARTS", {"v1": first, "v2": first._replace(**change)})
+    before = world.build()
+    keep_parts(world.lake, "v1")
+    world.code = "v2"
+    world.amounts["a", FEBRUARY] = 31
+    after = world.build()
+    assert "libraries of features/customers changed" in told(causes(world.lake, before, after), CALENDAR)[1]
+    keep_parts(world.lake, "v2")
+    monkeypatch.setattr(versions, "_PARTS", {})
+    found = told(causes(world.lake, before, after), CALENDAR)
+    assert found[1] == f"{said}, by which features/customers is made (2024-02)"
 
 
 def test_code_and_rows_are_both_named(world: World) -> None:

@@ -98,3 +98,15 @@ def test_settings_and_further_modules_count() -> None:
     assert versions.code_version(features._lifetime, {}, also=["crm_pipeline.modeling.metrics"]) != plain
     with pytest.raises(ValueError, match="no module"):
         versions.code_version(features._lifetime, {}, also=["crm_pipeline.nowhere"])
+
+
+def test_a_version_is_told_by_its_parts() -> None:
+    one = versions.parts_of(versions.code_version(features._lifetime, {"horizon": 3}))
+    two = versions.parts_of(versions.code_version(features._lifetime, {"horizon": 2}))
+    assert one is not None
+    assert two is not None
+    assert (one.settings, two.settings) == ({"horizon": "3"}, {"horizon": "2"})
+    assert one._replace(settings={}) == two._replace(settings={})
+    assert one.libraries["ibis"]
+    assert "crm_pipeline.transforms.lifetime" in one.modules
+    assert versions.parts_of("no version") is None

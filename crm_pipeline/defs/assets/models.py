@@ -261,6 +261,9 @@ def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDe
         cutoffs = [calendar.shift(trained, -(i + 1) * h) for i in range(settings.evaluation_cutoffs)]
         judged = evaluations.filter(evaluations.cutoff.isin([date.fromisoformat(c) for c in cutoffs])).execute()
         decision = decide(task, judged, listed, horizon=h, grain=settings.grain, whole_from=whole_from)
+        if not len(listed):
+            first = calendar.label(calendar.last_of_block(calendar.shift(context.partition_key, every - 1), every))
+            decision["reason"] += f" By the setting train_every ({every}) the first is at the end of {first}."
         if trained != context.partition_key and decision.iloc[0]["champion"]:
             decision["reason"] += f" Trained at the end of {calendar.label(trained)}, carried on since."
         row = decision.iloc[0]
