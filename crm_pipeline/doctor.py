@@ -187,7 +187,7 @@ def source_found(home: Path) -> Iterator[Finding]:
             f"crm-pipeline run --source DIR --home {home} records it again.",
         )
         return
-    for what, place in (("source.yaml", state.path), ("files", state.files)):
+    for what, place in (("source.yaml", state.path), ("files folder", state.files)):
         if place and not Path(place).exists():
             yield Finding(
                 "error",
@@ -244,7 +244,7 @@ def lake_found(home: Path, seen: Inspection, working: int = 0) -> Iterator[Findi
         )
     for (asset, partition), files in sorted(seen.lost_past.items()):
         yield Finding(
-            "warning",
+            "note",
             f"{len(files)} files of earlier generations of {asset} of {partition} are gone, first {files[0]}.",
             "Restore them from a backup; without, what was published then cannot be read again (today's is not touched).",
         )
