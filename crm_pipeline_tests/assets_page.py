@@ -62,7 +62,9 @@ def _read(spec: dg.AssetSpec) -> str:
 
 def _when(dep: Dep) -> str:
     """Return which periods an input has, and what else is said of it."""
-    said = [] if dep.offsets in (None, (0,)) else [_span(dep.offsets or ())]
+    offsets = tuple(offset + dep.lag for offset in dep.offsets or (0,))
+    said = [] if offsets == (0,) else [_span(offsets)]
+    said += [f"of the last of {dep.block}"] if dep.block > 1 else []
     said += ["or none"] if dep.optional else []
     said += ["as published too"] if dep.published else []
     return f" ({', '.join(said)})" if said else ""
@@ -92,7 +94,10 @@ def _automation(monthly: Built, weekly: Built) -> Iterator[str]:
             yield f"| schedule `{schedule.name}` | `{schedule.job_name}` | {when} | {_status(schedule.default_status)} |"
     for sensor in monthly.definitions.sensors or ():
         starts = ", ".join(f"`{t.job_name}`" for t in sensor.targets) or "no run"
-        yield f"| sensor `{sensor.name}` | {starts} | every {sensor.minimum_interval_seconds or 30} s | {_status(sensor.default_status)} |"
+        status = _status(sensor.default_status) + (
+            ", on where alerts are set" if sensor.name.startswith("tell_of") else ""
+        )
+        yield f"| sensor `{sensor.name}` | {starts} | every {sensor.minimum_interval_seconds or 30} s | {status} |"
 
 
 def _status(status: dg.DefaultScheduleStatus | dg.DefaultSensorStatus) -> str:

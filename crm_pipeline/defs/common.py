@@ -5,6 +5,7 @@ No assets here.
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple
 from datetime import timedelta
 from typing import Any
 
@@ -65,11 +66,8 @@ def reads(asset: str, offsets: Sequence[int] | None = (0,), *, optional: bool = 
 
 
 def last_trained(project: Project, model: str, ago: int = 0) -> Dep:
-    """Return an input: the cards of an estimator that stand ``ago`` periods ago, those of the last training (`Settings.train_every`).
-
-    Periods without training have no rows, so that the window holds one card.
-    """
-    return reads(model, tuple(range(1 - ago - project.settings.train_every, 1 - ago)))
+    """Return an input: the card of an estimator that stood ``ago`` periods ago, of the last training (`Settings.train_every`)."""
+    return Dep(model, block=project.settings.train_every, lag=-ago)
 
 
 def described(
@@ -102,7 +100,7 @@ def described(
             "description": description,
             "metadata": {
                 "dagster/column_schema": column_schema(project, asset),
-                READS: {name: [d.asset, d.offsets, d.optional, d.published] for name, d in ins.items()},
+                READS: {name: list(astuple(d)) for name, d in ins.items()},
                 **({"needs_complete": True} if needs_complete else {}),
             },
             "deps": [_dependency(dep) for dep in ins.values()],
@@ -140,9 +138,7 @@ def _dependency(dep: Dep) -> dg.AssetDep:
     mapping = (
         None
         if dep.offsets is None
-        else dg.TimeWindowPartitionMapping(
-            min(dep.offsets), max(dep.offsets), allow_nonexistent_upstream_partitions=True
-        )
+        else dg.TimeWindowPartitionMapping(*dep.span, allow_nonexistent_upstream_partitions=True)
     )
     return dg.AssetDep(dg.AssetKey(dep.asset.split("/")), partition_mapping=mapping)
 
@@ -150,8 +146,8 @@ def _dependency(dep: Dep) -> dg.AssetDep:
 def inputs_of(spec: dg.AssetSpec) -> dict[str, Dep]:
     """Return the inputs of an asset by name, as `described` was given them."""
     return {
-        name: Dep(asset, None if offsets is None else tuple(offsets), optional, published)
-        for name, (asset, offsets, optional, published) in spec.metadata[READS].items()
+        name: Dep(asset, None if offsets is None else tuple(offsets), *more)
+        for name, (asset, offsets, *more) in spec.metadata[READS].items()
     }
 
 

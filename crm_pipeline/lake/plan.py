@@ -27,12 +27,22 @@ class Dep:
 
     ``optional`` reads what there is; a missing partition is then no error and pins ``absent``.
     ``published`` reads the first published generation beside the current one, so both are pinned.
+    With a ``block`` of more than 1 the offsets count from the last period of a block of so many (`Calendar.last_of_block`) up to
+    the partition's own, or to that ``lag`` (never positive) from it.
     """
 
     asset: str
     offsets: tuple[int, ...] | None = (0,)
     optional: bool = False
     published: bool = False
+    block: int = 1
+    lag: int = 0
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The first and the last offset from the partition's own period at which anything can be read."""
+        offsets = self.offsets or (0,)
+        return min(offsets) + self.lag - (self.block - 1), max(offsets) + self.lag
 
 
 @dataclass(frozen=True)
@@ -90,8 +100,9 @@ class Graph:
             if dep.offsets is None or not self.nodes[dep.asset].partitioned:
                 found.append((dep, ALL))
                 continue
+            base = self.calendar.last_of_block(self.calendar.shift(partition, dep.lag), dep.block)
             for offset in sorted(dep.offsets):
-                key = self.calendar.shift(partition, offset)
+                key = self.calendar.shift(base, offset)
                 if key >= self.first:
                     found.append((dep, key))
         return found
@@ -213,9 +224,9 @@ def _topological(nodes: dict[str, Node]) -> dict[str, Node]:
         if asset in path:
             raise ValueError(f"the asset graph has a cycle within a period: {' → '.join((*path, asset))}")
         for dep in nodes[asset].deps:
-            if dep.offsets is not None and max(dep.offsets, default=0) > 0:
+            if dep.offsets is not None and (max(dep.offsets, default=0) > 0 or dep.lag > 0):
                 raise ValueError(f"{asset} reads {dep.asset} of a later period: time has one direction")
-            if dep.offsets is None or 0 in dep.offsets:
+            if dep.offsets is None or (0 in dep.offsets and not dep.lag):
                 visit(dep.asset, (*path, asset))
         ordered[asset] = nodes[asset]
 

@@ -192,3 +192,27 @@ def test_partitions_outside_the_span_or_of_another_grain_are_none_of_the_plan():
     graph = Graph([Node("clean/orders", "v")], Calendar("month"), "2020-02-01", "2020-03-01", "2020-03-01")
     periods = ("2020-01-01", "2020-02-01", "2020-02-03", "2020-03-01", "2020-04-01", "undated")
     assert [p for p in periods if graph.own(("clean/orders", p))] == ["2020-02-01", "2020-03-01"]
+
+
+@pytest.mark.parametrize(
+    ("dep", "partition", "expected"),
+    [
+        (Dep("model", block=3), "2024-06-01", ["2024-06-01"]),
+        (Dep("model", block=3), "2024-08-01", ["2024-06-01"]),
+        (Dep("model", block=3, lag=-3), "2024-08-01", ["2024-03-01"]),
+        (Dep("model", (0, -2), block=3), "2024-08-01", ["2024-04-01", "2024-06-01"]),
+        (Dep("model", block=3), "2024-02-01", []),
+        (Dep("model", (0, -1), lag=-1), "2024-08-01", ["2024-06-01", "2024-07-01"]),
+    ],
+)
+def test_offsets_count_from_the_last_of_a_block(dep: Dep, partition: str, expected: list[str]) -> None:
+    built = Graph([Node("reader", "1", (dep,)), Node("model", "1")], Calendar("month"), "2024-01-01", "2024-12-01")
+    found = [key for _, key in built.inputs("reader", partition)]
+    assert found == expected
+    reach = [Calendar("month").distance(partition, key) for key in found]
+    assert all(dep.span[0] <= offset <= dep.span[1] for offset in reach)
+
+
+def test_rule_1_a_block_that_lags_forward_is_refused() -> None:
+    with pytest.raises(ValueError, match="time has one direction"):
+        graph([Node("a", "1", (Dep("b", lag=1),)), Node("b", "1")])

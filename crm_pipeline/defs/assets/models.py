@@ -3,7 +3,6 @@
 import functools
 import json
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -14,6 +13,7 @@ from crm_pipeline.defs.common import described, horizon_words, last_trained, rea
 from crm_pipeline.defs.lake import Result, publishes
 from crm_pipeline.hashing import digest
 from crm_pipeline.home.project import Project
+from crm_pipeline.lake import Dep
 from crm_pipeline.modeling.estimators import chosen, entry
 from crm_pipeline.modeling.tasks import SEASONS_BACK
 from crm_pipeline.modeling.tasks import task as the_task
@@ -185,7 +185,7 @@ def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.Assets
         outcomes: ibis.Table,
         training: ibis.Table | None,
         level: ibis.Table | None,
-        **cards: ibis.Table,
+        **cards: ibis.Table | None,
     ) -> dict[str, Any]:
         from crm_pipeline.modeling.evaluation import evaluate, foretold
         from crm_pipeline.modeling.level import level_from_json
@@ -194,7 +194,8 @@ def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.Assets
         happened = outcomes.execute()
         if features is None or training is None or level is None or happened.empty:
             return {f"{asset}_predictions": conform([], PREDICTIONS), asset: conform([], EVALUATION)}
-        models = {n: m for n in names if (m := load_card_model(tracker, cards[n])) is not None}
+        known = {n: card for n, card in cards.items() if card is not None}  # none before the first training
+        models = {n: m for n, card in known.items() if (m := load_card_model(tracker, card)) is not None}
         said = foretold(
             task,
             models,
@@ -208,7 +209,7 @@ def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.Assets
         )
         metrics = evaluate(task, said, cutoff, seed=settings.seed)
         age = project.calendar.distance(project.calendar.last_of_block(cutoff, settings.train_every), cutoff)
-        runs = {n: cards[n].execute()["run_id"].iloc[0] for n in models}
+        runs = {n: known[n].execute()["run_id"].iloc[0] for n in models}
         shown = _show(project, tracker, task, said, metrics, runs, age) if len(metrics) else {}
         return {
             f"{asset}_predictions": conform(said, PREDICTIONS),
@@ -239,27 +240,29 @@ def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDe
     """Return the asset that decides which model of the last training scores, by the evaluations up to that training."""
     settings, calendar, asset = project.settings, project.calendar, f"models/{task}/champion"
     h, names, every = settings.horizon, chosen(settings, task), settings.train_every
-    back = tuple(
-        sorted({-i * h - age for i in range(settings.evaluation_cutoffs) for age in range(every)}, reverse=True)
-    )
+    back = tuple(-i * h for i in range(settings.evaluation_cutoffs))
     whole_from = project.calendar.shift(project.source.known_from("orders"), settings.year - 1)
     used = {"horizon": h, "whole_from": whole_from, "blocks": BLOCKS_TO_CHOOSE, "train_every": every}
     code = code_version(champion_asset, used, also=[type(the_task(task)).__module__])
     told = f"Which {task} model of the period scores, and why: judged against its baselines cut-off by cut-off."
     ins = {
-        "evaluations": reads(f"evaluation/{task}", back),
+        "evaluations": Dep(f"evaluation/{task}", back, block=every),
         **{n: last_trained(project, f"models/{task}/{n}") for n in names},
     }
 
     @dg.asset(**described(project, asset, code, ins, kinds=("mlflow",), description=told))
     @publishes
-    def champion(context: dg.AssetExecutionContext, evaluations: ibis.Table, **cards: ibis.Table) -> Result:
+    def champion(
+        context: dg.AssetExecutionContext, evaluations: ibis.Table | None, **cards: ibis.Table | None
+    ) -> Result:
+        import pandas as pd
+
         from crm_pipeline.modeling.promotion import decide
 
-        listed = functools.reduce(ibis.Table.union, cards.values()).execute()
+        known = [card for card in cards.values() if card is not None]  # none before the first training
+        listed = functools.reduce(ibis.Table.union, known).execute() if known else pd.DataFrame()
         trained = calendar.last_of_block(context.partition_key, every)
-        cutoffs = [calendar.shift(trained, -(i + 1) * h) for i in range(settings.evaluation_cutoffs)]
-        judged = evaluations.filter(evaluations.cutoff.isin([date.fromisoformat(c) for c in cutoffs])).execute()
+        judged = evaluations.execute() if evaluations is not None else pd.DataFrame()
         decision = decide(task, judged, listed, horizon=h, grain=settings.grain, whole_from=whole_from)
         if not len(listed):
             first = calendar.label(calendar.last_of_block(calendar.shift(context.partition_key, every - 1), every))
