@@ -78,6 +78,9 @@ def test_the_schedule_fires_at_a_periods_end_and_its_run_scores_it(site: Site, p
 
     run_id = site.launch([], PERIODS[-1], job="everything", **tags)  # as the page that tests a schedule launches it
     assert site.ended(run_id) == "SUCCESS"
+    assert " - DEBUG - " not in (site.home.parent / f"{site.home.name}.ui.log").read_text(), (
+        "the terminal stays readable"
+    )
     page.open(f"{site.dagster}/runs/{run_id}")
     page.wait("everything", "table_orders", "Success", seconds=60)
     photograph(page, "run")
