@@ -55,8 +55,11 @@ def is_wrong(findings: Iterable[Finding]) -> bool:
     return any(finding.severity != "note" for finding in findings)
 
 
-def examine(home: Path) -> list[Finding]:
-    """Return what is wrong with the versions, the disk, the lake, the source and the models of a home."""
+def examine(home: Path, models: bool = True) -> list[Finding]:
+    """Return what is wrong with the versions, the disk, the lake, the source and the models of a home.
+
+    Without ``models`` those of the cards are not looked for: where MLflow's store is not known here.
+    """
     home = Path(home).absolute()
     found = versions_found(requires(PACKAGE) or (), installed_version, metadata(PACKAGE)["Requires-Python"])
     if not (home / "lake" / ".manifests").is_dir():
@@ -69,7 +72,7 @@ def examine(home: Path) -> list[Finding]:
             ),
         ]
     found += looked("its source", home, lambda: source_found(home))
-    found += looked("the lake", home, lambda: _lake_found(home))
+    found += looked("the lake", home, lambda: _lake_found(home, models))
     found += looked("MLflow's mlflow.db", home, lambda: _mlflow_found(home))
     for database in sorted((home / "dagster").rglob("*.db")):
         found += looked(database.name, home, lambda at=database: schema_found(at, "dagster"))  # type: ignore[misc]
@@ -214,14 +217,14 @@ def lake_to_look_at(home: Path) -> Lake:
     return Lake(home, Engine("500MB", threads, Path(home) / "lake" / ".spill"), make=False)
 
 
-def _lake_found(home: Path) -> Iterator[Finding]:
+def _lake_found(home: Path, models: bool) -> Iterator[Finding]:
     lake = lake_to_look_at(home)
     seen = inspect_lake(lake, index_files(lake))
     current = list(seen.current.values())
     yield from disk_found(home, shutil.disk_usage(home).free, current, lambda path: _size(lake, path))
     yield from lake_found(home, seen, at_work(home))
     yield from looked("crm.duckdb", home, lambda: _views_found(lake, current))
-    whole = {key: m for key, m in seen.current.items() if key not in seen.missing}
+    whole = {key: m for key, m in seen.current.items() if key not in seen.missing and models}
     yield from looked("the model cards", home, lambda: _models_found(lake, list(whole.values())))
 
 

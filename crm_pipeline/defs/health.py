@@ -32,10 +32,10 @@ SILENT = 300.0
 def examine(home: Path) -> list[Finding]:
     """Return all that is wrong with a home, Dagster's side included."""
     home = Path(home).absolute()
-    found = doctor.examine(home)
+    folder = home / "dagster"
+    found = doctor.examine(home, models=not _lies_elsewhere(home, folder / "dagster.yaml"))
     if not (home / "lake" / ".manifests").is_dir():
         return found
-    folder = home / "dagster"
     if not (folder / "dagster.yaml").is_file():
         found.append(
             Finding(
@@ -44,7 +44,7 @@ def examine(home: Path) -> list[Finding]:
                 f"crm-pipeline run --home {home} makes a new one and tells it of every published partition.",
             )
         )
-        return found
+        return list(dict.fromkeys(found))
     found += looked("dagster.yaml", home, lambda: settings_found(folder / "dagster.yaml", load_settings(home)))
     found += looked("Dagster's history", home, lambda: _history_found(home, folder))
     return list(dict.fromkeys(found))  # a server that cannot be reached is met by several looks
@@ -99,6 +99,14 @@ def _storage_found(path: Path, mine: Mapping[str, Any], settings: Settings) -> I
             f"{path} keeps Dagster's history in the home, though the setting database_url names a database.",
             f"{taken}The next run begins a history there, and tells it of every published partition.",
         )
+
+
+def _lies_elsewhere(home: Path, path: Path) -> bool:
+    """Tell whether a home's records lie in a database whose address is not known here; no, where either cannot be read."""
+    try:
+        return path.is_file() and _is_elsewhere(_settings_of(path), load_settings(home))
+    except CrmError:  # told by the looks at these two
+        return False
 
 
 def _is_elsewhere(mine: Mapping[str, Any], settings: Settings) -> bool:

@@ -44,6 +44,9 @@ def test_two_runs_at_once_of_a_new_home(server: Server, tiny_home: Built, folder
     assert all(place.startswith((home / "mlartifacts").as_uri()) for (place,) in models)
 
     assert list(home.rglob("*.db")) == [], "nothing of it lies in SQLite"
+    wrong = json.loads(world.crm("doctor", "--home", home, "--json", expect=1).stdout)  # where the setting is not known
+    assert [f["severity"] for f in wrong if f["severity"] != "note"] == ["error"]
+    assert "CRM_DATABASE_URL does not say here in which" in wrong[0]["what"]
     said = "".join(d.stdout + d.stderr for d in done)
     assert not any(word in said for word in ("locked", "Traceback", "STEP_START", "Retrying"))
     secrets = (PASSWORD, quote(PASSWORD, safe=""))
