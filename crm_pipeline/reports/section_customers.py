@@ -211,10 +211,6 @@ def call_view(data: ReportData, n: int = 10) -> dict[str, Any]:
     rows: list[list[Cell | str]] = []
     for at in range(len(first)):
         row = first.iloc[at]
-        held = row.get("in_control_group")
-        remark = (
-            "in the control group: leave alone while the test runs" if not words.missing(held) and bool(held) else ""
-        )
         action = "" if words.missing(row.get("recommended_action")) else str(row["recommended_action"])
         basis = "" if words.missing(row.get("action_basis")) or not action else f" ({row['action_basis']})"
         reasons = [str(row[c]) for c in ("reason_1", "reason_2", "reason_3") if not words.missing(row.get(c))]
@@ -227,7 +223,7 @@ def call_view(data: ReportData, n: int = 10) -> dict[str, Any]:
                 words.money(row.get("expected_spend"), data.currency),
                 Cell(words.day(row.get("last_order_at")), "fixed"),
                 "; ".join(reasons) or words.DASH,
-                Cell(remark, "warn") if remark else action + basis or words.DASH,
+                action + basis or words.DASH,
             ]
         )
     columns = [
@@ -238,7 +234,7 @@ def call_view(data: ReportData, n: int = 10) -> dict[str, Any]:
         Column("Expected spend", True),
     ]
     columns += [Column("Last order"), Column("Why"), Column("What to do")]
-    caption = "The most value at risk, among customers scored and not known to be out of reach. Call in this order."
+    caption = "The most value at risk, among customers scored, not known to be out of reach and in no control group. Call in this order."
     return {"table": Table(caption, columns, rows), "blocked": _blocked(data.scores)}
 
 

@@ -29,7 +29,6 @@ CALL_COLUMNS = [
     "preferred_channel",
     "recommended_action",
     "action_basis",
-    "in_control_group",
     "status",
 ]
 PRIMARY = {"binary": "auc", "amount": "wape"}
@@ -48,8 +47,8 @@ def call_first(scores: pd.DataFrame, n: int = 10) -> pd.DataFrame:
     -------
     DataFrame
         Those of `CALL_COLUMNS` that ``scores`` has. Only customers with status scored or extrapolated and a known
-        value at risk; who is known not to be contactable is left out, who may or may not be stays. Ties: the higher
-        probability, then the customer id.
+        value at risk; who is known not to be contactable, or is in a control group, is left out; who may or may not
+        be stays. Ties: the higher probability, then the customer id.
     """
     columns = [c for c in CALL_COLUMNS if c in scores.columns]
     if "value_at_risk" not in scores.columns or scores.empty:
@@ -59,6 +58,8 @@ def call_first(scores: pd.DataFrame, n: int = 10) -> pd.DataFrame:
         kept &= scores["status"].isin(["scored", "extrapolated"])
     if "contactable" in scores.columns:
         kept &= ~scores["contactable"].eq(False).fillna(False).astype(bool)
+    if "in_control_group" in scores.columns:
+        kept &= ~scores["in_control_group"].eq(True).fillna(False).astype(bool)
     by = [c for c in ("value_at_risk", "churn_probability", "customer_id") if c in columns]
     return (
         scores.loc[kept, columns]

@@ -145,6 +145,8 @@ def test_call_first_order_and_who_is_left_out():
     )
     assert list(summary.call_first(scores)["customer_id"]) == ["c", "b", "a", "g"]
     assert len(summary.call_first(scores, 2)) == 2
+    held = scores.assign(in_control_group=[False, True, False, False, False, False, None])
+    assert list(summary.call_first(held)["customer_id"]) == ["c", "a", "g"]
     assert summary.call_first(scores.astype({"contactable": "boolean"}))["customer_id"].iloc[0] == "c"
     assert summary.call_first(pd.DataFrame()).empty
 
