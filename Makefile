@@ -24,7 +24,7 @@ demo: setup
 test: setup browser postgres
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-# what takes many minutes: backfills of a year through the UI's API
+# what takes many minutes: backfills of a year through the UI's API, kills at random moments, 24 runs on SQLite
 long: setup
 	$(BIN)/python -m pytest -m slow
 

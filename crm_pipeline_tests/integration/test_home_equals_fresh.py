@@ -87,7 +87,7 @@ def typed(source: Path, month: str, wrong: str) -> Callable[[], object]:
     return lambda: path.write_text(right)
 
 
-@pytest.mark.parametrize("wrong", ["2025-03", "2023-06"])
+@pytest.mark.parametrize("wrong", ["2025-03", pytest.param("2023-06", marks=pytest.mark.slow)])
 def test_a_year_typed_wrong_and_mended(right: Path, shop: Path, tmp_path: Path, wrong: str) -> None:
     home = world.new_home(tmp_path / "home", world.TINY)
     mend = typed(shop, "2024-03", wrong)
@@ -104,6 +104,7 @@ def test_the_last_file_withdrawn(shop: Path, used: Path, tmp_path: Path) -> None
     same(used, fresh_home(shop, tmp_path / "fresh"))
 
 
+@pytest.mark.slow
 def test_the_grain_switched_and_back(right: Path, shop: Path, used: Path, tmp_path: Path) -> None:
     months = (used / "crm.yaml").read_text()
     (used / "crm.yaml").write_text(yaml.safe_dump({**world.TINY, **WEEKS}))
@@ -114,6 +115,7 @@ def test_the_grain_switched_and_back(right: Path, shop: Path, used: Path, tmp_pa
     same(used, right / "home")
 
 
+@pytest.mark.slow
 def test_the_time_zone_switched_and_back(right: Path, shop: Path, used: Path, tmp_path: Path) -> None:
     edit(shop, timezone="Pacific/Auckland")
     run(shop, used)

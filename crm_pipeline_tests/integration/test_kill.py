@@ -89,6 +89,7 @@ def check_files(home: Path) -> None:
         assert os.path.samefile(link, lake.root / lake.single_file(manifest)), link
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [11])
 def test_killed_at_random_moments(tiny: Built, undisturbed: tuple[dict[world.Key, str], float], seed: int) -> None:
     expected, took = undisturbed
@@ -126,7 +127,7 @@ CHAINS = [  # each run is killed at the next point, in the order of a run
 ]
 
 
-@pytest.mark.parametrize("chain", CHAINS)
+@pytest.mark.parametrize("chain", [CHAINS[0], pytest.param(CHAINS[1], marks=pytest.mark.slow)])
 def test_killed_between_two_steps_again_and_again(
     tiny: Built, undisturbed: tuple[dict[world.Key, str], float], chain: list[tuple[str, int]]
 ) -> None:

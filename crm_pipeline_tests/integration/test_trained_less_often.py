@@ -45,7 +45,8 @@ def test_only_the_last_period_of_a_quarter_trains(home: Path) -> None:
     }
     assert trained == {"2024-03-01": 1, TRAINED: 1}
     assert cards.partitions("models/churn/champion") >= [TRAINED, FIRST, SECOND]
-    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{home / 'mlflow.db'}")
+    uri = f"sqlite:///{home / 'mlflow.db'}"
+    client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     runs = client.search_runs([client.get_experiment_by_name("crm_pipeline").experiment_id])
     assert {run.data.tags["crm.partition"] for run in runs} <= {"2024-03-01", TRAINED}
     assert len(client.search_model_versions("name = 'crm_pipeline_churn'")) == 1

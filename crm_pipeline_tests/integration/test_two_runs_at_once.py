@@ -6,6 +6,8 @@ import sqlite3
 import time
 from pathlib import Path
 
+import pytest
+
 from crm_pipeline_tests.integration import world
 from crm_pipeline_tests.integration.conftest import Built
 
@@ -47,6 +49,7 @@ def test_two_backfills_at_once_one_of_them_killed(tiny_home: Built, folder: Path
         assert db.execute("SELECT count(*) FROM runs WHERE status NOT IN ('SUCCESS', 'FAILURE')").fetchall() == [(0,)]
 
 
+@pytest.mark.slow
 def test_sqlite_holds_under_a_backfill_of_24_runs_six_at_once(tiny_home: Built, folder: Path) -> None:
     """Six processes train the models of four periods again: no lock error in Dagster's event log or MLflow's store."""
     home = folder / "many_home"

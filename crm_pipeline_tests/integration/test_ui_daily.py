@@ -145,6 +145,7 @@ def test_a_backfill_launched_in_the_ui_reads_a_mended_file_and_goes_layer_by_lay
     assert spent == lake.snapshot("clean/orders", [PERIODS[-1]])[0].rows
 
 
+@pytest.mark.slow
 def test_a_backfill_of_a_job_goes_period_by_period(site: Site, source: Path) -> None:
     where = site.where()
     backfill = finish_backfill(
