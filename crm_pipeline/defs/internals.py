@@ -1,5 +1,7 @@
 """The private API of Dagster that this code location stands on, each with the reason why no public one does. Nothing else."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -26,10 +28,22 @@ def quiet_instance(folder: Path) -> DagsterInstance:
     Raises
     ------
     CrmError
-        When its ``dagster.yaml`` names what this version of the program or of Dagster does not have.
+        As `told_of_settings`.
+    """
+    with told_of_settings(folder):
+        return DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=_QUIET))
+
+
+@contextmanager
+def told_of_settings(folder: Path) -> Iterator[None]:
+    """Say in one sentence that an instance's ``dagster.yaml`` cannot be used: what it names is not there, or it is no YAML.
+
+    Raises
+    ------
+    CrmError
     """
     try:
-        return DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=_QUIET))
+        yield
     except (DagsterError, CheckError, yaml.YAMLError) as error:
         said = " ".join(str(error).split())
         raise CrmError(

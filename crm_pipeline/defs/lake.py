@@ -311,6 +311,8 @@ class LakeResource:
         lake, asked = self.project.lake, self._partition(asset, context)
         if check != CHECK:
             published = [asked] if asked else lake.partitions(asset)
+            if not published:
+                raise CrmError(f"{asset} was never built, so there is nothing to look at: materialize it first.")
             return self._watched(asset, published[-1])
         partitions = [asked] if asked else lake.partitions(asset)
         tables = ((p, lake.table(asset, [p])) for p in partitions)

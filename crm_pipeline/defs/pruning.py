@@ -12,6 +12,7 @@ from typing import NamedTuple
 from dagster import AssetKey, DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
 
 from crm_pipeline.database import open_to_dagster
+from crm_pipeline.defs.internals import told_of_settings
 from crm_pipeline.errors import CrmError
 from crm_pipeline.settings import load_settings
 
@@ -38,7 +39,9 @@ def prune_home(home: Path, days: int) -> Pruned:
         raise CrmError(f"{home} holds no Dagster history: name another --home.")
     open_to_dagster(load_settings(home).database_url)
     os.environ["DAGSTER_HOME"] = str(folder)
-    with DagsterInstance.get() as instance:
+    with told_of_settings(folder):
+        opened = DagsterInstance.get()
+    with opened as instance:
         return prune_runs(instance, days)
 
 

@@ -165,3 +165,17 @@ def test_the_terminal_says_how_many_checks_warned_and_where_to_look(capsys: pyte
     said = " ".join(capsys.readouterr().out.split())
     where = "All of them: the checks of clean/* and features/customers in `crm-pipeline ui --home h`."
     assert said == f"warning 2 checks warned; the newest: {MISSING} {where}"
+
+
+def test_a_check_that_warns_asked_for_alone_looks_at_the_newest_period_or_says_that_there_is_none(world: World) -> None:
+    def look() -> dg.ExecuteInProcessResult:
+        key = dg.AssetCheckKey(dg.AssetKey(["clean", "orders"]), "volume")
+        job = world.load().job.get_subset(asset_selection=set(), asset_check_selection={key})
+        return job.execute_in_process(instance=world.instance, raise_on_error=False)
+
+    failed = look()
+    assert not failed.success
+    assert "clean/orders was never built, so there is nothing to look at: materialize it first." in told(failed)
+    assert world.materialize(MARCH).success
+    [seen] = look().get_asset_check_evaluations()
+    assert (seen.check_name, seen.passed, seen.metadata["partition"].value) == ("volume", True, MARCH)

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from crm_pipeline.defs.pruning import Pruned, prune_home, prune_runs
 from crm_pipeline.errors import CrmError
+from crm_pipeline.home.instance import dagster_home
+from crm_pipeline.settings import Settings
 
 PERIODS = ["2026-05-01", "2026-06-01"]
 
@@ -65,4 +67,11 @@ def test_a_run_at_work_stays() -> None:
 
 def test_a_folder_without_history_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(CrmError, match="no Dagster history"):
+        prune_home(tmp_path, 400)
+
+
+def test_a_dagster_yaml_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
+    path = dagster_home(tmp_path, Settings()) / "dagster.yaml"
+    path.write_text("storage: [\n")
+    with pytest.raises(CrmError, match=r"dagster\.yaml cannot be used .*: mend it, or remove it"):
         prune_home(tmp_path, 400)

@@ -163,7 +163,6 @@ def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.Assets
     h, names, ago = settings.horizon, chosen(settings, task), f"{horizon_words(project)} ago"
     used = {"horizon": h, "seed": settings.seed, "money_unit": settings.money_unit}
     code = code_version(evaluation_asset, used, also=[type(the_task(task)).__module__])
-    used |= {"train_every": settings.train_every}
     told = {
         f"{asset}_predictions": f"What each model and baseline of {ago} said of each customer, beside what happened.",
         asset: f"How well the {task} models of {ago} foretold the time since, beside the baselines.",
@@ -264,7 +263,7 @@ def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDe
         trained = calendar.last_of_block(context.partition_key, every)
         judged = evaluations.execute() if evaluations is not None else pd.DataFrame()
         decision = decide(task, judged, listed, horizon=h, grain=settings.grain, whole_from=whole_from)
-        if not len(listed):
+        if not len(listed) and every > 1:
             first = calendar.label(calendar.last_of_block(calendar.shift(context.partition_key, every - 1), every))
             decision["reason"] += f" By the setting train_every ({every}) the first is at the end of {first}."
         if trained != context.partition_key and decision.iloc[0]["champion"]:
