@@ -279,6 +279,7 @@ class Script:
                 "model_version": "",
                 "model_uri": name,
                 "run_id": "",
+                "trained_as_of": self.calendar.end_date(self.world.last),
             }
             card |= {k: json.dumps(card[k], default=str) for k in ("features", "parameters")}
             parts.append(card)
@@ -320,6 +321,10 @@ class Script:
         s, last, world = self.settings, self.world.last, self.world
         year = self.back(last, range(s.year))
         frame = scores.Frame(
+            calendar=self.calendar,
+            first=world.first,
+            period=last,
+            model_age=0,
             as_of=self.calendar.end_date(last),
             horizon_end=self.calendar.end_date(self.calendar.shift(last, s.horizon)),
             label_definition=the_task("churn").definition(s.horizon, s.grain),

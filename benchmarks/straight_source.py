@@ -74,7 +74,7 @@ def read_source(path: Path, folder: Folder, settings: Settings) -> World:
     for name, table in work.new.tables.items():
         contract = CANONICAL[name]
         others = [t for other, t in work.new.tables.items() if other != name]
-        extras.first_seen(place, contract, table, others, work.calendar, first)
+        extras.first_seen(place, table, others, work.calendar, first)
         extras.snapshot(place, contract, table)
         extras.repeats(place, contract, table, first)
         found = files.setdefault(name, {})
