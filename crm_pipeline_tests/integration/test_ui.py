@@ -45,9 +45,9 @@ def test_an_asset_shows_description_columns_and_row_count(page: Page, site: Site
     rows = site.told("activity/orders")["dagster/row_count"]["intValue"]
     assert rows > 0
     page.open(f"{site.dagster}/assets/activity/orders")
-    text = page.wait(asset["definition"]["description"], "Row count", "3_activity", "crm-data")
-    assert f"{rows:,}" in text
-    assert all(c["name"] in text and c["description"] in text for c in schema)
+    page.wait(asset["definition"]["description"], "Row count", f"{rows:,}", "3_activity", "crm-data")
+    assert len(schema) > 5
+    page.wait(*(said for column in schema for said in (column["name"], column["description"])))
 
 
 def origins(site: Site, asset: str) -> dict[str, set[str]]:
