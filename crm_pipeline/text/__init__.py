@@ -1,0 +1,1 @@
+"""What people write: cleaned, masked, counted and understood. Pure functions over texts; no Dagster, no files, no tables' contracts."""
