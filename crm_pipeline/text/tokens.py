@@ -71,8 +71,8 @@ def process(
         no placeholders), and two lists of equal length, the ``words`` that carry content, in lower case, and their
         ``stems``. Stop words, marks, numbers and placeholders are in neither.
     """
-    column = _column(texts)
-    codes = _column(pa.nulls(len(column), pa.string()) if languages is None else languages)
+    column = as_column(texts)
+    codes = as_column(pa.nulls(len(column), pa.string()) if languages is None else languages)
     table = _Table()
     parts = []
     for start, stop in _batches(column):
@@ -123,6 +123,14 @@ def readable(words: pa.ChunkedArray | pa.Array, stems: pa.ChunkedArray | pa.Arra
     counted = flat.group_by(["stem", "word"]).aggregate([([], "count_all")])
     ordered = counted.sort_by([("count_all", "ascending"), ("word", "descending")])
     return dict(zip(ordered["stem"].to_pylist(), ordered["word"].to_pylist(), strict=True))
+
+
+def as_column(values: Sequence[str | None] | pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return strings, however they came, as an Arrow column."""
+    if isinstance(values, pa.ChunkedArray):
+        return values.cast(pa.string())
+    found = values.cast(pa.string()) if isinstance(values, pa.Array) else pa.array(values, pa.string())
+    return pa.chunked_array([found])
 
 
 def segmented(chinese: str) -> str:
@@ -313,13 +321,6 @@ def _batches(column: pa.ChunkedArray) -> Iterator[tuple[int, int]]:
         stop = min(start + ROWS, longest, len(size))
         yield start, stop
         start = stop
-
-
-def _column(values: Sequence[str | None] | pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
-    if isinstance(values, pa.ChunkedArray):
-        return values.cast(pa.string())
-    found = values.cast(pa.string()) if isinstance(values, pa.Array) else pa.array(values, pa.string())
-    return pa.chunked_array([found])
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:
