@@ -267,6 +267,28 @@ def trace(
     show_json(found.to_dict()) if as_json else show_trace(found, opened)
 
 
+@app.command("train-intents")
+def train_intents(
+    file: Annotated[
+        Path, typer.Argument(help="A CSV of texts and their intents; sentiment and language if there are.")
+    ],
+    test: Annotated[
+        Path | None, typer.Option("--test", help="Labelled texts to judge it on (default: a fifth of FILE, held out).")
+    ] = None,
+    home: Home = DEFAULT_HOME,
+    text_column: Annotated[str | None, typer.Option("--text-column", help="Column of the texts.")] = None,
+    label_column: Annotated[str | None, typer.Option("--label-column", help="Column of the intents.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Learn from labelled texts what messages are about; the next run classifies them with it."""
+    from crm_pipeline.console import Progress, show_intents, show_json
+    from crm_pipeline.home.intents import train_intents as train
+
+    with Progress() as progress:
+        done = train(home, file, test, (text_column, label_column), progress.say)
+    show_json(done.to_dict()) if as_json else show_intents(done, home)
+
+
 @app.command()
 def ui(
     home: Home = DEFAULT_HOME,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
@@ -22,10 +23,23 @@ from crm_pipeline.periods import Calendar
 if TYPE_CHECKING:
     from crm_pipeline.defs.run import Prepared, Summary
     from crm_pipeline.doctor import Finding
+    from crm_pipeline.home.intents import Trained
     from crm_pipeline.scored import Scores, Story
 
 out = Console(width=None if os.isatty(1) else 140, highlight=False)
 MOST = 20
+
+WITH_INTENTS_LEFT_OUT = ("accuracy_kept", "accuracy_answered", "answered", "outside_recall")
+INTENT_FIGURES = {
+    "accuracy": "accuracy of the likeliest intent",
+    "macro_f1": "macro-F1",
+    "calibration_error": "calibration error of its probability",
+    "answered": "share answered, the others being unknown",
+    "accuracy_answered": "accuracy of those answered",
+    "accuracy_kept": "accuracy, unknown counted as wrong",
+    "outside_recall": "share of what is none of the intents called unknown",
+}
+"""What is shown of a classifier of intents; of its own texts those in the line above with whole intents left out."""
 
 
 class Progress:
@@ -314,6 +328,35 @@ def show_customer(story: Story) -> None:
         out.print(parts)
     if len(story.history) > 1:
         out.print(_frame_table(story.history, "As scored before"))
+
+
+def show_intents(done: Trained, home: Path) -> None:
+    """Say how well a classifier of intents does, what *unknown* costs, what it mixes up, and where it stands."""
+    for note in done.notes:
+        out.print(Text.assemble(("note ", "yellow"), note), soft_wrap=True)
+    outside = f" and {done.unknown:,} texts that are none of them" if done.unknown else ""
+    found, judged = done.judgement, done.judgement.metrics
+    out.print(
+        f"[bold]{done.rows:,}[/] texts, {done.intents} intents{outside}, learned from {escape(done.file)}.",
+        soft_wrap=True,
+    )
+    table = Table(title=f"Judged on {escape(done.judged_on)}: {found.rows:,} texts", title_justify="left")
+    for heading, side in (("", "left"), ("there", "right"), ("folds of its own texts", "right")):
+        table.add_column(heading, justify=side)  # type: ignore[arg-type]
+    for name, words in INTENT_FIGURES.items():
+        of_folds = done.measured.get(f"unknown_{name}" if name in WITH_INTENTS_LEFT_OUT else name)
+        table.add_row(words, cell(judged.get(name)), cell(of_folds))
+    out.print(table)
+    if found.unlearned:
+        out.print(
+            f"{found.unlearned:,} texts are of intents that it was never shown: whatever it says of them is wrong."
+        )
+    for row in found.confusions.head(5).itertuples():
+        out.print(f"  {row.texts:,} × {escape(str(row.intent))} taken for {escape(str(row.likeliest))}", soft_wrap=True)
+    earlier = f" (what was there before: {done.earlier.name})" if done.earlier else ""
+    out.print(f"Labels      {done.stored}{earlier}", soft_wrap=True)
+    out.print(f"MLflow      run {done.run_id}: crm-pipeline ui --home {home}")
+    out.print(f"Next        crm-pipeline run --home {home} classifies the messages with it")
 
 
 def _edition(told: str) -> str:

@@ -137,6 +137,11 @@ class Tracker:
                 path.write_bytes(png)
                 self.client.log_artifact(run_id, str(path), "evaluation")
 
+    def log_tables(self, run_id: str, tables: Mapping[str, str]) -> None:
+        """Add tables to a model's run, as CSV text by name."""
+        for name, text in tables.items():
+            self.client.log_text(run_id, text, f"evaluation/{name}.csv")
+
     def lost(self, uris: Iterable[str]) -> set[str]:
         """Return which of these models are no longer there."""
         return lost_models(self.database, self.artifacts, uris)

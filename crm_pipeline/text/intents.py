@@ -140,7 +140,7 @@ def fit(texts: Sequence[str], labels: Sequence[str], seed: int = 0, outside: flo
     """
     given, named = np.array(texts, dtype=object), np.array(labels, dtype=object)
     rng = np.random.default_rng(seed)
-    folds = _folds(named, FOLDS, rng)
+    folds = folds_of(named, FOLDS, rng)
     model = _machines(given, named, seed)
     model.temperature, model.measured = _calibrated(given, named, folds, model.labels, seed)
     trials = list(_trials(given, named, folds, model.temperature, rng))
@@ -164,15 +164,15 @@ def calibration_error(probability: np.ndarray, right: np.ndarray, bins: int = 15
     return float(sum(gaps) / max(len(right), 1))
 
 
-def _folds(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Return a fold for each row (n,), each label spread over them as evenly as can be."""
+def folds_of(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Return a fold for each row (n,), each label spread over them as evenly as can be; -1 for the only row of a label."""
     order = rng.permutation(len(labels))
     begin = rng.integers(count, size=len(labels))
     spread = pd.Series(order).groupby(labels[order]).cumcount().to_numpy()
     codes = pd.factorize(labels, sort=True)[0]
     folds = np.empty(len(labels), int)
     folds[order] = (spread + begin[codes[order]]) % count
-    return folds
+    return np.where(np.bincount(codes)[codes] > 1, folds, -1)
 
 
 def _machines(texts: np.ndarray, labels: np.ndarray, seed: int) -> IntentModel:
@@ -231,6 +231,8 @@ def _trials(
         left = np.isin(labels.astype(str), shuffled[number * size : (number + 1) * size])
         learn = (folds != number) & ~left
         held = ~learn
+        if not held.any():
+            continue
         model = _machines(texts[learn], labels[learn], number)
         model.temperature = temperature
         probabilities, found = model._signs(texts[held], model.vectors.transform(texts[held]))

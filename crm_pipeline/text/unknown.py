@@ -70,6 +70,8 @@ def learned(trials: list[Trial], share: float) -> Rule:
     features, right, outside = (
         np.concatenate([getattr(t, name) for t in trials]) for name in ("features", "right", "outside")
     )
+    if right.all() or not right.any():
+        return Rule(np.zeros(features.shape[1]), 0.0, -np.inf)
     weights = np.where(outside, share / max(outside.sum(), 1), (1 - share) / max((~outside).sum(), 1)) * len(right)
     scale = features.std(axis=0)
     mean, scale = features.mean(axis=0), np.where(scale > 1e-9, scale, 1.0)

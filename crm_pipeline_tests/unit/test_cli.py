@@ -36,6 +36,8 @@ def call(*arguments: str) -> int:
         (["sample", "--periods", "2"], "--periods"),
         (["sample", "--text-effect", "-1"], "--text-effect"),
         (["explain"], "customer"),
+        (["train-intents"], "file"),
+        (["train-intents", "nowhere.csv"], "nowhere.csv"),
         (["prune"], "--runs-older-than"),
         (["prune", "--runs-older-than", "0"], "--runs-older-than"),
         (["scores", "--format", "xml"], "xml"),
@@ -59,7 +61,20 @@ def test_wrong_use_is_one_sentence(capsys: pytest.CaptureFixture[str], arguments
 def test_help_and_no_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("--help") == 0
     shown = capsys.readouterr().out
-    for command in ("sample", "check", "run", "plan", "scores", "explain", "ui", "doctor", "diff", "trace", "prune"):
+    for command in (
+        "sample",
+        "check",
+        "run",
+        "plan",
+        "scores",
+        "explain",
+        "ui",
+        "doctor",
+        "diff",
+        "trace",
+        "prune",
+        "train-intents",
+    ):
         assert command in shown
         assert call(command, "--help") == 0
 
