@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from crm_pipeline.engine import storage_error
 from crm_pipeline.errors import UsageError
@@ -21,6 +22,7 @@ from crm_pipeline.settings import load_settings
 from crm_pipeline.text.intents import OUTSIDE, IntentModel, fit, folds_of
 from crm_pipeline.text.judging import Judgement, judge
 from crm_pipeline.text.labels import UNKNOWN, Labelled, parse, trainable, written
+from crm_pipeline.text.masking import mask
 from crm_pipeline.tracking import Tracker
 
 LABELS = Path("labels", "intents.csv")
@@ -144,8 +146,8 @@ def read_labelled(file: Path, text_column: str | None = None, label_column: str 
 
 
 def masked(found: Labelled) -> Labelled:
-    """Return the labelled texts as they may be learned from and kept in a home."""
-    return replace(found, texts=list(found.texts))
+    """Return the labelled texts as they may be learned from and kept in a home: personal data masked."""
+    return replace(found, texts=mask(pa.array(found.texts, pa.string())).texts.to_pylist())
 
 
 def _prepared(home: Path) -> None:
