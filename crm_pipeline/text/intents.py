@@ -110,13 +110,14 @@ class IntentModel:
         known = len(self.labels)
         return every[:, :known].astype(float), every[:, known].astype(float) if every.shape[1] > known else None
 
-    def _signs(self, texts: Sequence[str] | np.ndarray, matrix: Any) -> tuple[np.ndarray, np.ndarray]:
+    def _signs(self, texts: Sequence[str] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        matrix, known = self.vectors.look(texts)
         decisions, none = self._decisions(matrix)
         probabilities = softmax(decisions * self.temperature)
-        return probabilities, signs(decisions, probabilities, self.vectors.known(texts), none)
+        return probabilities, signs(decisions, probabilities, known, none)
 
     def _said(self, texts: Sequence[str] | np.ndarray) -> _Said:
-        probabilities, found = self._signs(texts, self.vectors.transform(texts))
+        probabilities, found = self._signs(texts)
         answered = found[:, 3] > 0 if self.rule is None else self.rule.answers(found)
         return _Said(probabilities.argmax(axis=1), probabilities.max(axis=1), answered)
 
@@ -235,7 +236,7 @@ def _trials(
             continue
         model = _machines(texts[learn], labels[learn], number)
         model.temperature = temperature
-        probabilities, found = model._signs(texts[held], model.vectors.transform(texts[held]))
+        probabilities, found = model._signs(texts[held])
         outside = left[held] | (labels[held] == UNKNOWN)
         right = np.array(model.labels, dtype=object)[probabilities.argmax(axis=1)] == labels[held]
         yield Trial(found, right & ~outside, outside)

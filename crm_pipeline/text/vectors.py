@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -23,6 +24,9 @@ TOGETHER = 60
 """Distinct stems of a text that are paired, the first: pairs grow with the square."""
 
 N_GRAMS = (2, 3, 4, 5)
+NUMBER, SOME_NUMBER = re.compile(r"\d{4,}"), "0000"
+"""Long numbers are one word: which order it is says nothing of what is asked."""
+
 WORD = re.compile(r"\w+(?:['’]\w+)?|[?!]")
 
 
@@ -69,22 +73,23 @@ class Vectors:
 
     def transform(self, texts: Sequence[str] | np.ndarray) -> Any:
         """Return the texts as a CSR matrix (n × `width`) of float32; a block of a row is as long as `BLOCKS` says, or zero."""
-        stems, grams = _Codes(self.stems), _Codes(self.grams)
-        found = _occurrences(texts, stems, grams)
-        counted = {name: _counted(places, self.codes[name], len(texts)) for name, places in found.items()}
-        return _weighted(counted, self.idf)
+        return self.look(texts)[0]
 
-    def known(self, texts: Sequence[str] | np.ndarray) -> np.ndarray:
-        """Return the share of each text's words whose stem is known (n,), 0 for a text without words."""
-        read = _read(texts, _Codes(self.stems))
+    def look(self, texts: Sequence[str] | np.ndarray) -> tuple[Any, np.ndarray]:
+        """Return what `transform` does, and the share of each text's words whose stem is known (n,), 0 without words."""
+        read, stems = _read(texts, _Codes(self.stems)), len(self.stems)
+        found = _occurrences(read, stems, _Codes(self.grams))
+        counted = {name: _counted(places, self.codes[name], len(texts)) for name, places in found.items()}
         sizes = np.bincount(read.rows, minlength=len(texts))
-        return np.bincount(read.rows, weights=read.stems >= 0, minlength=len(texts)) / np.maximum(sizes, 1)
+        known = np.bincount(read.rows, weights=read.stems >= 0, minlength=len(texts)) / np.maximum(sizes, 1)
+        return _weighted(counted, self.idf), known
 
 
 def fit(texts: Sequence[str] | np.ndarray) -> tuple[Vectors, Any]:
     """Return the features of the texts, and the texts as a CSR matrix of them."""
     stems, grams = _Codes(), _Codes()
-    found = _occurrences(texts, stems, grams)
+    read = _read(texts, stems)
+    found = _occurrences(read, len(stems), grams)
     codes: dict[str, np.ndarray] = {}
     idf: dict[str, np.ndarray] = {}
     counted: dict[str, Any] = {}
@@ -125,22 +130,29 @@ class _Read(NamedTuple):
 
 
 def _read(texts: Sequence[str] | np.ndarray, stems: _Codes) -> _Read:
-    from nltk.stem.snowball import SnowballStemmer
-
-    split = [WORD.findall(text[:LONGEST].lower()) for text in texts]
+    split = [WORD.findall(NUMBER.sub(SOME_NUMBER, text[:LONGEST].lower())) for text in texts]
     rows = np.repeat(np.arange(len(texts)), np.fromiter(map(len, split), int, len(split)))
     words, distinct = pd.factorize(np.array([*chain.from_iterable(split)], dtype=object))
-    stem = SnowballStemmer("english").stem
-    numbers = np.fromiter((stems[stem(word[:LONGEST_WORD])] for word in distinct), int, len(distinct))
+    numbers = np.fromiter((stems[_stem(word[:LONGEST_WORD])] for word in distinct), int, len(distinct))
     return _Read(rows, words, numbers[words], distinct)
 
 
-def _occurrences(texts: Sequence[str] | np.ndarray, stems: _Codes, grams: _Codes) -> dict[str, Places]:
-    read = _read(texts, stems)
+@lru_cache(maxsize=2**17)
+def _stem(word: str) -> str:
+    return _stemmer().stem(word)
+
+
+@lru_cache(maxsize=1)
+def _stemmer() -> Any:
+    from nltk.stem.snowball import SnowballStemmer
+
+    return SnowballStemmer("english")
+
+
+def _occurrences(read: _Read, size: int, grams: _Codes) -> dict[str, Places]:
     known = read.stems >= 0
     rows, codes = read.rows[known], read.stems[known]
     beside = known[:-1] & known[1:] & (read.rows[:-1] == read.rows[1:])
-    size = len(stems)
     return {
         "stems": (rows, codes),
         "beside": (read.rows[:-1][beside], read.stems[:-1][beside] * size + read.stems[1:][beside]),
@@ -188,9 +200,11 @@ def _counted(places: Places, codes: np.ndarray, rows: int) -> Any:
 
     if not len(codes):
         return csr_matrix((rows, 0), dtype=np.float32)
-    at = np.minimum(np.searchsorted(codes, places[1]), len(codes) - 1)
-    found = codes[at] == places[1]
-    row, column = places[0][found], at[found]
+    row, column = places
+    if codes[-1] >= len(codes):  # else every number is its own place, and there are no others
+        at = np.minimum(np.searchsorted(codes, column), len(codes) - 1)
+        found = codes[at] == column
+        row, column = row[found], at[found]
     matrix = csr_matrix((np.ones(len(row), np.float32), (row, column)), shape=(rows, len(codes)))
     matrix.sum_duplicates()
     return matrix

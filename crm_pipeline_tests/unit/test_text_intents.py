@@ -175,6 +175,13 @@ def test_letters_weigh_what_scikit_learn_says_they_weigh() -> None:
     np.testing.assert_allclose(fitted.transform(texts).toarray(), matrix.toarray(), atol=1e-6)
 
 
+def test_a_long_number_is_a_word_like_any_other_number_and_known_words_are_counted() -> None:
+    fitted, _ = vectors.fit(["order 123456 late", "order 98765 came", "is it late"])
+    matrix, known = fitted.look(["order 55555555", "xyz abc order late", ""])
+    assert known.tolist() == [1, 0.5, 0]
+    assert (matrix[0] != fitted.transform(["order 4444"])[0]).nnz == 0
+
+
 def test_the_rule_is_the_best_for_the_share_outside_and_is_judged_on_what_it_did_not_see() -> None:
     rng = np.random.default_rng(0)
 
