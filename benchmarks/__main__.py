@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import measure, tables
+from benchmarks import bench_text, measure, tables
 
 DOCS = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 RESULTS = measure.OUT / "results.json"
@@ -37,19 +37,22 @@ def main() -> None:
     measure.OUT.mkdir(exist_ok=True)
     found = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     sizes: dict[str, Any] = found.get("sizes", {})
+    text = found.get("text") if given.again else measure.text()
     for customers in () if given.again else sorted(int(size) for size in given.sizes.split(",")):
         sizes[str(customers)] = size(customers, given.rounds)
         RESULTS.write_text(
-            json.dumps({"machine": measure.machine(), "sizes": sizes}, indent=1),
+            json.dumps({"machine": measure.machine(), "sizes": sizes, "text": text}, indent=1),
             encoding="utf-8",
         )
     listed = sorted(sizes.values(), key=lambda one: one["customers"])
     for one in listed if given.again else ():
         show(one)
-    print("\n" + tables.plain(tables.verdicts(listed)))
+    bars = [tables.verdicts(listed), *([tables.text_verdicts(text)] if text else [])]
+    for table in [*([tables.text_table(text)] if text else []), *bars]:
+        print("\n" + tables.plain(table))
     if not given.no_docs:
-        DOCS.write_text(page(listed), encoding="utf-8")
-    sys.exit(any(row[-1] == "missed" for row in tables.verdicts(listed)))
+        DOCS.write_text(page(listed, text), encoding="utf-8")
+    sys.exit(any(row[-1] == "missed" for table in bars for row in table))
 
 
 def size(customers: int, rounds: int) -> dict[str, Any]:
@@ -81,7 +84,16 @@ def settings_line(settings: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in settings.items())
 
 
-def page(listed: list[dict[str, Any]]) -> str:
+def text_section(found: dict[str, Any]) -> list[str]:
+    """Return what docs/benchmarks.md says of the text layer."""
+    how = " ".join((bench_text.__doc__ or "").split("\n\n", 2)[2].split())
+    how += " The first table's speeds are per processor second, the fastest of three rounds."
+    if found.get("load_before", 0) > BUSY:
+        how += f" The machine was busy (load {found['load_before']:.1f} before): wall seconds are longer than the program's own."
+    return ["## Text", how, tables.markdown(tables.text_table(found)), tables.markdown(tables.text_verdicts(found))]
+
+
+def page(listed: list[dict[str, Any]], text: dict[str, Any] | None) -> str:
     """Return docs/benchmarks.md."""
     facts = "\n".join(f"- {name}: {value}" for name, value in measure.machine().items())
     loads = [run["load_before"] for one in listed for run in one["runs"] if "load_before" in run]
@@ -119,6 +131,7 @@ def page(listed: list[dict[str, Any]]) -> str:
             ),
             *(tables.markdown(t) for t in (tables.layer_table(one), tables.within_table(one), tables.slowest(one))),
         ]
+    parts += text_section(text) if text else []
     return "\n\n".join(parts) + "\n"
 
 

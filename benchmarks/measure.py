@@ -65,6 +65,12 @@ def feature_layer(customers: int) -> dict[str, Any]:
     return _child("bench_features", [*arguments, "--result", str(result)], result)
 
 
+def text() -> dict[str, Any]:
+    """Measure the text layer against the naive way on real texts, and on a million messages."""
+    result = OUT / "text.json"
+    return _child("bench_text", ["--result", str(result)], result)
+
+
 def _empty(name: str) -> Path:
     folder = OUT / name
     shutil.rmtree(folder, ignore_errors=True)

@@ -19,6 +19,12 @@ BARS = {
     "minutes": 6.0,
     "gibibytes": 8.0,
 }
+TEXT_BARS = {"ratio": 20.0, "equal": 0.995, "seconds": 120.0, "gibibytes": 4.0}
+"""Of the text layer: how many times the naive way's speed and which share of equal tokens, at least; seconds and memory at most."""
+
+MESSAGES = "Banking77, questions"
+"""The corpus that the bars of the text layer are about; the others are shown beside it."""
+
 ORDER = ["start", *LAYERS, "end"]
 LARGE = 1_000_000
 
@@ -133,6 +139,37 @@ def verdicts(sizes: Sequence[Size]) -> list[list[str]]:
             rows.append(["peak memory", who, f"{run['peak'] / GIB:.1f} GiB", *_judged(run["peak"] / GIB, 8.0, " GiB")])
     for name, value in growth(sizes):
         rows.append(["growth exponent", name, f"{value:.2f}", *_judged(value, BARS["growth exponent"], "")])
+    return rows
+
+
+def text_table(found: Mapping[str, Any]) -> list[list[str]]:
+    """Return both ways of counting stems, corpus by corpus."""
+    rows = [
+        ["texts", "how many", "naive, a second", "ours, a second", "ratio", "tokens equal", "equal, messages uncut"]
+    ]
+    for name, one in found.get("corpora", {}).items():
+        speeds = [f"{one['naive']:,.0f}", f"{one['ours']:,.0f}", f"{one['ratio']:.1f}"]
+        rows.append([name, f"{one['texts']:,}", *speeds, f"{one['equal']:.4f}", f"{one['equal, uncut']:.4f}"])
+    return rows
+
+
+def text_verdicts(found: Mapping[str, Any]) -> list[list[str]]:
+    """Return every bar of the text layer with what was measured and whether it is met."""
+    rows = [["text", "messages", "measured", "bar", ""]]
+    if "failure" in found:
+        return [*rows, [f"text: {found['failure']}"[:120], "", "failed", "", "missed"]]
+    real = found["corpora"].get(MESSAGES)
+    for name, what in (("ratio", "speed / the naive way"), ("equal", "share of equal tokens")) if real else ():
+        met = "met" if real[name] >= TEXT_BARS[name] else "missed"
+        rows.append([what, f"{real['texts']:,}", f"{real[name]:.4g}", f"at least {TEXT_BARS[name]:g}", met])
+    large = found["end to end"]
+    who = f"{large['messages']:,}"
+    for stretch, seconds in large["seconds"].items():
+        rows.append([stretch, who, f"{seconds:.1f} s", "", ""])
+    rows.append(["in all", who, f"{large['in all']:.1f} s", *_judged(large["in all"], TEXT_BARS["seconds"], " s")])
+    rows.append(["the same, processor", who, f"{large['cpu']:.1f} s", "", ""])
+    peak = large["peak"] / GIB
+    rows.append(["peak memory", who, f"{peak:.2f} GiB", *_judged(peak, TEXT_BARS["gibibytes"], " GiB")])
     return rows
 
 
