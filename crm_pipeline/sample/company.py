@@ -22,7 +22,7 @@ from crm_pipeline.sample.process import Products, draw_people, draw_products
 from crm_pipeline.sample.truth import Judged
 
 TEXT_CUSTOMERS = 20_000  # up to here the company keeps CSV files, above Parquet
-STREAMS = ("products", "people", "life", "trade", "crm", "messages", "calls", "oracle", "dirt", "brands")
+STREAMS = ("products", "people", "life", "trade", "crm", "messages", "calls", "oracle", "dirt", "brands", "wordings")
 
 
 @dataclass(frozen=True)
@@ -145,10 +145,12 @@ def _part(plan: Plan, products: Products, number: int, first: int, n: int, next_
     people = draw_people(n, grid.days, products, crm.BAD_ORDER, plan.stream("people", number))
     history = live(people, grid, plan.stream("life", number))
     sold = trade.trade(people, who, history, products, grid, next_id, plan.stream("trade", number))
-    messages, said = talk.messages(who, history, sold, grid, next_id, plan.text_effect, plan.stream("messages", number))
+    customers = crm.customer_table(people, numbers, history, grid, plan.stream("crm", number))
+    streams = (plan.stream("messages", number), plan.stream("wordings", number))
+    messages, said = talk.messages(customers, history, sold, grid, next_id, plan.text_effect, streams)
     calls, heard = talk.calls(who, history, sold, grid, next_id, plan.audio_effect, plan.stream("calls", number))
     tables = {
-        "customers": crm.customer_table(people, numbers, history, grid, plan.stream("crm", number)),
+        "customers": customers,
         "orders": sold.orders,
         "order_lines": sold.lines,
         "messages": messages,

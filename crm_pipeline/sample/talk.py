@@ -14,34 +14,41 @@ from crm_pipeline.sample.trade import Trade
 
 CASE_WRITES, CASE_CALLS, REPLIED = 0.7, 0.3, 0.35
 FAREWELL_SHARE, FAREWELL_DAYS = 0.35, 40.0
+GERMAN_SHARE = 0.4
 AROUSAL_SLOPE = 2.5
 AGENTS = 12
 
 
 def messages(
-    customer_id: pa.Array,
+    customers: pa.Table,
     history: History,
     trade: Trade,
     grid: Grid,
     next_id: dict[str, int],
     effect: float,
-    rng: np.random.Generator,
+    streams: tuple[np.random.Generator, np.random.Generator],
 ) -> tuple[pa.Table, pa.Table]:
-    """Return the messages of one chunk and their truth: talk, cases, complaints after leaving (leak bait), replies."""
+    """Return the messages of one chunk and their truth: talk, cases, complaints after leaving (leak bait), replies.
+
+    Of the two random streams the first says who writes when about what, the second which words.
+    """
+    rng, wording = streams
     rows = _occasions(history, trade, grid, rng)
     m = len(rows["who"])
-    written, truth = texts.compose(rows["kind"], rows["mood"], rows["category"], effect, rng)
+    meant = texts.mean(rows["kind"], rows["mood"], rows["category"], effect, rng)
+    german = (wording.random(len(customers)) < GERMAN_SHARE)[rows["who"]]
+    written, truth = texts.write(meant, german, customers.take(pa.array(rows["who"])), wording)
     message_id = ids("M", next_id["messages"] + np.arange(m), 9)
     table = pa.table(
         {
             "message_id": message_id,
-            "customer_id": customer_id.take(pa.array(rows["who"])),
+            "customer_id": customers["customer_id"].combine_chunks().take(pa.array(rows["who"])),
             "sent_at": instants(grid, rows["when"]),
             "channel": words(["email", "chat", "form"], rng.integers(0, 3, m)),
             "direction": words(["in", "out"], (rows["kind"] == texts.REPLY).astype(np.int8)),
             "subject": written["subject"],
             "body": written["body"],
-            "language": words(["en"], np.zeros(m, dtype=np.int8)),
+            "language": written["language"],
             "case_id": ids("K", np.where(rows["case"] >= 0, next_id["cases"] + rows["case"], -1), 8),
         }
     )
