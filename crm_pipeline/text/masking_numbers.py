@@ -38,7 +38,9 @@ _PHONE_WORD = (
     r"(?:tele(?:ph|f)on\w*|(?:tele|smart)?phones?|tel|mobil\w*|mobiles?|cell|handy\w*|fax\w*|"
     r"whats ?app|sms|rufnummer\w*|hotline|landline|festnetz\w*)"
 )
-_PHONE_BEFORE = re.compile(rf"(?<![^\W_]){_PHONE_WORD}[\s._-]{{0,3}}$", re.IGNORECASE)
+_NUMBER_ALONE = re.compile(rf"{_NUMBER_WORD}(?![^\W_])|#|№", re.IGNORECASE)
+_OWN_BEFORE = re.compile(rf"(?<![^\W_])(?:{_PHONE_WORD}|my|mein\w*|our|unser\w*)[\s._-]{{0,3}}$", re.IGNORECASE)
+_KEPT_BEFORE = re.compile(rf"(?<![^\W_])(?:{_KEPT_WORDS})(?![^\W_])[^\d]{{0,30}}$", re.IGNORECASE)
 _CALLED = re.compile(
     rf"(?<![^\W_])(?:{_PHONE_WORD}|call(?:ed)?|ring|dial|text|reach(?:ed)?|contact|anrufen?|ruf(?:en)?|erreich\w*|zurückruf\w*|rückruf\w*)"
     r"(?:\W{1,3}(?:me|us|him|her|mich|uns|back|again|is|ist|at|on|under|unter|der|lautet|sie|bitte|an|zurück|number|nummer|no|nr|my|meine[rn]?|this)){0,6}"
@@ -59,7 +61,8 @@ _IBAN = re.compile(r"(?<![^\W_])[A-Za-z]{2}\d{2}(?:[ \t\r\n.-]{0,2}[A-Za-z0-9]){
 _RUN = re.compile(r"(?:\+\s?)?(?<!\d)\(?\d(?:[ \t\r\n().\-/]{0,4}\d)*+")
 _GROUP = re.compile(r"\d+")
 _MOST_GROUPS = 8
-_NANP = re.compile(r"(?:1[ .-]?)?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}")
+# How numbers without a trunk prefix are written where nothing else says that they are telephone numbers.
+_FORMED = re.compile(r"(?:1[ .-]?)?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}|\d{3}(?:[ .-]\d\d){3}")
 _TYPES = (
     "fixed_line",
     "mobile",
@@ -90,13 +93,24 @@ def dates(text: str) -> Iterator[Span]:
 def kept_numbers(text: str) -> Iterator[Span]:
     """Yield the numbers that are not personal: with the word for what they count before them, and amounts."""
     for found in _SAID.finditer(text):
-        if not _PHONE_BEFORE.search(text, max(0, found.start() - 20), found.start()):
+        if _says_business(text, found):
             yield from _list_of_ids(text, found.span(1))
     for found in _BARE.finditer(text):
         if sum(c.isdigit() for c in found.group(1)) >= 5:
             yield from _list_of_ids(text, found.span(1))
     for found in _AMOUNTS.finditer(text):
         yield found.span()
+
+
+def _says_business(text: str, found: re.Match[str]) -> bool:
+    """Whether "number 0301234567" is a business's: "my number" and "phone no." are not, and "number" alone says nothing."""
+    start = found.start()
+    if not _NUMBER_ALONE.match(text, start):
+        return True
+    if _OWN_BEFORE.search(text, max(0, start - 20), start):
+        return False
+    spelt = text[start : start + 3].lower() == "num"
+    return not spelt or _KEPT_BEFORE.search(text, max(0, start - 40), start) is not None
 
 
 def _list_of_ids(text: str, first: Span) -> Iterator[Span]:
@@ -161,11 +175,11 @@ def phones(text: str, regions: Sequence[str]) -> Iterator[Span]:
                 return len(digits) >= 8 and _calling_code(digits)
             if digits.startswith("00") and len(digits) >= 10 and _valid(digits[2:]):
                 return True
-            if len(digits) < 9 or not (digits[0] == "0" or _NANP.fullmatch(text, start, end)):
+            if len(digits) < 9 or not (digits[0] == "0" or _FORMED.fullmatch(text, start, end)):
                 return start == called
             return start == called or national.fullmatch(digits) is not None
 
-        starts = "0123456789" if called >= 0 or _NANP.search(text, run.start(), run.end()) else "0"
+        starts = "0123456789" if called >= 0 or _FORMED.search(text, run.start(), run.end()) else "0"
         yield from _numbers(text, run, (7 if called >= 0 else 8, 15), starts, is_phone)
 
 
