@@ -183,7 +183,7 @@ def _recorded(
             "temperature": round(model.temperature, 4),
             "share_outside_assumed": OUTSIDE,
         },
-        metrics={"rows": len(learn)} | {name: value for name, value in figures.items() if not np.isnan(value)},
+        metrics={"rows": len(learn)} | figures,
         tags={"crm.asset": "train-intents", "crm.labels": version},
         example=EXAMPLE,
     )

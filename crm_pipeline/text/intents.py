@@ -148,7 +148,7 @@ def fit(texts: Sequence[str], labels: Sequence[str], seed: int = 0, outside: flo
     if any(trial.outside.any() for trial in trials):
         model.rule = learned(trials, outside)
         found = cross_checked(trials, outside)
-        model.measured |= {f"unknown_{name}": value for name, value in found.items()}
+        model.measured |= {f"unknown_{name}": value for name, value in found.items() if not np.isnan(value)}
     return model
 
 

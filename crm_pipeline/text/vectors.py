@@ -38,7 +38,7 @@ class Block(NamedTuple):
 
 
 BLOCKS = {
-    "stems": Block(1, 1.0),
+    "stems": Block(1, 0.7),
     "beside": Block(1, 1.0),
     "together": Block(2, 1.5),
     "letters": Block(2, 1.0),

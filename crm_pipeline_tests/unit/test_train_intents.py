@@ -45,7 +45,7 @@ def test_it_learns_judges_records_and_keeps(tmp_path: Path, capsys: pytest.Captu
     assert run.data.metrics["accuracy"] == pytest.approx(figures["accuracy"])
     assert run.data.params["judged_on"] == str(test)
     model = tracker.load(said["model_uri"])
-    assert model.predict(["where is my parcel by courier"])["intent"].tolist() == ["delivery"]
+    assert model.predict(["please tell me about my parcel courier today"])["intent"].tolist() == ["delivery"]
     kept = parse((home / LABELS).read_bytes(), "kept")
     assert (kept.texts, kept.intents) == (lambda f: (f.texts, f.intents))(parse(file.read_bytes(), "given"))
 
