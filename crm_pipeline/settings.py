@@ -110,6 +110,18 @@ class Settings(BaseSettings):
     keep_generations_days: int = Field(
         400, ge=0, description="How long superseded generations of a partition can still be read."
     )
+    mask_text: bool = Field(
+        True,
+        description=(
+            "Personal data in messages (e-mail, telephone, card, IBAN, web address, names) are masked before anything but "
+            "`raw/messages` sees a text; false: the texts stay as they are."
+        ),
+    )
+    phone_regions: tuple[str, ...] = Field(
+        ("DE", "AT", "CH", "GB", "FR", "NL", "BE", "IT", "ES", "US"),
+        description="Countries (ISO 3166) whose national telephone numbers are masked; international ones are everywhere.",
+    )
+    topics: int = Field(12, ge=2, le=100, description="Topics that the messages of a year are sorted into.")
     database_url: str = Field(
         "",
         repr=False,
@@ -185,6 +197,11 @@ class Settings(BaseSettings):
     def year(self) -> int:
         """Periods in a year."""
         return YEAR[self.grain]
+
+    @property
+    def intents(self) -> tuple[tuple[str, str], ...]:
+        """None: which intents have a feature each is known by a home's labelled texts (`home.project.Project.shape`)."""
+        return ()
 
 
 def load_settings(home: Path) -> Settings:

@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 import ibis
 
 from crm_pipeline.contracts.column import Output
+from crm_pipeline.contracts.outputs import WORTH
 
 IBIS_TYPES = {
     "text": "string",
@@ -27,6 +28,8 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "activity": ("customer_id",), "activity/categories": ("customer_id", "category"), "lifetime": ("customer_id",),
     "features": ("customer_id",), "outcomes": ("customer_id",), "outcomes/purchases": ("cutoff",),
     "training": ("customer_id", "as_of"), "levels": ("task",), "models": ("task",), "evaluation": ("model", "cutoff", "metric"),
+    "text/messages": ("message_id",), "text/message_topics": ("message_id",), "text/words": ("segment", "kind", "stem"),
+    "text/topics": ("topic", "term"), "text/intent_model": ("task",), "text/sentiment_model": ("task",),
     "scores": ("customer_id",), "track_record": ("customer_id", "edition"), "reports": ("as_of",),
 }  # fmt: skip
 
@@ -35,6 +38,8 @@ def key_of(asset: str) -> tuple[str, ...]:
     """Return the columns that identify a row of an asset the pipeline makes; empty where rows have no identity."""
     if asset.endswith("_predictions"):
         return ("customer_id",)
+    if asset.endswith(WORTH):
+        return ("cutoff", "metric")
     return _KEYS.get(asset) or _KEYS.get(asset.split("/")[0], ())
 
 

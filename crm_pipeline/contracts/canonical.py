@@ -278,6 +278,9 @@ CONTACTS = TableContract(
     clean_key=("campaign_id", "customer_id", "event_at"),
 )  # fmt: skip
 
+INBOUND = ("in", "inbound", "incoming")
+"""Directions of what came from the customer; so does what has no direction."""
+
 CANONICAL: dict[str, TableContract] = {
     table.name: table
     for table in (

@@ -43,6 +43,12 @@ ARROW_NAMES: Mapping[Kind, str] = {
 REPEATED = "repeated"
 """Event of a marker row in ``raw``: the row of that file and line repeats the key of a row of an earlier period."""
 
+NAMED = "named"
+"""Event of a marker row in ``raw/messages``: its body is the name of a customer who wrote in the period, so that it can be masked."""
+
+MARKERS = (REPEATED, NAMED)
+"""Events of rows that the sync adds to ``raw``; they are no rows of the source."""
+
 MONEY_LIMIT = 10**9
 """Largest credible amount of one row, in major units."""
 

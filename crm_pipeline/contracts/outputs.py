@@ -12,6 +12,9 @@ def _columns(*rows: tuple[str, ...]) -> tuple[Output, ...]:
     return tuple(Output(*row) for row in rows)
 
 
+WORTH = "_without_texts"
+"""Ending of the asset that tells what the features of texts are worth to a task: ``evaluation/<task>_without_texts``."""
+
 CARD = _columns(
     ("task", "text", "what the model predicts"),
     ("estimator", "text", "which learner"),
@@ -43,6 +46,17 @@ EVALUATION = _columns(
     ("value", "float64", "its value"),
     ("low", "float64", "lower end of the 95 % interval over customers, within this period"),
     ("high", "float64", "upper end of it"),
+    ("n", "int64", "customers judged", "customers"),
+)
+
+ABLATION = _columns(
+    ("task", "text", "what was predicted"),
+    ("left_out", "text", "the features that one of the two models does without"),
+    ("estimator", "text", "the estimator, fitted twice"),
+    ("cutoff", "date32", "first day of the period at whose end the prediction was made"),
+    ("metric", "text", "which measure"),
+    ("with_features", "float64", "its value with the features"),
+    ("without_features", "float64", "its value without them"),
     ("n", "int64", "customers judged", "customers"),
 )
 
@@ -138,7 +152,11 @@ CUSTOMERS = _columns(
     ),
     ("value_tier", "text", "top 10 %, next 20 %, middle 40 %, low 30 % by expected spend"),
     ("segment", "text", "null until the segments task exists"),
-    ("sentiment", "float64", "null until the text task exists"),
+    (
+        "sentiment",
+        "float64",
+        "how the customer's messages of the last year felt, on average, from -1 to 1; null without any",
+    ),
     ("open_cases", "int64", "cases opened and not closed", "cases"),
     (
         "contactable",
@@ -192,7 +210,7 @@ def output_columns(asset: str) -> tuple[Output, ...]:
     if layer == "scores":
         return CUSTOMERS if name == "customers" else ()
     if layer == "evaluation":
-        return PREDICTIONS if name.endswith("_predictions") else EVALUATION
+        return PREDICTIONS if name.endswith("_predictions") else ABLATION if name.endswith(WORTH) else EVALUATION
     return {"levels": LEVEL, "quality": QUALITY, "track_record": TRACK_RECORD, "reports": REPORT}.get(layer, ())
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from crm_pipeline.contracts.canonical import lake_columns
 from crm_pipeline.contracts.outputs import Output, output_columns
+from crm_pipeline.contracts.texts import TEXT
 
 
 def columns_of(asset: str, tables: Mapping[str, Sequence[str]]) -> tuple[Output, ...]:
@@ -16,4 +17,4 @@ def columns_of(asset: str, tables: Mapping[str, Sequence[str]]) -> tuple[Output,
     layer, _, name = asset.partition("/")
     if layer in ("raw", "clean", "rejects"):
         return tuple(Output(*column) for column in lake_columns(layer, name, tables.get(name, ())))
-    return output_columns(asset)
+    return TEXT.get(name, ()) if layer == "text" else output_columns(asset)

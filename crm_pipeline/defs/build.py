@@ -16,6 +16,7 @@ from crm_pipeline.defs.assets.models import model_assets
 from crm_pipeline.defs.assets.reports import report_asset
 from crm_pipeline.defs.assets.scores import score_assets
 from crm_pipeline.defs.assets.tables import table_assets
+from crm_pipeline.defs.assets.texts import text_assets
 from crm_pipeline.defs.common import graph_of
 from crm_pipeline.defs.jobs import EVERYTHING, jobs, period_end
 from crm_pipeline.defs.lake import LakeResource
@@ -70,6 +71,7 @@ def all_assets(project: Project) -> list[dg.AssetsDefinition]:
     tracker = Tracker(project.home)
     return [
         *table_assets(project),
+        *text_assets(project, tracker),
         *feature_assets(project),
         *model_assets(project, tracker),
         *score_assets(project, tracker),

@@ -22,16 +22,21 @@ READS = "reads"
 """Metadata of an asset: input name to asset, offsets in periods, whether it may be absent, whether as published too."""
 
 LAYERS = {
-    "raw": "1_raw", "clean": "2_clean", "rejects": "2_clean", "quality": "2_clean", "activity": "3_activity", "lifetime": "3_activity",
-    "features": "4_features", "outcomes": "4_features", "training": "5_models", "levels": "5_models",
-    "models": "5_models", "evaluation": "6_evaluation", "scores": "7_scores", "track_record": "8_reports",
-    "reports": "8_reports",
+    "raw": "1_raw", "clean": "2_clean", "rejects": "2_clean", "quality": "2_clean", "text": "2_text",
+    "activity": "3_activity", "lifetime": "3_activity", "features": "4_features", "outcomes": "4_features",
+    "training": "5_models", "levels": "5_models", "models": "5_models", "evaluation": "6_evaluation",
+    "scores": "7_scores", "track_record": "8_reports", "reports": "8_reports",
 }  # fmt: skip
 """Layer (first part of the asset key) to the group shown in the UI, numbered so that groups sort in the way of the data."""
 
 
 def group_of(asset: str) -> str:
-    """Return an asset's group. A champion follows from the evaluations, so that no group leads back to an earlier one."""
+    """Return an asset's group, so that no group leads back to an earlier one.
+
+    A champion follows from the evaluations, and the words of a period are sorted by what is known of customers.
+    """
+    if asset == "text/words":
+        return LAYERS["lifetime"]
     return LAYERS["evaluation" if asset.endswith("/champion") else asset.split("/")[0]]
 
 

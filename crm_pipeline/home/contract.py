@@ -12,6 +12,7 @@ from crm_pipeline.contracts.core import TableContract, audit
 from crm_pipeline.contracts.derived import derived_columns, outcome_columns, training_columns
 from crm_pipeline.contracts.outputs import score_columns
 from crm_pipeline.contracts.tables import columns_of as columns_of_tables
+from crm_pipeline.contracts.texts import activity_columns
 from crm_pipeline.home.project import Project
 from crm_pipeline.lake import ALL
 from crm_pipeline.modeling.estimators import chosen
@@ -21,7 +22,7 @@ from crm_pipeline.transforms.features import catalogue
 
 def columns_of(project: Project, asset: str) -> Sequence[Output]:
     """Return the columns that an asset always has."""
-    tables, settings = project.source.tables, project.settings
+    tables, shape = project.source.tables, project.shape
     layer, task = asset.split("/")[0], _task_of(asset)
     if task is not None and layer == "outcomes":
         return outcome_columns(task.labels)
@@ -29,14 +30,16 @@ def columns_of(project: Project, asset: str) -> Sequence[Output]:
         return training_columns(task.labels, ())
     if task is not None and layer == "scores":
         return score_columns(task.answers)
-    return (*columns_of_tables(asset, tables), *derived_columns(asset, catalogue.columns(tables, settings)))
+    if asset == "activity/texts":
+        return activity_columns(shape.intents)
+    return (*columns_of_tables(asset, tables), *derived_columns(asset, catalogue.columns(tables, shape)))
 
 
 def optional_columns_of(project: Project, asset: str) -> Sequence[Output]:
     """Return the columns that an asset has where there is something to say: a prediction per model, features to learn from."""
     layer, task = asset.split("/")[0], _task_of(asset)
     if task is not None and layer == "training":  # without any before the first cut-off
-        return catalogue.columns(project.source.tables, project.settings)
+        return catalogue.columns(project.source.tables, project.shape)
     if task is None or not (layer == "track_record" or asset.endswith("_predictions")):
         return ()
     models = chosen(project.settings, task.name) if layer == "evaluation" else []

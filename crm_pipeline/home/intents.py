@@ -17,16 +17,14 @@ from crm_pipeline.engine import storage_error
 from crm_pipeline.errors import UsageError
 from crm_pipeline.hashing import digest
 from crm_pipeline.home.disk import told_of_disk
+from crm_pipeline.home.labels import LABELS
 from crm_pipeline.lake import only_one
-from crm_pipeline.settings import load_settings
+from crm_pipeline.settings import Settings, load_settings
 from crm_pipeline.text.intents import OUTSIDE, IntentModel, fit, folds_of
 from crm_pipeline.text.judging import Judgement, judge
 from crm_pipeline.text.labels import UNKNOWN, Labelled, parse, trainable, written
 from crm_pipeline.text.masking import mask
 from crm_pipeline.tracking import Tracker
-
-LABELS = Path("labels", "intents.csv")
-"""Where a home keeps the labelled texts that its messages are classified by."""
 
 HELD_OUT = 5
 """Without a file to test on, one in so many texts is held out for the trial."""
@@ -99,8 +97,8 @@ def train_intents(
         One sentence about a file or the home.
     """
     settings = load_settings(home)
-    learn = trainable(read_labelled(file, *columns))
-    probe = read_labelled(test, *columns) if test else None
+    learn = trainable(masked(read_labelled(file, *columns), settings))
+    probe = masked(read_labelled(test, *columns), settings) if test else None
     _prepared(home)
     say("fitting")
     model = fit(learn.texts, learn.intents, settings.seed)
@@ -142,12 +140,16 @@ def read_labelled(file: Path, text_column: str | None = None, label_column: str 
         content = Path(file).read_bytes()
     except OSError as error:
         raise UsageError(f"{file} cannot be read ({error.strerror}): give a CSV file of labelled texts.") from error
-    return masked(parse(content, str(file), text_column, label_column))
+    return parse(content, str(file), text_column, label_column)
 
 
-def masked(found: Labelled) -> Labelled:
-    """Return the labelled texts as they may be learned from and kept in a home: personal data masked."""
-    return replace(found, texts=mask(pa.array(found.texts, pa.string())).texts.to_pylist())
+def masked(found: Labelled, settings: Settings) -> Labelled:
+    """Return the labelled texts as they may be learned from and kept in a home: masked as messages are."""
+    if not settings.mask_text:
+        return found
+    return replace(
+        found, texts=mask(pa.array(found.texts, pa.string()), regions=settings.phone_regions).texts.to_pylist()
+    )
 
 
 def _prepared(home: Path) -> None:

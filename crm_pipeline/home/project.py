@@ -8,11 +8,23 @@ from functools import cached_property
 from pathlib import Path
 
 from crm_pipeline.engine import Engine
+from crm_pipeline.home.labels import intents_of
 from crm_pipeline.lake import Lake
 from crm_pipeline.modeling.tasks import chosen
 from crm_pipeline.periods import Calendar
 from crm_pipeline.settings import Settings, load_settings
 from crm_pipeline.sources.state import SourceState, read_state
+
+
+@dataclass(frozen=True)
+class FeatureShape:
+    """A `transforms.features.feature.Shape`."""
+
+    windows: tuple[int, ...]
+    horizon: int
+    eligibility: int
+    year: int
+    intents: tuple[tuple[str, str], ...]
 
 
 @dataclass
@@ -35,6 +47,13 @@ class Project:
     def calendar(self) -> Calendar:
         """The periods of this home, in the business's time zone."""
         return Calendar(self.settings.grain, self.source.timezone)
+
+    @cached_property
+    def shape(self) -> FeatureShape:
+        """What the features depend on: the settings' windows, and the intents that the home's labelled texts know."""
+        s = self.settings
+        intents = intents_of(self.home) if "messages" in self.source.tables else ()
+        return FeatureShape(s.windows, s.horizon, s.eligibility, s.year, intents)
 
     @cached_property
     def tasks(self) -> list[str]:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm_pipeline.periods import Grain
+from crm_pipeline.transforms.texts import NEGATIVE, POSITIVE
 
 Text: TypeAlias = Any
 """An Arrow array of strings, or one string for all rows."""
@@ -161,19 +162,32 @@ def service(facts: Facts, worse: np.ndarray) -> Text:
 
 
 def messages(facts: Facts, worse: np.ndarray) -> Text:
-    """Say how much the customer wrote lately."""
+    """Say how much the customer wrote lately, what about, how it felt, and what is unanswered."""
     q, y = facts.quarter, facts.year
     lately, longer = facts.number(f"messages_in_{q}"), facts.number(f"messages_in_{y}")
-    both = join(
-        "wrote ",
-        times(lately, "message"),
-        f" in the last {facts.periods(q)}, ",
-        whole(longer),
-        f" in {facts.periods(y)}",
-    )
-    return choose(
-        np.isfinite(longer), both, join("wrote ", times(lately, "message"), f" in the last {facts.periods(q)}")
-    )
+    often = choose(lately == 1, "once", choose(lately == 2, "twice", join(whole(lately), " times")))
+    recent = join("wrote ", often, f" in the last {facts.periods(q)}")
+    none = join(f"wrote no message in the last {facts.periods(q)}")
+    year = choose(np.isfinite(longer), join(", ", whole(longer), f" in {facts.periods(y)}"), "")
+    base = join(choose(lately > 0, recent, none), choose((longer == lately) & (lately > 0), "", year))
+    about = choose(longer > 0, _mostly_about(facts), "")
+    feels = facts.number(f"sentiment_{q}")
+    feels = np.where(np.isfinite(feels), feels, facts.number(f"sentiment_{y}"))
+    tone = choose(feels < NEGATIVE, ", negative", choose(feels > POSITIVE, ", positive", ""))
+    unanswered = facts.number("messages_unanswered")
+    still = choose(worse & (unanswered > 0), join(", ", whole(unanswered), " unanswered"), "")
+    return join(base, about, tone, still)
+
+
+def _mostly_about(facts: Facts) -> Text:
+    """Say the intent of most of the year's messages; nothing where none has half of them."""
+    names = [c for c in facts.features.columns if c.startswith("about_") and c.endswith(f"_{facts.year}")]
+    if not names or not len(facts):
+        return pa.array([""] * len(facts))
+    shares = np.nan_to_num(np.column_stack([facts.number(name) for name in names]))
+    words = [name.removeprefix("about_").removesuffix(f"_{facts.year}").replace("_", " ") for name in names]
+    said = pa.array([f", mostly about {word}" for word in words]).take(pa.array(shares.argmax(axis=1)))
+    return choose(shares.max(axis=1) >= 0.5, said, "")
 
 
 def contacts(facts: Facts, worse: np.ndarray) -> Text:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from crm_pipeline.contracts.canonical import CANONICAL
-from crm_pipeline.contracts.core import REPEATED
+from crm_pipeline.contracts.core import MARKERS
 from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.lake import Lake, Manifest
 from crm_pipeline.modeling.tasks import tasks
@@ -243,7 +243,7 @@ def _source_rows(lake: Lake, behind: Iterable[Manifest], customer: str, calendar
         key = next(c for c in (*CANONICAL[name].key, "event") if c != "customer_id")
         refused = _refused(lake, name, [m.partition for m in manifests])
         for row in _rows_of(lake, manifests, customer):
-            if row["event"] == REPEATED:
+            if row["event"] in MARKERS:
                 continue
             place = (row["source_file"], row["source_line"], row["event_at"])
             said = row[key] if key != "event" else ""

@@ -10,6 +10,7 @@ import pandas as pd
 
 from crm_pipeline.modeling.tasks import tasks
 from crm_pipeline.periods import Grain
+from crm_pipeline.reports.texts import Texts
 
 
 def _frame() -> pd.DataFrame:
@@ -73,6 +74,8 @@ class ReportData:
     comebacks : DataFrame
         How many who lapsed ordered again later: cutoff, lapsed, returned, periods (how many periods they were watched
         after the lapse was declared).
+    texts : Texts or None
+        What customers wrote; None where the source has no messages.
     """
 
     source: str
@@ -102,6 +105,7 @@ class ReportData:
     descriptions: Mapping[str, str] = field(default_factory=dict)
     reasons: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     comebacks: pd.DataFrame = field(default_factory=_frame)
+    texts: Texts | None = None
 
     @property
     def tasks(self) -> list[str]:

@@ -13,31 +13,46 @@ from crm_pipeline.modeling.tasks import chosen as chosen_tasks
 from crm_pipeline.periods import Calendar
 from crm_pipeline.reports.data import ReportData
 from crm_pipeline.reports.summary import refusals, row_quality, theme_shares
+from crm_pipeline.reports.texts import Texts, gather_texts
 from crm_pipeline.settings import Settings
 from crm_pipeline.sources.state import SourceState
 from crm_pipeline.transforms.features.catalogue import catalogue
 
+TEXTS = ("texts", "bodies", "words", "topics", "message_topics")
+"""Inputs that a source with messages has."""
+
 if TYPE_CHECKING:
     import ibis
 
-LAZY = ("lapsed", "since")
+    from crm_pipeline.transforms.features.feature import Shape
+
+LAZY = ("lapsed", "since", *TEXTS)
 """Inputs that are counted where they lie."""
 
 
-def gather(tables: Mapping[str, ibis.Table | None], source: SourceState, settings: Settings, period: str) -> ReportData:
+def gather(
+    tables: Mapping[str, ibis.Table | None],
+    source: SourceState,
+    settings: Settings,
+    period: str,
+    shape: Shape | None = None,
+) -> ReportData:
     """Return what the report of a period is made of.
 
     Parameters
     ----------
     tables : mapping of str to lazy table or None
         ``scores``, ``features`` (of this and earlier periods), ``counts``; per task ``evaluation_``, ``predictions_``,
-        ``champion_``, ``scored_``, ``record_<task>`` and ``card_<task>_<estimator>``; with churn ``lapsed`` and ``since``.
+        ``champion_``, ``scored_``, ``record_<task>`` and ``card_<task>_<estimator>``; with churn ``lapsed`` and ``since``;
+        with messages those of `reports.texts.gather_texts`.
+    shape : Shape or None
+        What the features depend on; None: the settings alone.
     """
     calendar, tasks = Calendar(settings.grain, source.timezone), chosen_tasks(settings)
     frames = {
         name: pd.DataFrame() if table is None else _read(name, table)
         for name, table in tables.items()
-        if name not in LAZY
+        if name not in LAZY and not name.startswith("worth_")
     }
     now, earlier = _by_period(frames["features"], str(calendar.end_date(period)))
     newest = str(earlier["as_of"].iloc[0])[:10] if len(earlier) else None
@@ -64,8 +79,9 @@ def gather(tables: Mapping[str, ibis.Table | None], source: SourceState, setting
         features=now,
         previous_features=earlier,
         previous_period=calendar.shift(calendar.key(date.fromisoformat(newest)), -1) if newest else None,
-        descriptions={f.name: f.description for f in catalogue(source.tables, settings)},
+        descriptions={f.name: f.description for f in catalogue(source.tables, shape or settings)},
         reasons={t: theme_shares(frames[f"scored_{t}"]) for t in tasks},
+        texts=_texts(tables, frames["scores"], period, calendar),
         comebacks=_comebacks(tables, calendar.shift(period, -2 * settings.horizon), settings.horizon),
     )
 
@@ -73,6 +89,13 @@ def gather(tables: Mapping[str, ibis.Table | None], source: SourceState, setting
 def _read(name: str, table: ibis.Table) -> pd.DataFrame:
     """Return a table's rows; a track record of years without the columns that the page does not show."""
     return (table.drop("customer_id", "model") if name.startswith("record_") else table).execute()
+
+
+def _texts(
+    tables: Mapping[str, ibis.Table | None], scores: pd.DataFrame, period: str, calendar: Calendar
+) -> Texts | None:
+    known = {name: t for name, t in tables.items() if t is not None and (name in TEXTS or name.startswith("worth_"))}
+    return gather_texts(known, scores, period, calendar) if set(TEXTS) <= known.keys() else None
 
 
 def _by_period(features: pd.DataFrame, as_of: str) -> tuple[pd.DataFrame, pd.DataFrame]:

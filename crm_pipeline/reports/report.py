@@ -10,6 +10,7 @@ from crm_pipeline.reports.section_curves import curves_view, demand_view
 from crm_pipeline.reports.section_customers import call_view, quality_view, scored_view
 from crm_pipeline.reports.section_inputs import drift_view, reasons_view
 from crm_pipeline.reports.section_models import comparison_view
+from crm_pipeline.reports.section_texts import texts_view
 from crm_pipeline.reports.section_track import track_view
 from crm_pipeline.reports.view import Draw
 
@@ -23,6 +24,7 @@ SECTIONS = (
     ("comparison", "Models against baselines"),
     ("curves", "Ranking and calibration"),
     ("reasons", "Reasons overall"),
+    ("texts", "What customers write"),
     ("drift", "Drift of the inputs"),
     ("demand", "Demand, predicted and actual"),
     ("call", "Whom to call first"),
@@ -81,13 +83,18 @@ def _context(data: ReportData) -> dict[str, Any]:
         "synthetic": data.synthetic,
         "colors": {name: color for color, name in theme.VARIABLES.items()},
         "dark": _DARK,
-        "sections": [{"id": name, "title": title, "template": f"{name}.html.j2"} for name, title in SECTIONS],
+        "sections": [
+            {"id": name, "title": title, "template": f"{name}.html.j2"}
+            for name, title in SECTIONS
+            if name != "texts" or data.texts is not None
+        ],
         "track": track_view(data, draw),
         "quality": quality_view(data),
         "scored": scored_view(data),
         "comparison": comparison_view(data, draw),
         "curves": curves_view(data, draw),
         "reasons": reasons_view(data, draw),
+        "texts": texts_view(data, draw),
         "drift": drift_view(data, draw),
         "demand": demand_view(data, draw),
         "call": call_view(data),

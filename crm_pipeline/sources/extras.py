@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from crm_pipeline.contracts.core import REPEATED, TableContract
+from crm_pipeline.contracts.core import NAMED, REPEATED, TableContract
 from crm_pipeline.engine import Staged, literal, quote
 from crm_pipeline.hashing import digest
 from crm_pipeline.lake import DataFile, Lake
@@ -84,6 +84,36 @@ def snapshot(lake: Lake, contract: TableContract, table: TableIndex) -> None:
         return {"current": [lake.stage_query(query)]}
 
     _keep(table, SNAPSHOT, digest_of(files), make if files else dict)
+
+
+def names(lake: Lake, messages: TableIndex, customers: TableIndex | None, contract: TableContract, first: str) -> None:
+    """Add to each period of ``raw/messages`` the names of the customers who wrote in it, one marker row each.
+
+    So a period's names are known with its messages: a customer who is renamed changes the periods in which he wrote, and
+    no other.
+    """
+    current = _of_extra(customers, SNAPSHOT) if customers is not None else []
+    dated = [(max(bucket, first), f) for bucket, f in _dated(messages.records.values())]
+
+    def make() -> dict[str, list[File]]:
+        made: dict[str, list[File]] = {}
+        for period in sorted({bucket for bucket, _ in dated}):
+            files = [pair for pair in dated if pair[0] == period]
+            given = {"customer_id": "customer_id", "body": "name", "event": literal(NAMED), "event_at": "event_at"}
+            columns = ", ".join(
+                f"CAST({given.get(n, 'NULL')} AS {t}) AS {quote(n)}" for n, t in raw_schema(contract).items()
+            )
+            wrote = f"SELECT customer_id, min(event_at) AS event_at FROM {_parquet(lake, files)} GROUP BY customer_id"
+            query = (
+                f"SELECT {columns} FROM ({wrote}) JOIN {_parquet(lake, current)} USING (customer_id) "
+                "WHERE name IS NOT NULL ORDER BY customer_id"
+            )
+            staged = lake.stage_query(query)
+            if staged.rows:
+                made[period] = [staged]
+        return made
+
+    _keep(messages, NAMED, digest_of([*current, *dated], first), make if current and dated else dict)
 
 
 def snapshot_schema(contract: TableContract) -> dict[str, str]:

@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 
 import duckdb
 
+from crm_pipeline.contracts.texts import MASKING
 from crm_pipeline.engine import Staged, literal, storage_error
 from crm_pipeline.errors import CrmError
 from crm_pipeline.lake import Lake
@@ -238,7 +240,12 @@ class Reader:
         if not parts:
             return None
         typed = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in REJECTS_SCHEMA.items())
-        return self.lake.stage_query(f"SELECT {typed} FROM ({' UNION ALL '.join(parts)})")
+        query = f"SELECT {typed} FROM ({' UNION ALL '.join(parts)})"
+        regions = self.of.terms.masks
+        if self.of.contract.name != "messages" or regions is None:
+            return self.lake.stage_query(query)
+        refused = self.lake.engine.con.sql(query).to_arrow_table()
+        return self.lake.stage(import_module(MASKING).masked(refused, regions))
 
 
 def _iso(moment: datetime | None) -> str | None:

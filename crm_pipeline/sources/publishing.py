@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.core import TableContract
+from crm_pipeline.contracts.texts import TEXT
 from crm_pipeline.engine import Staged
 from crm_pipeline.hashing import digest
 from crm_pipeline.lake import ALL, DataFile, Lake
@@ -17,6 +18,9 @@ from crm_pipeline.sources.state import SourceState
 
 OWN_LAYERS = ("raw", "snapshot", "parts")
 """Layers that the sync publishes itself, period by period."""
+
+OF_MESSAGES = {f"text/{name}" for name in TEXT} | {"activity/texts"}
+"""What is made of messages alone."""
 
 Slot = tuple[list[DataFile | Staged], int]
 """A place in a record's list of files, so that a staged file can be replaced by the published one."""
@@ -107,6 +111,7 @@ def _made_of(gone: set[str]) -> set[str]:
     made = {f"{layer}/{name}" for name in gone - {"orders"} for layer in ("clean", "activity", "rejects")}
     made |= {"rejects/orders"} if "orders" in gone else set()
     made |= {"activity/categories"} if gone & {"products", "order_lines"} else set()
+    made |= OF_MESSAGES if "messages" in gone else set()
     return made | {f"{layer}/{name}" for name in gone for layer in ("raw", "snapshot")}
 
 

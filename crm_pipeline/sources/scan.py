@@ -19,6 +19,8 @@ class Terms:
     ----------
     begins, limit : datetime
         Event times are credible from ``begins`` to before ``limit`` (UTC); ``begins_day`` is the local day.
+    masks : tuple of str or None
+        Whether personal data are masked in what is refused of messages: the countries whose telephone numbers are looked for.
     order_times : str
         For order lines with an orders table: the temporary table (order_id, customer_id, event_at); else empty.
     """
@@ -29,6 +31,7 @@ class Terms:
     begins_day: date
     begins: datetime
     limit: datetime
+    masks: tuple[str, ...] | None = None
     order_times: str = ""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from crm_pipeline.contracts.canonical import CANONICAL
+from crm_pipeline.contracts.texts import MASKING
 from crm_pipeline.engine import storage_error
 from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.hashing import digest
@@ -166,8 +167,9 @@ class _Sync:
         begins, utc = self.source.model.begins or EPOCH, self.calendar.utc
         limit = utc(self.today + timedelta(days=2))
         self.terms = Terms(
-            self.settings.grain, self.source.timezone, self.settings.money_unit, begins, utc(begins), limit
-        )
+            self.settings.grain, self.source.timezone, self.settings.money_unit, begins, utc(begins), limit,
+            self.settings.phone_regions if self.settings.mask_text else None,
+        )  # fmt: skip
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -270,7 +272,9 @@ class _Sync:
     def _key(self, part: TableEntry) -> str:
         terms, entry = part.terms, part.entry.model_dump_json(exclude={"files"})
         asked = (terms.order_times, terms.timezone, terms.begins_day, terms.grain, terms.money_unit)
-        return digest("\n".join(map(str, (modules_version(READING), part.contract.name, part.number, entry, *asked))))
+        masked = (modules_version([MASKING]), terms.masks) if part.contract.name == "messages" else ()
+        read_by = modules_version(READING)
+        return digest("\n".join(map(str, (read_by, part.contract.name, part.number, entry, *asked, *masked))))
 
     # -- publishing --------------------------------------------------------------------------------
 
@@ -295,6 +299,9 @@ class _Sync:
             report.rows[name] = sum(r.rows for r in listed)
             report.undated[name] = sum(r.undated for r in listed)
             report.conservation[name] = {r.name: (r.rows, r.rows - r.undated, r.undated) for r in listed}
+        if "messages" in self.new.tables:
+            customers = self.new.tables.get("customers") if self.settings.mask_text else None
+            extras.names(self.lake, self.new.tables["messages"], customers, CANONICAL["messages"], found.first)
         for name, table in self.new.tables.items():
             publish_table(self.lake, CANONICAL[name], table, self.calendar.range(found.first, found.last))
         save_index(self.lake, self.new)

@@ -97,6 +97,26 @@ class SentimentModel:
         ]
         return np.concatenate(parts)[places] if parts else np.zeros(0)
 
+    def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return `score` of each row's ``text``, in its ``language``, as ``sentiment``."""
+        return pd.DataFrame({"sentiment": self.score(rows["text"].tolist(), rows["language"].tolist())})
+
+    def log(self, mlflow: Any, **model: Any) -> Any:
+        """Store within the active MLflow run by skops; ``model`` are the arguments every flavour takes. Returns its ModelInfo."""
+        from skops.io import dumps, get_untrusted_types
+
+        return mlflow.sklearn.log_model(
+            self,
+            serialization_format="skops",
+            skops_trusted_types=list(get_untrusted_types(data=dumps(self))),
+            **model,
+        )
+
+    @classmethod
+    def load(cls, mlflow: Any, model_uri: str) -> SentimentModel:
+        """Return the model that `log` stored."""
+        return mlflow.sklearn.load_model(model_uri)
+
     def probabilities(self, texts: Sequence[str] | np.ndarray, prior: np.ndarray) -> np.ndarray:
         """Return the probability of each of ``labels`` (n × labels); the prior is the lexicon's score, 0 where it has none."""
         assert self.vectors is not None

@@ -5,10 +5,9 @@ from __future__ import annotations
 import ibis
 from ibis.expr.types import BooleanValue, Table, Value
 
+from crm_pipeline.contracts.canonical import INBOUND
 from crm_pipeline.periods import Calendar
 from crm_pipeline.transforms.columns import local_day, optional, total, whole
-
-INBOUND = ("in", "inbound", "incoming")
 
 
 def orders(orders: Table, period: str, calendar: Calendar) -> Table:

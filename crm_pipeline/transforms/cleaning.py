@@ -17,7 +17,7 @@ import ibis
 from ibis import _
 
 from crm_pipeline.contracts.canonical import CANONICAL, clean_names
-from crm_pipeline.contracts.core import IBIS_TYPES, REPEATED, Rule, TableContract, rules
+from crm_pipeline.contracts.core import IBIS_TYPES, MARKERS, REPEATED, Rule, TableContract, rules
 from crm_pipeline.transforms.columns import whole
 
 EXACT = "exact duplicate of an earlier row"
@@ -108,7 +108,7 @@ def unaccounted(raw: ibis.Table, clean: ibis.Table, rejects: ibis.Table) -> list
 
     Every row that was read is either clean or refused.
     """
-    fates = {"read": raw.filter(raw.event != REPEATED), "clean": clean, "refused": rejects}
+    fates = {"read": raw.filter(raw.event.notin(MARKERS)), "clean": clean, "refused": rejects}
     ones = [
         rows.select("source_file", **{name: ibis.literal(int(name == fate), "int64") for name in fates})
         for fate, rows in fates.items()
@@ -129,7 +129,7 @@ def unknown_customers(rows: ibis.Table, customers: ibis.Table) -> ibis.expr.type
 def _without_marked(raw: ibis.Table) -> ibis.Table:
     """Take the marker rows out and note their reason on the rows they point to."""
     marks = raw.filter(raw.event == REPEATED).select("source_file", "source_line", repeat_=raw.unreadable).distinct()
-    rows = raw.filter(raw.event != REPEATED)
+    rows = raw.filter(raw.event.notin(MARKERS))
     return rows.left_join(marks, ["source_file", "source_line"]).select(*rows.columns, "repeat_")
 
 

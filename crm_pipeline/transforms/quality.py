@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import ibis
 from ibis.expr.types import Table
 
+from crm_pipeline.contracts.core import MARKERS
+
 
 def count_rows(layers: Mapping[str, tuple[Table, Table, Table]]) -> Table:
     """Count a period's rows, table by table and source file by source file.
@@ -24,8 +26,7 @@ def count_rows(layers: Mapping[str, tuple[Table, Table, Table]]) -> Table:
     nothing = ibis.null("string")
     counts = []
     for name, (raw, clean, rejects) in layers.items():
-        # a marker row of the source sync points at a row and is none itself
-        read = raw.filter(raw.event != "repeated")
+        read = raw.filter(raw.event.notin(MARKERS))
         for fate, rows in (("read", read), ("clean", clean), ("refused", rejects)):
             reasons = rows.reasons if fate == "refused" else nothing
             each = rows.select("source_file", reasons=reasons)

@@ -68,6 +68,7 @@ def customers(
     *,
     categories: Table | None = None,
     contacts: Table | None = None,
+    texts: Table | None = None,
     previous: Table | None = None,
 ) -> Table:
     """Join what is known and what is predicted of every known customer, after the output contract.
@@ -76,7 +77,7 @@ def customers(
     ----------
     lifetime : Table
         ``lifetime/customers`` of the period: decides who is in the table.
-    orders, categories, contacts : Table
+    orders, categories, contacts, texts : Table
         Activity of the last year.
     churn, demand : Table or None
         ``scores/churn`` and ``scores/demand`` of the period; None when the task is off.
@@ -89,6 +90,7 @@ def customers(
     table = _left(table, _prefixed(demand, "d_", DEMAND) if demand is not None else None)
     table = _left(table, _favourite(categories) if categories is not None else None)
     table = _left(table, _in_control(contacts) if contacts is not None else None)
+    table = _left(table, _felt(texts) if texts is not None else None)
     table = _left(table, _before(previous) if previous is not None else None)
     table = table.mutate(**_values(table))
     return table.select(**_columns(table, frame))
@@ -123,6 +125,11 @@ def _favourite(categories: Table) -> Table:
 
 def _in_control(contacts: Table) -> Table:
     return contacts.group_by("customer_id").aggregate(in_control=contacts.n_control.sum() > 0)
+
+
+def _felt(texts: Table) -> Table:
+    scored = texts.n_scored.sum().cast("float64").nullif(0)
+    return texts.group_by("customer_id").aggregate(felt=texts.sentiment_sum.sum().cast("float64") / scored / 1000)
 
 
 def _before(previous: Table) -> Table:
@@ -186,7 +193,7 @@ def _columns(table: Table, frame: Frame) -> dict[str, Value]:
             (spend.notnull(), "low 30 %"),
         ),
         "segment": ibis.null("string"),
-        "sentiment": ibis.null("float64"),
+        "sentiment": _or_null(table, "felt"),
         "open_cases": open_cases,
         "contactable": ~opted_out if frame.has_contacts else ibis.null("boolean"),
         "not_contactable_reason": ibis.ifelse(opted_out, "opted out", ibis.null("string")),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from crm_pipeline_tests.integration.browser import Page, chromium
 
-LAYERS = ("1_raw", "2_clean", "3_activity", "4_features", "5_models", "6_evaluation", "7_scores", "8_reports")
+LAYERS = ("1_raw", "2_clean", "2_text", "3_activity", "4_features", "5_models", "6_evaluation", "7_scores", "8_reports")
 PLAIN = "document.querySelectorAll('[aria-label=Close], [aria-label=\"Close assistant\"]').forEach(b => b.click())"
 
 

@@ -47,6 +47,7 @@ class Shape:
     horizon: int
     eligibility: int
     year: int
+    intents: tuple[tuple[str, str], ...] = ()
 
 
 def order_frame(orders: list[Order], calendar: Calendar) -> pd.DataFrame:

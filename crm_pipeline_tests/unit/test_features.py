@@ -94,10 +94,14 @@ def test_every_activity_table_adds_its_features():
     rows = {
         "order_lines": {"n_lines": 6, "n_orders": 2, "n_products": 5, "items": 9},
         "messages": {"n_messages": 3, "n_in": 2},
+        "texts": {
+            "n_in": 2, "n_scored": 2, "sentiment_sum": -500, "n_negative": 1, "last_negative_day": END - 3, "n_answered": 1,
+            "response_minutes_sum": 90, "n_unanswered": 1,
+        },
         "cases": {"n_opened": 2, "n_replied": 0, "n_closed": 1},
         "calls": {"n_calls": 4, "n_in": 1},
         "contacts": {"n_sent": 4, "n_opened": 5, "n_clicked": 1},
-    }
+    }  # fmt: skip
     others = {
         name: ibis.memtable(pd.DataFrame([{"customer_id": "a", "period_start": day, **row}]))
         for name, row in rows.items()

@@ -43,7 +43,12 @@ def first_reason(theme: str, pull: float, task: str = "churn", **features: float
         ("season", 1, {"orders_season_ly": 0}, "no order in the same 3 months last year (raises the risk)"),
         ("breadth", -1, {}, "bought in 3 categories in the last 12 months (lowers the risk)"),
         ("service", 1, {}, "1 return, 2 cases in the last 12 months, 1 still open (raises the risk)"),
-        ("messages", 1, {}, "wrote 2 messages in the last 3 months, 5 in 12 months (raises the risk)"),
+        ("messages", 1, {}, "wrote twice in the last 3 months, 5 in 12 months (raises the risk)"),
+        (
+            "messages", 1,
+            {"sentiment_3": -0.4, "about_late_delivery_12": 0.6, "about_praise_12": 0.4, "messages_unanswered": 1},
+            "wrote twice in the last 3 months, 5 in 12 months, mostly about late delivery, negative, 1 unanswered (raises the risk)",
+        ),
         ("contacts", -1, {}, "4 campaign contacts in the last 12 months, 25 % opened (lowers the risk)"),
     ],
 )  # fmt: skip

@@ -30,6 +30,7 @@ print(json.dumps({n.asset: n.code_version for n in built.graph.nodes.values()}))
 """
 
 
+WORTH = ("evaluation/churn_without_texts", "evaluation/demand_without_texts")
 CATALOGUE = {
     "features/customers", "training/churn", "training/demand", "scores/customers", "reports/period",
 }  # fmt: skip
@@ -59,7 +60,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]
     ("module", "line", "stale"),
     [
         ("modeling/phrases.py", "NEW = 1", {"scores/churn", "scores/demand"}),
-        ("transforms/features/entries.py", "NEW = 1", {*CATALOGUE, "scores/churn", "scores/demand"}),
+        ("transforms/features/entries.py", "NEW = 1", {*CATALOGUE, *WORTH, "scores/churn", "scores/demand"}),
         ("modeling/estimators/random_forest.py", "NEW = 1", {"models/churn/random_forest"}),
         ("transforms/quality.py", "NEW = 1", {"quality/rows"}),
         ("modeling/phrases.py", "# a comment", set()),

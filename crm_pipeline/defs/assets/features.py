@@ -17,6 +17,11 @@ from crm_pipeline.transforms.features.catalogue import activity_tables, history
 from crm_pipeline.versions import code_version
 
 EPOCH = date(1970, 1, 1)
+SPANS = {"categories": "order_lines", "texts": "messages"}
+"""The canonical table whose span an activity table has, where that is not the one of its name."""
+
+OF_PARTS = ("categories", "order_lines", "texts")
+"""Activity tables of which ``lifetime/customers`` keeps nothing: they tell more of what another has counted."""
 
 
 def feature_assets(project: Project) -> list[dg.AssetsDefinition]:
@@ -24,7 +29,7 @@ def feature_assets(project: Project) -> list[dg.AssetsDefinition]:
     names = activity_tables(project.source.tables)
     tasks = project.tasks
     return [
-        *(_activity(project, name) for name in names),
+        *(_activity(project, name) for name in names if name != "texts"),
         _lifetime(project, names),
         _purchase_process(project),
         _features(project, names),
@@ -71,7 +76,7 @@ def _activity(project: Project, name: str) -> dg.AssetsDefinition:
 
 
 def _lifetime(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
-    merged = [n for n in names if n not in ("categories", "order_lines")]
+    merged = [n for n in names if n not in OF_PARTS]
     ins = {"previous": reads("lifetime/customers", (-1,)), **{n: reads(f"activity/{n}") for n in merged}}
     if "customers" in project.source.tables:
         ins["customers"] = reads("clean/customers")
@@ -118,10 +123,10 @@ def _purchase_process(project: Project) -> dg.AssetsDefinition:
 
 def _features(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
     settings, calendar = project.settings, project.calendar
-    window = tuple(range(1 - history(settings), 1))
-    begins = {n: project.source.known_from("order_lines" if n == "categories" else n) for n in names}
+    window = tuple(range(1 - history(project.shape), 1))
+    begins = {n: project.source.known_from(SPANS.get(n, n)) for n in names}
     used = {"windows": settings.windows, "horizon": settings.horizon, "eligibility": settings.eligibility,
-            "timezone": project.source.timezone, "begins": sorted(begins.items())}  # fmt: skip
+            "timezone": project.source.timezone, "begins": sorted(begins.items()), "intents": project.shape.intents}  # fmt: skip
     code = code_version(_features, used)
     ins = {
         "lifetime": reads("lifetime/customers"),
@@ -129,7 +134,7 @@ def _features(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
         **{n: reads(f"activity/{n}", window) for n in names},
     }
 
-    table = partial(features.customers, shape=settings)
+    table = partial(features.customers, shape=project.shape)
 
     @dg.asset(**described(project, "features/customers", code, ins))
     @publishes
@@ -137,7 +142,7 @@ def _features(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, lifetime: ibis.Table, process: ibis.Table, **windows: ibis.Table
     ) -> ibis.Table:
         """What is known of each active customer at the period's end, in some eighty numbers: recency, rhythm, spend, season, service."""
-        dates = project.engine.given(features.dates(context.partition_key, begins, calendar, settings), "dates")
+        dates = project.engine.given(features.dates(context.partition_key, begins, calendar, project.shape), "dates")
         return project.engine.once(table, windows, lifetime, process, dates)
 
     return customer_features

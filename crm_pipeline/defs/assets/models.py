@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import ibis
 
-from crm_pipeline.contracts.outputs import CARD, CHAMPION, EVALUATION, LEVEL, PREDICTIONS, conform
+from crm_pipeline.contracts.outputs import ABLATION, CARD, CHAMPION, EVALUATION, LEVEL, PREDICTIONS, WORTH, conform
 from crm_pipeline.defs.common import described, horizon_words, last_trained, reads, together
 from crm_pipeline.defs.lake import Result, publishes
 from crm_pipeline.hashing import digest
@@ -19,6 +19,7 @@ from crm_pipeline.modeling.tasks import SEASONS_BACK
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.settings import BLOCKS_TO_CHOOSE
 from crm_pipeline.tracking import Tracked, Tracker
+from crm_pipeline.transforms.features.catalogue import catalogue
 from crm_pipeline.versions import code_version
 
 
@@ -30,6 +31,7 @@ def model_assets(project: Project, tracker: Tracker) -> list[dg.AssetsDefinition
         found += [
             level_asset(project, task),
             evaluation_asset(project, tracker, task),
+            *worth_assets(project, task),
             champion_asset(project, tracker, task),
         ]
     return found
@@ -216,6 +218,59 @@ def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.Assets
         }
 
     return evaluated
+
+
+def worth_assets(project: Project, task: str) -> list[dg.AssetsDefinition]:
+    """Return the asset that tells what the features of texts are worth to a task; none without messages."""
+    settings, h = project.settings, project.settings.horizon
+    texts = [f.name for f in catalogue(project.source.tables, project.shape) if f.source == "texts"]
+    if not texts or not the_task(task).ablated:
+        return []
+    used = {"horizon": h, "seed": settings.seed, "money_unit": settings.money_unit, "texts": texts}
+    code = code_version(worth_assets, used, also=[type(the_task(task)).__module__])
+    told = (
+        f"What the messages' features are worth to {task}: the same estimator with and without them, judged on what happened "
+        f"since {horizon_words(project)} ago. Empty while the period is not complete."
+    )
+    ins = {
+        "features": reads("features/customers", (-h,)),
+        "outcomes": reads(f"outcomes/{task}"),
+        "training": reads(f"training/{task}", (-h,)),
+        "level": reads(f"levels/{task}", (-h,)),
+    }
+    asset = f"evaluation/{task}{WORTH}"
+
+    @dg.asset(**described(project, asset, code, ins, kinds=("scikitlearn",), description=told))
+    @publishes
+    def worth(
+        context: dg.AssetExecutionContext,
+        features: ibis.Table | None,
+        outcomes: ibis.Table,
+        training: ibis.Table | None,
+        level: ibis.Table | None,
+    ) -> Any:
+        from crm_pipeline.modeling.ablation import ablate
+        from crm_pipeline.modeling.level import level_from_json
+
+        happened = outcomes.execute()
+        if features is None or training is None or level is None or happened.empty:
+            return conform([], ABLATION)
+        found = ablate(
+            task,
+            texts,
+            training.execute(),
+            features.execute(),
+            happened,
+            cutoff=project.calendar.shift(context.partition_key, -h),
+            level=level_from_json(level.execute()["level"].iloc[0]),
+            horizon=h,
+            seed=settings.seed,
+            threads=settings.threads,
+            money_unit=float(settings.money_unit),
+        )
+        return conform(found.assign(task=task, left_out="texts"), ABLATION)
+
+    return [worth]
 
 
 def _show(

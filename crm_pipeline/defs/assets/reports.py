@@ -8,11 +8,12 @@ from typing import Any
 import dagster as dg
 import ibis
 
-from crm_pipeline.contracts.outputs import REPORT, conform
+from crm_pipeline.contracts.outputs import REPORT, WORTH, conform
 from crm_pipeline.defs.common import described, last_trained, reads
 from crm_pipeline.defs.lake import Result, publishes
 from crm_pipeline.home.project import Project
 from crm_pipeline.modeling.estimators import chosen
+from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.versions import code_version
 
 TEMPLATES = Path(__file__).parents[2] / "reports" / "templates"
@@ -38,6 +39,11 @@ def report_asset(project: Project) -> dg.AssetsDefinition:
             f"record_{task}": reads(f"track_record/{task}", so_far, optional=True),
             **{f"card_{task}_{n}": last_trained(project, f"models/{task}/{n}") for n in chosen(settings, task)},
         }
+    if "messages" in project.source.tables:
+        year = tuple(range(1 - settings.year, 1))
+        ins |= {"texts": reads("text/messages", year), "bodies": reads("clean/messages"), "words": reads("text/words"),
+                "topics": reads("text/topics"), "message_topics": reads("text/message_topics")}  # fmt: skip
+        ins |= {f"worth_{t}": reads(f"evaluation/{t}{WORTH}", back) for t in tasks if the_task(t).ablated}
     if "churn" in tasks:
         ins["lapsed"] = reads("outcomes/churn", (-h,), optional=True)
         ins["since"] = reads("activity/orders", tuple(range(1 - h, 1)))
@@ -50,13 +56,13 @@ def report_asset(project: Project) -> dg.AssetsDefinition:
     @publishes
     def period_report(context: dg.AssetExecutionContext, **tables: ibis.Table | None) -> Result:
         """The page of the period: track record, data quality, who was scored, models against baselines, reasons, drift."""
-        from crm_pipeline.reports import plots
+        from crm_pipeline.reports import plots, plots_texts
         from crm_pipeline.reports.gather import gather
         from crm_pipeline.reports.report import render_report
         from crm_pipeline.scored import with_consent
 
         period = context.partition_key
-        data = gather(tables, project.source, settings, period)
+        data = gather(tables, project.source, settings, period, project.shape)
         data = replace(data, scores=with_consent(project.lake, data.scores), undated=_undated(project))
         label = project.calendar.label(period)
         target = _write(project, f"{label}.html", render_report(data))
@@ -70,6 +76,9 @@ def report_asset(project: Project) -> dg.AssetsDefinition:
             if len(evaluation):
                 figure = plots.model_comparison(evaluation, champion=data.champion(task), synthetic=data.synthetic)
                 metadata[f"{task}_models"] = dg.MetadataValue.md(plots.markdown_image(figure))
+        if data.texts is not None:
+            figure = plots_texts.messages_over_time(data.texts.counts, grain=data.grain, synthetic=data.synthetic)
+            metadata["messages"] = dg.MetadataValue.md(plots.markdown_image(figure))
         return Result(conform([row], REPORT), metadata)
 
     return period_report

@@ -57,7 +57,7 @@ def _scores(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefinitio
         if model is None or customers.empty:
             rows = abstain(customers, release, row["reason"])
         else:
-            themes = {f.name: f.theme for f in catalogue(project.source.tables, settings)}
+            themes = {f.name: f.theme for f in catalogue(project.source.tables, project.shape)}
             rows = score(model, customers, release, level_from_json(level.execute()["level"].iloc[0]), themes)
         told = {"champion": release.model, "model_version": release.model_version}
         return Result(conform(rows, score_columns(the_task(task).answers)), told)
@@ -103,7 +103,7 @@ def _customers(project: Project) -> dg.AssetsDefinition:
         "orders": reads("activity/orders", year),
         **{f"scores_{task}": reads(f"scores/{task}") for task in project.tasks},
         **{f"champion_{task}": reads(f"models/{task}/champion") for task in project.tasks},
-        **{name: reads(f"activity/{name}", year) for name in ("categories", "contacts") if name in names},
+        **{name: reads(f"activity/{name}", year) for name in ("categories", "contacts", "texts") if name in names},
         "previous": reads("scores/customers", (-1,), optional=True),
     }
 
@@ -121,6 +121,7 @@ def _customers(project: Project) -> dg.AssetsDefinition:
             _frame(project, context, [tables[f"champion_{task}"].execute().iloc[0] for task in project.tasks]),
             categories=tables.get("categories"),
             contacts=tables.get("contacts"),
+            texts=tables.get("texts"),
             previous=tables.get("previous"),
         )
 

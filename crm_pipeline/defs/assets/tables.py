@@ -1,12 +1,14 @@
 """Assets of the layers raw, clean and rejects, one step per canonical table, and their counts. Rules live in transforms."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 import dagster as dg
 import ibis
 
 from crm_pipeline.contracts.canonical import CANONICAL
+from crm_pipeline.contracts.texts import MASKING
 from crm_pipeline.defs.common import described, reads, together
 from crm_pipeline.defs.lake import Result, publishes
 from crm_pipeline.home.project import Project
@@ -37,7 +39,10 @@ def _table(project: Project, name: str) -> dg.AssetsDefinition:
     if name == "orders" and "amount" not in columns and "order_lines" in source.tables:
         ins["lines"] = reads("raw/order_lines")
     used = {"currency": source.currency, "money_unit": settings.money_unit, "columns": columns, "inputs": sorted(ins)}
-    code = code_version(_table, used)
+    masks = name == "messages" and settings.mask_text
+    if masks:
+        used |= {"phone_regions": settings.phone_regions}
+    code = code_version(_table, used, also=[MASKING] if masks else ())
 
     def layer(of: str) -> dict[str, Any]:
         about = WHAT[of].format(title=contract.title, more=contract.description)
@@ -47,6 +52,9 @@ def _table(project: Project, name: str) -> dg.AssetsDefinition:
     @dg.multi_asset(**together(f"table_{name}", [layer("raw"), layer("clean"), layer("rejects")]))
     @publishes
     def table(context: dg.AssetExecutionContext, raw: ibis.Table, **others: ibis.Table) -> dict[str, Any]:
+        if masks:
+            masked = import_module(MASKING).masked(raw.to_pyarrow(), settings.phone_regions)
+            raw = project.engine.given(masked, "masked")
         cleaned = project.engine.once(
             cleaning.clean_table,
             raw,

@@ -54,6 +54,8 @@ class Task(ABC):
         The estimator that is the model as long as history is too short to choose one.
     instead : tuple of str
         Which estimator stands in where that one could not be fitted: the first of these that was.
+    ablated : str
+        The plain estimator by which it is measured what a group of features is worth; empty: it is not.
     loss : str
         The metric by which estimators are compared; lower is better.
     shown : tuple of str
@@ -81,6 +83,7 @@ class Task(ABC):
     raises_is_worse: ClassVar[bool]
     fixed: ClassVar[str]
     instead: ClassVar[tuple[str, ...]] = ()
+    ablated: ClassVar[str] = ""
     loss: ClassVar[str]
     shown: ClassVar[tuple[str, ...]]
     drawn: ClassVar[tuple[str, ...]] = ()

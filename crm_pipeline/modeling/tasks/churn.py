@@ -23,6 +23,7 @@ class Churn(ProbabilityTask):
     answers = (Output("probability", "float64", "probability of no order in the horizon", "probability"),)
     fixed = "average"
     instead = ("purchase_process",)
+    ablated = "logistic"
     baselines = ("recency", "rfm", "purchase_process", "last_season")
 
     def outcome(self, features_then: Any, orders_since: Any, cutoff: str) -> Any:

@@ -31,6 +31,7 @@ class Demand(AmountTask):
     )
     fixed = "average"
     instead = ("two_part", "purchase_process")
+    ablated = "linear"
     baselines = ("zero", "last_spend", "last_season", "purchase_process")
     not_behind: ClassVar[Mapping[str, str]] = {"wape": "last_spend"}
     within: ClassVar[Mapping[str, float]] = {"bias": 0.25}

@@ -35,7 +35,9 @@ def activity_tables(tables: Collection[str]) -> tuple[str, ...]:
         present.append("order_lines")
         if "products" in tables:
             present.append("categories")
-    return (*present, *(name for name in ("messages", "cases", "calls", "contacts") if name in tables))
+    if "messages" in tables:
+        present += ["messages", "texts"]
+    return (*present, *(name for name in ("cases", "calls", "contacts") if name in tables))
 
 
 def catalogue(tables: Collection[str], shape: Shape) -> list[Feature]:

@@ -35,6 +35,11 @@ class Shape(Protocol):
         """Periods in a year."""
         ...
 
+    @property
+    def intents(self) -> tuple[tuple[str, str], ...]:
+        """The intents of messages that have a feature each, as (slug, label)."""
+        ...
+
 
 def quarter(shape: Shape) -> int:
     """Return the periods in a quarter: the short window of trends and counts."""

@@ -118,7 +118,8 @@ def _part(name: str, table: Table, features: Sequence[Feature], more: Sequence[s
 def _activity(name: str, table: Table, dates: Table, features: Sequence[Feature], shape: Shape) -> Table:
     """Reduce an activity table to a row per customer: ``<name>_id`` and the values of its features."""
     reach = max(shape.eligibility, *(f.window or 0 for f in features))
-    dated = table.cross_join(dates.select(f"start_{i}" for i in range(1, reach + 1)))
+    starts = dates.select(*(f"start_{i}" for i in range(1, reach + 1)), today=dates.as_of.epoch_days())
+    dated = table.cross_join(starts)
     table = dated.filter(dated.period_start.between(dated[f"start_{reach}"], dated.start_1))
     if "category" in table.columns:
         table = _by_category(table, shape)
