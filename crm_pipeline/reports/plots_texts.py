@@ -14,6 +14,24 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+def figures(counts: pd.DataFrame, key: str, grain: Grain, synthetic: bool) -> dict[str, Figure]:
+    """Return the figures of a period's messages by name, for page and UI; ``counts`` as `messages_over_time` takes them."""
+    now, before = now_and_before(counts, key)
+    return {
+        "messages": messages_over_time(counts, grain=grain, synthetic=synthetic),
+        "intents": intents_bars(now, before, synthetic=synthetic),
+    }
+
+
+def now_and_before(counts: pd.DataFrame, key: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows of a period, and those of the last period before it that has any, if it has some itself."""
+    if counts.empty:
+        return counts, counts
+    earlier = [p for p in counts["period"].unique() if p < key]
+    now = counts[counts["period"] == key]
+    return now, counts[counts["period"] == max(earlier)] if earlier and len(now) else counts.iloc[:0]
+
+
 def messages_over_time(counts: pd.DataFrame, *, grain: Grain = "month", synthetic: bool = False) -> Figure:
     """Draw how many messages came by period, the negative and positive ones apart, and beside it their mean sentiment.
 

@@ -23,9 +23,8 @@ def texts_view(data: ReportData, draw: Draw) -> dict[str, Any] | None:
     if found is None:
         return None
     counts = found.counts
-    keys = sorted(counts["period"].unique()) if len(counts) else []
-    now = counts[counts["period"] == data.period] if len(counts) else counts
-    before = counts[counts["period"] == keys[-2]] if len(keys) > 1 and keys[-1] == data.period else counts.iloc[:0]
+    now, _ = plots_texts.now_and_before(counts, data.period)
+    figures = plots_texts.figures(counts, data.period, data.grain, data.synthetic)
     total, negative = (int(now[c].sum()) if len(now) else 0 for c in ("n", "n_negative"))
     return {
         "total": total,
@@ -33,12 +32,12 @@ def texts_view(data: ReportData, draw: Draw) -> dict[str, Any] | None:
         "unknown": _unknown(now, total),
         "masked": [f"{words.number(n)} {MASKED_KINDS[kind]}" for kind, n in found.masked.items() if n],
         "over_time": draw(
-            plots_texts.messages_over_time(counts, grain=data.grain, synthetic=data.synthetic),
+            figures["messages"],
             f"Messages by {data.grain}; {words.number(total)} in the last, {words.number(negative)} of them negative.",
             f"Messages from customers by {data.grain}, and how they felt on average. Rows: messages of the last year.",
         ),
         "intents": draw(
-            plots_texts.intents_bars(now, before, synthetic=data.synthetic),
+            figures["intents"],
             "Share of each intent in the period's messages.",
             f"What the messages of this {data.grain} were about, beside the {data.grain} before. Rows: {words.number(total)} messages.",
         ),

@@ -29,6 +29,17 @@ SPOKEN_OF = word_set(
 )
 """English words that `stopwordsiso` lists and that customers write to be understood (*order*, *problem*): not stop words here."""
 
+COURTESY = {
+    "en": word_set(
+        "hello hi hey dear regards sincerely faithfully cheers greetings thanks thank wishes sir madam whom"
+    ),
+    "de": word_set(
+        "hallo hi liebe lieber liebes guten geehrte geehrter geehrten damen herren grüße grüßen gruß grüsse grüssen "
+        "freundliche freundlichen viele vielen beste besten herzliche herzlichen danke dank bitte servus mfg lg vg"
+    ),
+}
+"""How letters begin and end: it says nothing of what they are about, and would be what they have most in common."""
+
 CLITICS = word_set("n't 's 'm 're 'd 'll 've ca wo sha ai")
 """What the Treebank tokens leave of *don't*, *it's* and *can't*; `stopwordsiso` knows only some."""
 
@@ -47,8 +58,8 @@ LONGEST = 40
 def stop_words(language: str | None) -> frozenset[str]:
     """Return the stop words of a language, in lower case; none where it is not known to `stopwordsiso`.
 
-    They are always those of `stopwordsiso`, even where nltk's corpora are installed: the same message must give the same
-    content on every machine.
+    They are always those of `stopwordsiso` and of `COURTESY`, even where nltk's corpora are installed: the same message must give
+    the same content on every machine.
     """
     import stopwordsiso
 
@@ -57,6 +68,7 @@ def stop_words(language: str | None) -> frozenset[str]:
     if not stopwordsiso.has_lang(code):
         return frozenset()
     words = frozenset(word.lower() for word in stopwordsiso.stopwords(code))
+    words |= COURTESY.get(code, frozenset())
     return (words - SPOKEN_OF) | CLITICS if code == "en" else words
 
 

@@ -77,8 +77,8 @@ def report_asset(project: Project) -> dg.AssetsDefinition:
                 figure = plots.model_comparison(evaluation, champion=data.champion(task), synthetic=data.synthetic)
                 metadata[f"{task}_models"] = dg.MetadataValue.md(plots.markdown_image(figure))
         if data.texts is not None:
-            figure = plots_texts.messages_over_time(data.texts.counts, grain=data.grain, synthetic=data.synthetic)
-            metadata["messages"] = dg.MetadataValue.md(plots.markdown_image(figure))
+            for name, figure in plots_texts.figures(data.texts.counts, period, data.grain, data.synthetic).items():
+                metadata[name] = dg.MetadataValue.md(plots.markdown_image(figure, name))
         return Result(conform([row], REPORT), metadata)
 
     return period_report
