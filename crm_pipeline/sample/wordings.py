@@ -1,12 +1,35 @@
-"""The wordings of the made-up messages, in English and German: what they are about, how they feel, what stands around. Words only.
+"""The wordings of the made-up messages, in English and German: what stands around, decoys, and which wordings are held out.
 
 ``HELD_OUT`` wordings are written by few senders and stand in no starter file: whoever learns from the others is tested on
-them. ``{item}``, ``{day}`` and ``{place}`` are slots.
+them. They are a fifth of each group, by the checksum of the sentence, so that nobody chose them. ``{item}``, ``{day}`` and
+``{place}`` are slots.
 """
 
 from __future__ import annotations
 
+from zlib import crc32
+
+from crm_pipeline.sample import wordings_feelings, wordings_service
+
 Wordings = dict[str, dict[str, tuple[str, ...]]]
+HELD_OUT_WORDINGS = 0.2
+
+
+def _split(every: Wordings) -> tuple[Wordings, Wordings]:
+    """Return the wordings that may be learned from, and those held out; the order of neither says anything."""
+    known: Wordings = {}
+    held: Wordings = {}
+    for name, by_language in every.items():
+        for language, sentences in by_language.items():
+            drawn = sorted(sentences, key=lambda sentence: crc32(sentence.encode()))
+            few = max(1, round(HELD_OUT_WORDINGS * len(drawn)))
+            held.setdefault(name, {})[language] = tuple(drawn[:few])
+            known.setdefault(name, {})[language] = tuple(drawn[few:])
+    return known, held
+
+
+SERVICE, SERVICE_HELD_OUT = _split(wordings_service.SERVICE)
+FEELINGS, FEELINGS_HELD_OUT = _split(wordings_feelings.FEELINGS)
 
 LANGUAGES = ("en", "de")
 SLOTS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -42,198 +65,6 @@ REPLIES = {
         "Danke, dass Sie uns geschrieben haben. Ihr Anliegen ist beim Team.",
         "Wir haben Ihre Nachricht erhalten und antworten innerhalb von zwei Werktagen.",
     ),
-}
-SERVICE: Wordings = {
-    "delivery": {
-        "en": (
-            "I am writing about the delivery of my last order.",
-            "My parcel was announced for {day}.",
-            "This is about the shipment you confirmed {day}.",
-            "The courier was supposed to bring the {item}, where is the parcel now?",
-            "When will the {item} be delivered?",
-        ),
-        "de": (
-            "Es geht um die Lieferung meiner letzten Bestellung.",
-            "Mein Paket war für {day} angekündigt.",
-            "Ich warte auf die Sendung mit der {item}.",
-            "Wann wird die {item} geliefert?",
-            "Laut Sendungsverfolgung liegt das Paket noch im Lager.",
-        ),
-    },
-    "damaged": {
-        "en": (
-            "The box was open and one piece inside is broken.",
-            "The {item} arrived with a crack.",
-            "The handle had come off when I unpacked the {item}.",
-            "The {item} is scratched and dented on one side.",
-            "Half of it came in pieces, the glass is broken.",
-        ),
-        "de": (
-            "Der Karton war offen und ein Teil darin ist zerbrochen.",
-            "Die {item} kam mit einem Riss an.",
-            "Beim Auspacken war der Griff der {item} ab.",
-            "Die {item} ist zerkratzt und hat eine Delle.",
-            "Das Glas ist kaputt angekommen, alles voller Scherben.",
-        ),
-    },
-    "wrong item": {
-        "en": (
-            "I received another article than the one I ordered.",
-            "The colour in the parcel is not the one on the invoice.",
-            "There were two small ones in the box instead of the large one.",
-            "I ordered a {item} and got something else.",
-            "You sent me the wrong size of the {item}.",
-        ),
-        "de": (
-            "Ich habe einen anderen Artikel bekommen als bestellt.",
-            "Die Farbe im Paket ist nicht die auf der Rechnung.",
-            "Im Karton waren zwei kleine statt der großen.",
-            "Bestellt war eine {item}, gekommen ist etwas anderes.",
-            "Sie haben mir die falsche Größe der {item} geschickt.",
-        ),
-    },
-    "product": {
-        "en": (
-            "I have a question about the {item} I bought from you.",
-            "I have used the {item} for a few weeks now.",
-            "This concerns the care instructions of the {item}.",
-            "How do I clean the {item}?",
-            "Which spare parts are there for the {item}?",
-        ),
-        "de": (
-            "Ich habe eine Frage zu der {item}, die ich bei Ihnen gekauft habe.",
-            "Ich benutze die {item} nun seit einigen Wochen.",
-            "Es geht um die Pflegehinweise der {item}.",
-            "Wie reinige ich die {item}?",
-            "Welche Ersatzteile gibt es für die {item}?",
-        ),
-    },
-    "invoice": {
-        "en": (
-            "I am looking at the invoice of my last purchase.",
-            "The amount on my statement needs a second look.",
-            "Could you send me the invoice once more?",
-            "The bill for the {item} shows the tax twice.",
-            "I was charged twice for the {item}.",
-        ),
-        "de": (
-            "Ich sehe mir gerade die Rechnung meines letzten Einkaufs an.",
-            "Der Betrag auf meinem Auszug stimmt nicht mit der Rechnung überein.",
-            "Können Sie mir die Rechnung noch einmal schicken?",
-            "Auf der Rechnung der {item} steht die Steuer doppelt.",
-            "Mir wurde die {item} zweimal abgebucht.",
-        ),
-    },
-    "account": {
-        "en": (
-            "I want to change the address in my account.",
-            "I cannot find my order history after logging in.",
-            "My password reset mail went to an old address.",
-            "The login page does not accept my password.",
-            "Please update the e-mail address of my customer account.",
-        ),
-        "de": (
-            "Ich möchte die Adresse in meinem Konto ändern.",
-            "Nach dem Anmelden finde ich meine Bestellungen nicht.",
-            "Die Mail zum Zurücksetzen des Passworts ging an eine alte Adresse.",
-            "Die Anmeldeseite nimmt mein Passwort nicht an.",
-            "Bitte ändern Sie die Mailadresse meines Kundenkontos.",
-        ),
-    },
-    "prices": {
-        "en": (
-            "I compared your prices with last year's.",
-            "The voucher code did not show up in my basket.",
-            "I saw the offer on your front page.",
-            "Is there a discount on the {item}?",
-            "The {item} costs more than {day}.",
-        ),
-        "de": (
-            "Ich habe Ihre Preise mit denen vom letzten Jahr verglichen.",
-            "Der Gutscheincode wurde im Warenkorb nicht abgezogen.",
-            "Ich habe das Angebot auf Ihrer Startseite gesehen.",
-            "Gibt es einen Rabatt auf die {item}?",
-            "Die {item} ist teurer geworden.",
-        ),
-    },
-    "praise": {
-        "en": (
-            "I just want to say thank you for the {item}.",
-            "A compliment to everyone who packed my {item}.",
-            "The {item} is even better than in the picture.",
-            "Your people in the shop took a lot of time for me.",
-        ),
-        "de": (
-            "Ich möchte mich einfach für die {item} bedanken.",
-            "Ein Lob an alle, die meine {item} verpackt haben.",
-            "Die {item} ist noch schöner als auf dem Bild.",
-            "Ihre Leute im Laden haben sich viel Zeit für mich genommen.",
-        ),
-    },
-}
-SERVICE_HELD_OUT: Wordings = {
-    "delivery": {
-        "en": (
-            "Nothing has been brought to my door so far, though it left your warehouse.",
-            "The driver never rang, so the goods are still on the road.",
-        ),
-        "de": (
-            "Bis heute hat der Zusteller nichts bei mir abgegeben.",
-            "Seit Tagen ist die Ware unterwegs und kommt nicht an.",
-        ),
-    },
-    "damaged": {
-        "en": ("What I took out of the packaging is shattered.", "A leg of it snapped off in transport."),
-        "de": (
-            "Was ich aus der Verpackung nahm, ist in Stücken.",
-            "Unterwegs ist etwas abgebrochen, die {item} wackelt.",
-        ),
-    },
-    "wrong item": {
-        "en": (
-            "That is not what I had put in my basket.",
-            "Someone must have mixed up two customers, this is not my {item}.",
-        ),
-        "de": (
-            "Das ist nicht das, was ich im Warenkorb hatte.",
-            "Da wurde wohl etwas vertauscht, das ist nicht meine {item}.",
-        ),
-    },
-    "product": {
-        "en": ("Can the {item} be used outdoors?", "Is there a manual that explains the settings of the {item}?"),
-        "de": (
-            "Kann man die {item} auch draußen verwenden?",
-            "Gibt es eine Anleitung, die die Einstellungen der {item} erklärt?",
-        ),
-    },
-    "invoice": {
-        "en": (
-            "My bookkeeper needs the receipt with the company name on it.",
-            "You debited a sum that I cannot match to any purchase.",
-        ),
-        "de": (
-            "Meine Buchhaltung braucht den Beleg mit dem Firmennamen.",
-            "Es wurde eine Summe eingezogen, die zu keinem Kauf passt.",
-        ),
-    },
-    "account": {
-        "en": ("I have moved and my profile still shows the former street.", "It says that my user is locked."),
-        "de": (
-            "Ich bin umgezogen und im Profil steht noch die frühere Straße.",
-            "Es heißt, mein Benutzer sei gesperrt.",
-        ),
-    },
-    "prices": {
-        "en": ("Why has the {item} become so expensive?", "Another shop sells the {item} for less, do you match that?"),
-        "de": (
-            "Warum kostet die {item} auf einmal so viel?",
-            "Ein anderer Laden verkauft die {item} günstiger, ziehen Sie mit?",
-        ),
-    },
-    "praise": {
-        "en": ("You deserve a bouquet for how you looked after me.",),
-        "de": ("Für Ihre Betreuung haben Sie einen Blumenstrauß verdient.",),
-    },
 }
 DECOYS: Wordings = {
     "parking": {
@@ -297,77 +128,42 @@ DECOYS: Wordings = {
         ),
     },
 }
+ELSEWHERE: dict[str, tuple[str, ...]] = {
+    "en": (
+        "I am writing for the local paper and would like an interview with your founder.",
+        "Would you sponsor our football club?",
+        "We offer cheap search engine marketing for your website.",
+        "I lost an umbrella in your building.",
+        "Our class would like to visit you for a school project.",
+        "May I quote you in my thesis?",
+        "You have won a prize, click here.",
+        "Who is the artist of the song in your advertisement?",
+        "A dog barked in front of your building all night.",
+        "Is your company listed on the stock exchange?",
+        "Please take our charity into account with a donation.",
+        "Do you know a good restaurant around the corner?",
+        "Happy new year to all of you.",
+        "Wrong number, sorry.",
+    ),
+    "de": (
+        "Ich schreibe für die Lokalzeitung und hätte gern ein Interview mit der Gründerin.",
+        "Würden Sie unseren Fußballverein unterstützen?",
+        "Wir bieten günstige Werbung in Suchmaschinen für Ihre Seite.",
+        "Ich habe in Ihrem Gebäude einen Schirm verloren.",
+        "Unsere Klasse möchte Sie für ein Schulprojekt besuchen.",
+        "Darf ich Sie in meiner Abschlussarbeit zitieren?",
+        "Sie haben einen Preis gewonnen, klicken Sie hier.",
+        "Von wem ist das Lied in Ihrer Werbung?",
+        "Vor Ihrem Gebäude bellte die ganze Nacht ein Hund.",
+        "Ist Ihre Firma an der Börse?",
+        "Bitte bedenken Sie unsere Stiftung mit einer Spende.",
+        "Kennen Sie ein gutes Restaurant um die Ecke?",
+        "Ein gutes neues Jahr Ihnen allen.",
+        "Falsch verbunden, Entschuldigung.",
+    ),
+}
+"""Nothing of a customer's: for the starter of labelled texts alone, in which these teach that a text can be about something else."""
 TONES = ("positive", "neutral", "negative", "leaving")
-FEELINGS: Wordings = {
-    "positive": {
-        "en": (
-            "I am very happy with how this went, great work.",
-            "Everything was perfect and quick as always.",
-            "I love shopping with you, thank you so much.",
-            "Your support was friendly and really helpful.",
-        ),
-        "de": (
-            "Ich bin sehr zufrieden, wie das gelaufen ist, tolle Arbeit.",
-            "Alles war perfekt und schnell wie immer.",
-            "Ich kaufe sehr gern bei Ihnen ein, herzlichen Dank.",
-            "Ihr Service war freundlich und wirklich hilfreich.",
-        ),
-    },
-    "neutral": {
-        "en": (
-            "I would be glad to hear from you.",
-            "Could you have a look at this?",
-            "Please let me know what to do next.",
-            "I am not sure whom to ask.",
-        ),
-        "de": (
-            "Ich freue mich auf Ihre Antwort.",
-            "Können Sie sich das bitte ansehen?",
-            "Bitte sagen Sie mir, was ich als Nächstes tun soll.",
-            "Ich weiß nicht genau, wen ich fragen soll.",
-        ),
-    },
-    "negative": {
-        "en": (
-            "I am really disappointed and annoyed by now.",
-            "This is the third time and it is unacceptable.",
-            "Nobody answers me, the service is terrible.",
-            "I am angry, this was a bad experience and a waste of money.",
-        ),
-        "de": (
-            "Ich bin inzwischen wirklich enttäuscht und verärgert.",
-            "Das ist das dritte Mal und nicht akzeptabel.",
-            "Niemand antwortet mir, der Service ist schrecklich.",
-            "Ich bin wütend, das war eine schlechte Erfahrung und Geldverschwendung.",
-        ),
-    },
-    "leaving": {
-        "en": (
-            "I am disappointed and will order elsewhere from now on.",
-            "This is bad; please close my account and delete my data.",
-            "I have had enough of this poor service, I am leaving for a competitor.",
-            "If nothing happens I will cancel everything, this is awful.",
-        ),
-        "de": (
-            "Ich bin enttäuscht und bestelle ab jetzt woanders.",
-            "Das ist schlecht; bitte schließen Sie mein Konto und löschen Sie meine Daten.",
-            "Ich habe genug von diesem schlechten Service und wechsle zur Konkurrenz.",
-            "Wenn nichts geschieht, kündige ich alles, das ist furchtbar.",
-        ),
-    },
-}
-FEELINGS_HELD_OUT: Wordings = {
-    "positive": {"en": ("Wonderful, you made my week.",), "de": ("Großartig, Sie haben mir eine Freude gemacht.",)},
-    "neutral": {"en": ("Any hint would help.",), "de": ("Ein kurzer Hinweis genügt mir.",)},
-    "negative": {
-        "en": ("What a mess, I feel let down and upset.",),
-        "de": ("So ein Ärger, ich fühle mich im Stich gelassen.",),
-    },
-    "leaving": {
-        "en": ("That was my last purchase here, goodbye, such a bad shop.",),
-        "de": ("Das war mein letzter Einkauf hier, so ein schlechter Laden, auf Wiedersehen.",),
-    },
-}
 PERSONAL: dict[str, dict[str, tuple[str, ...]]] = {
     "email": {
         "en": ("Please write to me at {value}.", "My mail is {value}, as before."),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-from importlib import resources
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import csv as arrow_csv
 
-from crm_pipeline.sample import wordings, write_company
+from crm_pipeline.sample import wordings, wordings_feelings, wordings_service, write_company
+from crm_pipeline.sample.starter import FILE, starter
+from crm_pipeline.text.labels import UNKNOWN
 from crm_pipeline.text.masking import mask
 
 INTENTS = {*wordings.SERVICE, "leaving"}
@@ -68,7 +69,7 @@ def test_a_sender_keeps_to_one_language(messages):
 
 
 def test_held_out_wordings_stand_in_held_out_messages_only(messages):
-    pattern = "|".join(re.escape(s).replace(r"\{item\}", ".*") for s in HELD_OUT)
+    pattern = "|".join(re.escape(s).replace(r"\{item\}", ".*").replace(r"\{day\}", ".*") for s in HELD_OUT)
     found = pc.match_substring_regex(messages["body"], pattern)
     assert found.equals(messages["held_out"])
     assert 0.03 < pc.mean(messages["held_out"]).as_py() < 0.15
@@ -92,20 +93,26 @@ def test_planted_personal_data_is_masked_and_business_numbers_stay(messages):
     assert [(row["body"], row["masked"]) for row in plain if row["body"] != row["masked"]] == []
 
 
-def test_the_starter_is_labelled_and_holds_nothing_near_a_held_out_wording():
-    file = resources.files("crm_pipeline.text") / "starter_intents.csv"
-    rows = list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
+def test_the_starter_is_labelled_and_holds_no_held_out_wording():
+    content = FILE.read_text(encoding="utf-8")
+    assert content == starter(), "python -m crm_pipeline.sample.starter writes it anew"
+    rows = list(csv.DictReader(content.splitlines()))
     assert 200 <= len(rows) <= 500
-    assert {row["intent"] for row in rows} == INTENTS
-    assert {row["sentiment"] for row in rows} == {"negative", "neutral", "positive"}
+    assert {row["intent"] for row in rows} == INTENTS | {UNKNOWN}
+    assert {row["sentiment"] for row in rows} == {"negative", "neutral", "positive", ""}
     assert {row["language"] for row in rows} == {"en", "de"}
-    held = [_content(sentence) for sentence in HELD_OUT]
-    for row in rows:
-        for sentence in re.split(r"(?<=[.?!,]) ", row["text"]):
-            words = _content(sentence)
-            near = [h for h in held if words and len(words & h) >= 0.5 * len(words | h)]
-            assert not near, (sentence, near)
+    held = [re.compile(re.escape(s).replace(r"\{item\}", ".*").replace(r"\{day\}", ".*")) for s in HELD_OUT]
+    assert [row["text"] for row in rows for sentence in held if sentence.search(row["text"])] == []
+    decoys = [s.split("{")[0] for by_language in wordings.DECOYS.values() for s in sum(by_language.values(), ())]
+    assert [row["text"] for row in rows for sentence in decoys if sentence in row["text"]] == []
 
 
-def _content(sentence: str) -> frozenset[str]:
-    return frozenset(re.findall(r"[^\W\d_]+", sentence.lower().replace("{item}", "")))
+def test_a_fifth_of_each_groups_wordings_is_held_out_and_stands_in_no_other_group():
+    for every, known, held in (
+        (wordings_service.SERVICE, wordings.SERVICE, wordings.SERVICE_HELD_OUT),
+        (wordings_feelings.FEELINGS, wordings.FEELINGS, wordings.FEELINGS_HELD_OUT),
+    ):
+        for name, by_language in every.items():
+            for language, sentences in by_language.items():
+                assert sorted(known[name][language] + held[name][language]) == sorted(set(sentences))
+                assert 0.1 < len(held[name][language]) / len(sentences) < 0.3
