@@ -70,7 +70,9 @@ class Settings(BaseSettings):
     concurrent_runs: int = Field(
         1, ge=1, le=64, description="Runs that may go at once; each gets its share of the memory."
     )
-    threads: int = Field(2, ge=1, le=256, description="Threads of the engine and of the learners.")
+    threads: int = Field(
+        2, ge=1, le=256, description="Threads of the engine and of the learners, and processes that read many messages."
+    )
     estimators: dict[str, tuple[str, ...]] = Field(
         {},
         description=(

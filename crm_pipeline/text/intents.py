@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ import pandas as pd
 from crm_pipeline.text import vectors as features
 from crm_pipeline.text.labels import UNKNOWN
 from crm_pipeline.text.unknown import Rule, Trial, cross_checked, learned, signs
-from crm_pipeline.text.vectors import Vectors
+from crm_pipeline.text.vectors import Read, Vectors, Words
 
 BATCH = 4_096
 """Texts that are predicted at once."""
@@ -71,17 +71,18 @@ class IntentModel:
         rows = texts["text"] if isinstance(texts, pd.DataFrame) else texts
         given = np.array(["" if text is None or text is pd.NA else text for text in rows], dtype=object)
         places, distinct = pd.factorize(given)
-        parts = [self._said(distinct[start : start + BATCH]) for start in range(0, len(distinct), BATCH)]
-        best = np.concatenate([part.best for part in parts]) if parts else np.zeros(0, int)
-        probability = np.concatenate([part.probability for part in parts]) if parts else np.zeros(0)
-        answered = np.concatenate([part.answered for part in parts]) if parts else np.zeros(0, bool)
-        likeliest = np.array(self.labels, dtype=object)[best]
+        words = Words()
+        parts = [self.said(words.read(distinct[start : start + BATCH])) for start in range(0, len(distinct), BATCH)]
+        frame = pd.concat(parts, ignore_index=True) if parts else self.said(words.read([]))
+        return frame.iloc[places].reset_index(drop=True)
+
+    def said(self, texts: Read) -> pd.DataFrame:
+        """Return what `predict` does of texts that were read; each as it comes."""
+        probabilities, found = self._signs(texts)
+        answered = found[:, 3] > 0 if self.rule is None else self.rule.answers(found)
+        likeliest = np.array(self.labels, dtype=object)[probabilities.argmax(axis=1)]
         intent = np.where(answered, likeliest, UNKNOWN)
-        return (
-            pd.DataFrame({"intent": intent, "probability": probability, "likeliest": likeliest})
-            .iloc[places]
-            .reset_index(drop=True)
-        )
+        return pd.DataFrame({"intent": intent, "probability": probabilities.max(axis=1), "likeliest": likeliest})
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """Return the probability of each of ``labels`` (n × labels), given that a text is about one of them."""
@@ -110,22 +111,11 @@ class IntentModel:
         known = len(self.labels)
         return every[:, :known].astype(float), every[:, known].astype(float) if every.shape[1] > known else None
 
-    def _signs(self, texts: Sequence[str] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _signs(self, texts: Sequence[str] | np.ndarray | Read) -> tuple[np.ndarray, np.ndarray]:
         matrix, known = self.vectors.look(texts)
         decisions, none = self._decisions(matrix)
         probabilities = softmax(decisions * self.temperature)
         return probabilities, signs(decisions, probabilities, known, none)
-
-    def _said(self, texts: Sequence[str] | np.ndarray) -> _Said:
-        probabilities, found = self._signs(texts)
-        answered = found[:, 3] > 0 if self.rule is None else self.rule.answers(found)
-        return _Said(probabilities.argmax(axis=1), probabilities.max(axis=1), answered)
-
-
-class _Said(NamedTuple):
-    best: np.ndarray
-    probability: np.ndarray
-    answered: np.ndarray
 
 
 def fit(texts: Sequence[str], labels: Sequence[str], seed: int = 0, outside: float = OUTSIDE) -> IntentModel:

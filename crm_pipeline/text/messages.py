@@ -5,22 +5,32 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm_pipeline.contracts.texts import MASKED_KINDS, MESSAGES
 from crm_pipeline.text.language import detect
-from crm_pipeline.text.tokens import process
+from crm_pipeline.text.processes import Work, mapped
+from crm_pipeline.text.tokens import Reader
+from crm_pipeline.text.vectors import Words
 
 if TYPE_CHECKING:
     from crm_pipeline.text.intents import IntentModel
     from crm_pipeline.text.sentiment import SentimentModel
 
-ROWS = 100_000
+ROWS = 25_000
 """Messages that are read at once: what memory the texts take depends on this, not on the period."""
+
+BATCH = 4_096
+"""Distinct texts that the models are asked at once."""
+
+MANY = 50_000
+"""Messages from which a second process pays: it takes seconds to begin."""
 
 TYPES = {
     "text": pa.string(),
@@ -32,7 +42,9 @@ TYPES = {
 SCHEMA = pa.schema([(c.name, TYPES[c.type]) for c in MESSAGES])
 
 
-def understand(messages: pa.Table, intents: IntentModel | None, sentiment: SentimentModel) -> pa.Table:
+def understand(
+    messages: pa.Table, intents: IntentModel | None, sentiment: SentimentModel, processes: int = 1
+) -> pa.Table:
     """Return what is understood of each message, in the order given: the columns of `contracts.texts.MESSAGES`.
 
     Parameters
@@ -42,28 +54,35 @@ def understand(messages: pa.Table, intents: IntentModel | None, sentiment: Senti
     intents : IntentModel or None
         None: every intent is null.
     sentiment : SentimentModel
+    processes : int
+        At most so many read `MANY` messages or more; the result is that of one.
 
     Intent and sentiment are told of what customers wrote; they are null of what was written to them.
     """
-    parts = [_understood(batch, intents, sentiment) for batch in pa.Table.from_batches(
-        messages.to_batches(ROWS), messages.schema).to_batches(ROWS)]  # fmt: skip
-    return pa.Table.from_batches(parts, SCHEMA)
+    batches = messages.combine_chunks().to_batches(ROWS)
+    made = mapped(_reader, (intents, sentiment), batches, processes if len(messages) >= MANY else 1)
+    return pa.Table.from_batches(made, SCHEMA)
 
 
-def _understood(batch: pa.RecordBatch, intents: IntentModel | None, sentiment: SentimentModel) -> pa.RecordBatch:
+def _reader(intents: IntentModel | None, sentiment: SentimentModel) -> Work:
+    return partial(_understood, intents=intents, sentiment=sentiment, reader=Reader(), words=Words())
+
+
+def _understood(
+    batch: pa.RecordBatch, intents: IntentModel | None, sentiment: SentimentModel, reader: Reader, words: Words
+) -> pa.RecordBatch:
     bodies = batch.column("body").cast(pa.string())
     declared = batch.column("language") if "language" in batch.schema.names else None
     languages = detect(bodies, declared)
-    read = process(bodies, languages).combine_chunks()
-    inbound = batch.column("inbound")
-    mine = np.flatnonzero(inbound.to_numpy(zero_copy_only=False))
-    texts = bodies.take(pa.array(mine)).to_pylist()
-    felt = np.full(len(bodies), np.nan)
-    felt[mine] = sentiment.score(texts, languages.take(pa.array(mine)).to_pylist())
-    about, likely = np.full(len(bodies), None, object), np.full(len(bodies), np.nan)
-    if intents is not None:
-        said = intents.predict(texts)
-        about[mine], likely[mine] = said["intent"].to_numpy(object), said["probability"].to_numpy("float64")
+    read = reader.process(bodies, languages).combine_chunks()
+    mine = np.flatnonzero(batch.column("inbound").to_numpy(zero_copy_only=False))
+    felt, likely = np.full((2, len(bodies)), np.nan)
+    about = np.full(len(bodies), None, object)
+    if len(mine):
+        written = pa.array(mine)
+        felt[mine], about[mine], likely[mine] = _told(
+            bodies.take(written), languages.take(written), intents, sentiment, words
+        )
     columns = {
         "language": languages,
         "n_sentences": read["n_sentences"],
@@ -79,3 +98,21 @@ def _understood(batch: pa.RecordBatch, intents: IntentModel | None, sentiment: S
     given = [batch.column(field.name) if array is None else array for field, array in zip(SCHEMA, arrays, strict=True)]
     flat = [a.combine_chunks() if isinstance(a, pa.ChunkedArray) else a for a in given]
     return pa.record_batch([a.cast(f.type) for a, f in zip(flat, SCHEMA, strict=True)], schema=SCHEMA)
+
+
+def _told(
+    texts: pa.Array, languages: pa.Array, intents: IntentModel | None, sentiment: SentimentModel, words: Words
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return sentiment, intent and its probability of each text; a text in a language is read once for all of them."""
+    pairs = pd.MultiIndex.from_arrays([texts.fill_null("").to_pylist(), languages.fill_null("").to_pylist()])
+    places, distinct = pairs.factorize()
+    text, language = (distinct.get_level_values(level).to_numpy(object) for level in (0, 1))
+    felt, about, likely = np.zeros(len(text)), np.full(len(text), None, object), np.full(len(text), np.nan)
+    for start in range(0, len(text), BATCH):
+        part = slice(start, start + BATCH)
+        read = words.read(text[part])
+        felt[part] = sentiment.of(text[part], language[part].astype(str), read)
+        if intents is not None:
+            said = intents.said(read)
+            about[part], likely[part] = said["intent"].to_numpy(object), said["probability"].to_numpy("float64")
+    return felt[places], about[places], likely[places]

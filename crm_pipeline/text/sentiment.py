@@ -1,6 +1,6 @@
 """How a text feels, from -1 to 1: the VADER lexicon for English, and a classifier beside it where labels were given. No intents.
 
-VADER (Hutto and Gilbert 2014) is asked once for each distinct sentence that holds a word of its lexicon; all others are zero to it.
+VADER (Hutto and Gilbert 2014) is asked once for each distinct sentence.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -17,7 +16,8 @@ import pandas as pd
 
 from crm_pipeline.text import vectors as features
 from crm_pipeline.text.intents import FOLDS, calibration_error, folds_of, softmax
-from crm_pipeline.text.vectors import Vectors
+from crm_pipeline.text.vader import compound
+from crm_pipeline.text.vectors import Read, Vectors, Words
 
 LONGEST, LONGEST_SENTENCE = 2_000, 500
 """Letters of a text, and of a sentence, that are read."""
@@ -40,7 +40,6 @@ PRIOR_WEIGHT = 2.0
 """How long the lexicon's part of a row is, beside the vectors' parts of about one: the penalty spares what is long."""
 
 SENTENCE = re.compile(r"(?<=[.!?。！？])\s+|[\r\n]+")
-PUNCTUATION = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
 
 @dataclass
@@ -91,11 +90,31 @@ class SentimentModel:
         tongues, language = pd.factorize(_objects([""] * len(words) if languages is None else languages))
         pairs, places = np.unique(words * max(len(language), 1) + tongues, return_inverse=True)
         text, language = text[pairs // max(len(language), 1)], language[pairs % max(len(language), 1)]
-        starts = range(0, len(pairs), BATCH)
+        known = Words()
         parts = [
-            self._scored(text[start : start + BATCH], language[start : start + BATCH].astype(str)) for start in starts
+            self.of(text[start : start + BATCH], language[start : start + BATCH].astype(str), known)
+            for start in range(0, len(pairs), BATCH)
         ]
         return np.concatenate(parts)[places] if parts else np.zeros(0)
+
+    def of(self, texts: np.ndarray, languages: np.ndarray, read: Read | Words) -> np.ndarray:
+        """Return what `score` does of texts, each as it comes: they were read, or are by the words given.
+
+        Parameters
+        ----------
+        texts, languages : arrays of str
+        read : Read or Words
+            The same texts as they were read; where only the words are given, what has to be read is read with them.
+        """
+        english = is_english(languages)
+        prior = np.zeros(len(texts))
+        prior[english] = lexicon(texts[english])
+        score = np.where(english, prior, np.nan)
+        if self.vectors is not None and (learned := np.isin(languages, ["", *self.languages])).any():
+            seen = read if isinstance(read, Read) else read.read(texts)
+            score[learned] = _balance(self.probabilities(seen, prior)[learned], self.labels)
+        empty = np.fromiter((not text.strip() for text in texts), bool, len(texts))
+        return np.where(empty, np.nan, score)
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return `score` of each row's ``text``, in its ``language``, as ``sentiment``."""
@@ -117,23 +136,11 @@ class SentimentModel:
         """Return the model that `log` stored."""
         return mlflow.sklearn.load_model(model_uri)
 
-    def probabilities(self, texts: Sequence[str] | np.ndarray, prior: np.ndarray) -> np.ndarray:
+    def probabilities(self, texts: Sequence[str] | np.ndarray | Read, prior: np.ndarray) -> np.ndarray:
         """Return the probability of each of ``labels`` (n × labels); the prior is the lexicon's score, 0 where it has none."""
         assert self.vectors is not None
         decisions = _rows(self.vectors.transform(texts), prior) @ self.weights + self.intercepts
         return softmax(np.asarray(decisions, dtype=float) * self.temperature)
-
-    def _scored(self, texts: np.ndarray, language: np.ndarray) -> np.ndarray:
-        english = is_english(language)
-        prior = np.zeros(len(texts))
-        prior[english] = lexicon(texts[english])
-        score = np.where(english, prior, np.nan)
-        learned = np.isin(language, ["", *self.languages]) if self.vectors is not None else np.zeros(len(texts), bool)
-        if learned.any():
-            found = self.probabilities(texts[learned], prior[learned])
-            score[learned] = _balance(found, self.labels)
-        empty = np.fromiter((not text.strip() for text in texts), bool, len(texts))
-        return np.where(empty, np.nan, score)
 
 
 def fit(
@@ -168,8 +175,8 @@ def lexicon(texts: Sequence[str] | np.ndarray) -> np.ndarray:
     split = [SENTENCE.split(text[:LONGEST]) for text in texts]
     rows = np.repeat(np.arange(len(split)), np.fromiter(map(len, split), int, len(split)))
     places, distinct = pd.factorize(np.array([*chain.from_iterable(split)], dtype=object))
-    compound = np.fromiter((_compound(sentence[:LONGEST_SENTENCE]) for sentence in distinct), float, len(distinct))
-    held = np.clip(compound, -SURE, SURE)
+    found = np.fromiter((compound(sentence[:LONGEST_SENTENCE]) for sentence in distinct), float, len(distinct))
+    held = np.clip(found, -SURE, SURE)
     valence = held * np.sqrt(ALPHA / (1 - held**2))
     summed = np.bincount(rows, weights=valence[places], minlength=len(split))
     return summed / np.sqrt(summed**2 + ALPHA)
@@ -183,28 +190,6 @@ def _objects(values: Sequence[str | None]) -> np.ndarray:
 def is_english(languages: np.ndarray) -> np.ndarray:
     """Tell for which languages VADER is asked (n,): English, or not known."""
     return np.isin(languages, ["", "en"])
-
-
-@lru_cache(maxsize=1)
-def _vader() -> tuple[Any, frozenset[str], frozenset[str]]:
-    """Return VADER, the words of its lexicon, and its emojis."""
-    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
-
-    analyzer = SentimentIntensityAnalyzer()
-    return analyzer, frozenset(analyzer.lexicon), frozenset(analyzer.emojis)
-
-
-def _compound(sentence: str) -> float:
-    """Return VADER's score of a sentence; without a word of its lexicon it is zero, and VADER need not be asked."""
-    analyzer, words, emojis = _vader()
-    written = sentence.lower().split()
-    if (
-        words.isdisjoint(written)
-        and words.isdisjoint([word.strip(PUNCTUATION) for word in written])
-        and (sentence.isascii() or emojis.isdisjoint(sentence))
-    ):
-        return 0.0
-    return analyzer.polarity_scores(sentence)["compound"]
 
 
 def _by_lexicon(prior: np.ndarray) -> np.ndarray:

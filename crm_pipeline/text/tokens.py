@@ -71,17 +71,29 @@ def process(
         no placeholders), and two lists of equal length, the ``words`` that carry content, in lower case, and their
         ``stems``. Stop words, marks, numbers and placeholders are in neither.
     """
-    column = as_column(texts)
-    codes = as_column(pa.nulls(len(column), pa.string()) if languages is None else languages)
-    table = _Table()
-    parts = []
-    for start, stop in _batches(column):
-        if len(table.ids) > KEPT:
-            table = _Table()
-        said = codes.slice(start, stop - start)
-        columns = table.rows(column.slice(start, stop - start).to_pylist(), said.to_pylist())
-        parts.append(pa.record_batch([_whole(said), *columns], schema=SCHEMA))
-    return pa.Table.from_batches(parts, schema=SCHEMA)
+    return Reader().process(texts, languages)
+
+
+class Reader:
+    """Processes one column after the other, and remembers what it met: the result is that of `process`, sooner."""
+
+    def __init__(self) -> None:
+        self._table = _Table()
+
+    def process(
+        self, texts: Sequence[str | None] | pa.Array | pa.ChunkedArray, languages: Sequence[str | None] | None = None
+    ) -> pa.Table:
+        """Count and stem a column of messages, as the function does."""
+        column = as_column(texts)
+        codes = as_column(pa.nulls(len(column), pa.string()) if languages is None else languages)
+        parts = []
+        for start, stop in _batches(column):
+            if len(self._table.ids) > KEPT:
+                self._table = _Table()
+            said = codes.slice(start, stop - start)
+            columns = self._table.rows(column.slice(start, stop - start).to_pylist(), said.to_pylist())
+            parts.append(pa.record_batch([_whole(said), *columns], schema=SCHEMA))
+        return pa.Table.from_batches(parts, schema=SCHEMA)
 
 
 def tokens(text: str) -> list[str]:

@@ -7,6 +7,7 @@ beside each other, or in the same text, are one integer. What a text costs is a 
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,12 +15,15 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 LONGEST = 4_000
 """Letters of a text that are read: what it is about stands at its beginning."""
 
 LONGEST_WORD = 40
+
+KEPT = 200_000
+"""Distinct words from which a table of them is begun anew: the memory is bounded, the result is the same."""
+
 TOGETHER = 60
 """Distinct stems of a text that are paired, the first: pairs grow with the square."""
 
@@ -71,39 +75,135 @@ class Vectors:
         """How many features there are."""
         return sum(map(len, self.codes.values()))
 
-    def transform(self, texts: Sequence[str] | np.ndarray) -> Any:
+    def transform(self, texts: Sequence[str] | np.ndarray | Read) -> Any:
         """Return the texts as a CSR matrix (n × `width`) of float32; a block of a row is as long as `BLOCKS` says, or zero."""
         return self.look(texts)[0]
 
-    def look(self, texts: Sequence[str] | np.ndarray) -> tuple[Any, np.ndarray]:
+    def look(self, texts: Sequence[str] | np.ndarray | Read) -> tuple[Any, np.ndarray]:
         """Return what `transform` does, and the share of each text's words whose stem is known (n,), 0 without words."""
-        read, stems = _read(texts, _Codes(self.stems)), len(self.stems)
-        found = _occurrences(read, stems, _Codes(self.grams))
-        counted = {name: _counted(places, self.codes[name], len(texts)) for name, places in found.items()}
-        sizes = np.bincount(read.rows, minlength=len(texts))
-        known = np.bincount(read.rows, weights=read.stems >= 0, minlength=len(texts)) / np.maximum(sizes, 1)
-        return _weighted(counted, self.idf), known
+        read = texts if isinstance(texts, Read) else Words().read(texts)
+        known = read.words.known_to(self)
+        stems = known.stems_of(read.ids)
+        found = _occurrences(read, stems, len(self.stems))
+        counted = {name: _counted(places, self.codes[name], read.size) for name, places in found.items()}
+        counted["letters"] = _letters(read, known)
+        share = np.bincount(read.rows, weights=stems >= 0, minlength=read.size)
+        return _weighted(counted, self.idf), share / np.maximum(read.lengths, 1)
 
 
 def fit(texts: Sequence[str] | np.ndarray) -> tuple[Vectors, Any]:
     """Return the features of the texts, and the texts as a CSR matrix of them."""
     stems, grams = _Codes(), _Codes()
-    read = _read(texts, stems)
-    found = _occurrences(read, len(stems), grams)
+    read = Words().read(texts)
+    known = _Known(stems, grams)
+    known.meet(read.words.met)
     codes: dict[str, np.ndarray] = {}
     idf: dict[str, np.ndarray] = {}
     counted: dict[str, Any] = {}
-    for name, places in found.items():
-        every = np.unique(places[1])
-        matrix = _counted(places, every, len(texts))
-        texts_with = np.bincount(matrix.indices, minlength=len(every))
+    for name, places in _occurrences(read, known.stems_of(read.ids), len(stems)).items():
+        codes[name] = np.unique(places[1])
+        counted[name] = _counted(places, codes[name], read.size)
+    codes["letters"], counted["letters"] = np.arange(len(grams)), _letters(read, known)
+    for name, matrix in counted.items():
+        texts_with = np.bincount(matrix.indices, minlength=len(codes[name]))
         kept = np.flatnonzero(texts_with >= min(BLOCKS[name].least, max(len(texts) // 2, 1)))
-        codes[name], counted[name] = every[kept], matrix[:, kept]
+        codes[name], counted[name] = codes[name][kept], matrix[:, kept]
+        counted[name].sort_indices()
         idf[name] = (np.log((1 + len(texts)) / (1 + texts_with[kept])) + 1).astype(np.float32)
     names = list(grams)
     vectors = Vectors(list(stems), [names[code] for code in codes["letters"]], codes, idf)
     codes["letters"] = np.arange(len(vectors.grams))
     return vectors, _weighted(counted, idf)
+
+
+class Words:
+    """Distinct words as they are met, and what they are to each `Vectors` that looked: a word is stemmed and spelled once."""
+
+    def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self.met: list[str] = []
+        self._ids = _Ids(self.met)
+        self._known: dict[int, tuple[Vectors, _Known]] = {}
+
+    def read(self, texts: Sequence[str] | np.ndarray) -> Read:
+        """Return the words of some texts. What was read before must have been looked at: a table that grew too long is begun anew."""
+        if len(self.met) > KEPT:
+            self._begin()
+        split = [WORD.findall(text[:LONGEST].lower()) for text in texts]
+        lengths = np.fromiter(map(len, split), np.int64, len(split))
+        ids = np.fromiter(map(self._ids.__getitem__, chain.from_iterable(split)), np.int64, int(lengths.sum()))
+        return Read(self, ids, lengths)
+
+    def known_to(self, vectors: Vectors) -> _Known:
+        """Return what all words so far are to the vectors."""
+        if id(vectors) not in self._known:
+            self._known[id(vectors)] = vectors, _Known(_Codes(vectors.stems), _Codes(vectors.grams))
+        known = self._known[id(vectors)][1]
+        known.meet(self.met)
+        return known
+
+
+class Read:
+    """Texts as words in the order in which they are written.
+
+    Attributes
+    ----------
+    ids : array
+        Of the words of all texts, one after the other, in ``words``.
+    lengths, rows : arrays
+        Words of each text; the text of each word.
+    size : int
+        How many texts.
+    """
+
+    def __init__(self, words: Words, ids: np.ndarray, lengths: np.ndarray) -> None:
+        self.words, self.ids, self.lengths, self.size = words, ids, lengths, len(lengths)
+        self.rows = np.repeat(np.arange(self.size), lengths)
+
+
+class _Ids(dict[str, int]):
+    """Numbers of words, in the order in which they are met; a long number is any long number."""
+
+    def __init__(self, met: list[str]) -> None:
+        super().__init__()
+        self._met = met
+
+    def __missing__(self, word: str) -> int:
+        plain = NUMBER.sub(SOME_NUMBER, word)
+        if plain != word:
+            return self[plain]
+        self[word] = len(self._met)
+        self._met.append(word)
+        return self[word]
+
+
+class _Known:
+    """The stem and the letters' n-grams of each word, as codes; those without one are -1, or left out."""
+
+    def __init__(self, stems: _Codes, grams: _Codes) -> None:
+        self._stem_codes, self._gram_codes = stems, grams
+        self._stems, self.grams, self.ends = array("i"), array("i"), array("i", [0])
+
+    @property
+    def width(self) -> int:
+        """How many n-grams there are."""
+        return len(self._gram_codes)
+
+    def meet(self, words: Sequence[str]) -> None:
+        """Look at the words that were not met before."""
+        for place in range(len(self._stems), len(words)):
+            word = words[place][:LONGEST_WORD]
+            self._stems.append(self._stem_codes[_stem(word)])
+            padded = f" {word} "
+            grams = [self._gram_codes[padded[i : i + n]] for n in N_GRAMS for i in range(len(padded) - n + 1)]
+            self.grams.extend(code for code in grams if code >= 0)
+            self.ends.append(len(self.grams))
+
+    def stems_of(self, ids: np.ndarray) -> np.ndarray:
+        """Return the stem of each word."""
+        return np.array(self._stems, np.int32).astype(np.int64)[ids]
 
 
 class _Codes(dict[str, int]):
@@ -120,23 +220,6 @@ class _Codes(dict[str, int]):
         return self[name]
 
 
-class _Read(NamedTuple):
-    """Words in the order in which they are written: in which text, which distinct word, which stem; and the distinct words."""
-
-    rows: np.ndarray
-    words: np.ndarray
-    stems: np.ndarray
-    distinct: np.ndarray
-
-
-def _read(texts: Sequence[str] | np.ndarray, stems: _Codes) -> _Read:
-    split = [WORD.findall(NUMBER.sub(SOME_NUMBER, text[:LONGEST].lower())) for text in texts]
-    rows = np.repeat(np.arange(len(texts)), np.fromiter(map(len, split), int, len(split)))
-    words, distinct = pd.factorize(np.array([*chain.from_iterable(split)], dtype=object))
-    numbers = np.fromiter((stems[_stem(word[:LONGEST_WORD])] for word in distinct), int, len(distinct))
-    return _Read(rows, words, numbers[words], distinct)
-
-
 @lru_cache(maxsize=2**17)
 def _stem(word: str) -> str:
     return _stemmer().stem(word)
@@ -149,15 +232,14 @@ def _stemmer() -> Any:
     return SnowballStemmer("english")
 
 
-def _occurrences(read: _Read, size: int, grams: _Codes) -> dict[str, Places]:
-    known = read.stems >= 0
-    rows, codes = read.rows[known], read.stems[known]
+def _occurrences(read: Read, stems: np.ndarray, size: int) -> dict[str, Places]:
+    known = stems >= 0
+    rows, codes = read.rows[known], stems[known]
     beside = known[:-1] & known[1:] & (read.rows[:-1] == read.rows[1:])
     return {
         "stems": (rows, codes),
-        "beside": (read.rows[:-1][beside], read.stems[:-1][beside] * size + read.stems[1:][beside]),
+        "beside": (read.rows[:-1][beside], stems[:-1][beside] * size + stems[1:][beside]),
         "together": _together(rows, codes, size),
-        "letters": _letters(read, grams),
     }
 
 
@@ -178,20 +260,20 @@ def _together(rows: np.ndarray, codes: np.ndarray, size: int) -> Places:
     return np.concatenate([rows for rows, _ in found]), np.concatenate([pairs for _, pairs in found])
 
 
-def _letters(read: _Read, grams: _Codes) -> Places:
-    """Return the n-grams of the letters of each word, a blank before and behind it."""
-    spelled = []
-    for word in read.distinct:
-        padded = f" {word[:LONGEST_WORD]} "
-        spelled.append([grams[padded[i : i + n]] for n in N_GRAMS for i in range(max(len(padded) - n + 1, 0))])
-    lengths = np.fromiter(map(len, spelled), int, len(spelled))
-    flat = np.fromiter(chain.from_iterable(spelled), int, int(lengths.sum()))
-    starts = np.r_[0, np.cumsum(lengths)][:-1]
-    times = lengths[read.words]
-    within = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
-    codes = flat[np.repeat(starts[read.words], times) + within] if len(flat) else flat
-    rows = np.repeat(read.rows, times)
-    return rows[codes >= 0], codes[codes >= 0]
+def _letters(read: Read, known: _Known) -> Any:
+    """Return how often each n-gram of letters stands in the words of each text, a blank before and behind a word."""
+    from scipy.sparse import csr_matrix
+
+    # as the words are written and not sorted: so a row is added up alike, whatever was read before it
+    written = csr_matrix(
+        (np.ones(len(read.ids), np.float32), read.ids, np.r_[0, np.cumsum(read.lengths)]),
+        shape=(read.size, len(known.ends) - 1),
+    )
+    spelled = csr_matrix(
+        (np.ones(len(known.grams), np.float32), np.array(known.grams, np.int32), np.array(known.ends, np.int32)),
+        shape=(len(known.ends) - 1, known.width),
+    )
+    return written @ spelled
 
 
 def _counted(places: Places, codes: np.ndarray, rows: int) -> Any:

@@ -53,7 +53,7 @@ def _table(project: Project, name: str) -> dg.AssetsDefinition:
     @publishes
     def table(context: dg.AssetExecutionContext, raw: ibis.Table, **others: ibis.Table) -> dict[str, Any]:
         if masks:
-            masked = import_module(MASKING).masked(raw.to_pyarrow(), settings.phone_regions)
+            masked = import_module(MASKING).masked(raw.to_pyarrow(), settings.phone_regions, settings.threads)
             raw = project.engine.given(masked, "masked")
         cleaned = project.engine.once(
             cleaning.clean_table,

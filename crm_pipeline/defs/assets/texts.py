@@ -137,8 +137,8 @@ def _messages(project: Project, tracker: Tracker) -> dg.AssetsDefinition:
             rows.direction.fill_null(INBOUND[0]).lower().isin(INBOUND) if "direction" in known else ibis.literal(True)
         )
         rows = rows.mutate(inbound=inbound).order_by("event_at", "message_id")
-        models = [tracker.load(card.execute()["model_uri"].iloc[0]) for card in (intent, sentiment)]
-        return understand(rows.to_pyarrow(), *models)
+        about, felt = (tracker.load(card.execute()["model_uri"].iloc[0]) for card in (intent, sentiment))
+        return understand(rows.to_pyarrow(), about, felt, project.settings.threads)
 
     return understood
 
