@@ -95,4 +95,5 @@ of a period. An *order* is a placed order with an amount above 0, a *purchase da
 business's time zone. *Reach* is how many periods back from the end a feature looks: one that would look back further
 than the data go is null, not 0. A feature of a table that the source does not have is absent. *From* is the table
 under `activity/`, or `lifetime/customers`, or the purchase process. Money units are multiples of the setting
-`money_unit`.""".splitlines()
+`money_unit`. A source with messages has one feature more for each intent that its labelled texts know, at most 20:
+`about_<intent>_{shape.year}`, the share of the customer's messages of the last {shape.year} periods that are about it.""".splitlines()
