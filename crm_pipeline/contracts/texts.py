@@ -77,25 +77,6 @@ WORDS = _columns(
 )  # fmt: skip
 
 TOPICS = _columns(
-    ("message_id", "text", "which message"),
-    ("topic", "int64", "the topic that it weighs most in, by the topics of the period"),
-    ("label", "text", "that topic's name"),
-    ("topic_weight", "float64", "share of that topic in it", "probability"),
-)
-
-WORDS = _columns(
-    ("segment", "text", "whose messages: all, or those in a language, or of customers of a country"),
-    ("kind", "text", "word, bigram, trigram or collocation"),
-    ("term", "text", "the word or words, as most often written"),
-    ("stem", "text", "their stems, separated by blanks"),
-    ("n", "int64", "messages from customers with it", "messages"),
-    ("n_customers", "int64", "customers who wrote it", "customers"),
-    ("share", "float64", "share of the segment's messages with it", "probability"),
-    ("previous_share", "float64", "the same in the period before", "probability"),
-    ("trend_z", "float64", "how much more (above 0) than in the period before, in standard errors; small counts count little"),
-)  # fmt: skip
-
-TOPICS = _columns(
     ("topic", "int64", "number of the topic, the heaviest first"),
     ("label", "text", "its name: its heaviest words, as most often written"),
     ("term", "text", "a stem"),

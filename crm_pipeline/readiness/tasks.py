@@ -54,7 +54,7 @@ def tasks(facts: Facts, settings: Settings) -> list[TaskReadiness]:
         TaskReadiness("value", False, [*orders, *_value(facts, settings), LATER]),
         TaskReadiness("segment", False, [*orders, LATER]),
         TaskReadiness("response", False, [*_response(facts), LATER]),
-        TaskReadiness("text (intent, sentiment)", False, [*_absent(facts, "messages"), LATER]),
+        TaskReadiness("text (intent, sentiment)", not _absent(facts, "messages"), _absent(facts, "messages")),
         TaskReadiness("audio (emotion)", False, [*_audio(facts), LATER]),
     ]
 

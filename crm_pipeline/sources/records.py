@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -28,6 +29,8 @@ BATCH = 50_000
 csv.field_size_limit(1 << 24)
 MOST_LINES = 500
 """A quoted value that goes on for longer is taken for one that was never closed."""
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True)
@@ -250,9 +253,22 @@ def _json_objects(item: Look, entry: Entry) -> Iterator[tuple[int, dict | Malfor
             continue
         try:
             value = json.loads(text, parse_float=str, parse_int=str)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
-        yield number, value if isinstance(value, dict) else Malformed("not a JSON object", text)
+        if not isinstance(value, dict):
+            yield number, Malformed("not a JSON object", text)
+        elif _SURROGATE.search(text) and not _is_text(value):
+            yield number, Malformed("holds half of a character (a surrogate without its other half)", text)
+        else:
+            yield number, value
+
+
+def _is_text(value: dict[str, Any]) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _plain(value: Any) -> str | None:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from crm_pipeline.text import vectors as features
 from crm_pipeline.text.intents import FOLDS, calibration_error, folds_of, softmax
+from crm_pipeline.text.tokens import PLACEHOLDER
 from crm_pipeline.text.vader import compound
 from crm_pipeline.text.vectors import Read, Vectors, Words
 
@@ -113,8 +114,11 @@ class SentimentModel:
         if self.vectors is not None and (learned := np.isin(languages, ["", *self.languages])).any():
             seen = read if isinstance(read, Read) else read.read(texts)
             score[learned] = _balance(self.probabilities(seen, prior)[learned], self.labels)
-        empty = np.fromiter((not text.strip() for text in texts), bool, len(texts))
-        return np.where(empty, np.nan, score)
+        # a number, marks or what was masked say nothing, unless the lexicon knows the sign
+        silent = np.fromiter(
+            (not any(map(str.isalpha, PLACEHOLDER.sub(" ", text))) for text in texts), bool, len(texts)
+        )
+        return np.where(silent & (prior == 0), np.nan, score)
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return `score` of each row's ``text``, in its ``language``, as ``sentiment``."""

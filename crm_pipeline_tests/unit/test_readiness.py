@@ -89,7 +89,9 @@ def test_what_blocks_a_task_is_said() -> None:
     assert "no order has a positive amount" in blocks["churn"][0]
     assert "3 months are covered whole, 4 are needed" in blocks["churn"][1]
     assert "contacts.arm names no control arm" in blocks["response"][0]
-    assert blocks["text (intent, sentiment)"][0] == "there is no table messages"
+    assert blocks["text (intent, sentiment)"] == ["there is no table messages"]
+    written = tasks(replace(facts, tables={**facts.tables, "messages": ("body",)}), Settings())
+    assert next(t for t in written if t.name.startswith("text")).possible
     assert "no recording" in blocks["audio (emotion)"][0]
     ready = {t.name: t for t in tasks(replace(facts, periods=5, bought=9), Settings())}
     assert ready["churn"].possible

@@ -84,6 +84,20 @@ def test_json_lines(tmp_path: Path) -> None:
     ]
 
 
+def test_json_lines_that_are_no_text_are_refused_as_they_stand(tmp_path: Path) -> None:
+    line = '{"order_id": "%s", "customer_id": "1", "ordered_at": "2020-03-01", "amount": "1.5"}'
+    key = line[:-1] % "d" + ', "\\ud800": 1}'
+    deep = '{"a": ' + "[" * 100_000
+    made = world(
+        tmp_path, "a.jsonl", "\n".join([line % "\\ud83d\\ude00", line % "\\uD83D", line % "\\udc00\\ud800", key, deep])
+    )
+    assert rows(made, *SHOWN) == [(1, "\U0001f600", "1", 15_000)]
+    refused = made.undated("orders")
+    assert [r["source_line"] for r in refused] == [2, 3, 4, 5]
+    assert all("half of a character" in r["reasons"] for r in refused[:3])
+    assert json.loads(refused[0]["content"]) == {"line": line % "\\uD83D"}
+
+
 def test_excel(tmp_path: Path) -> None:
     from datetime import datetime
 
