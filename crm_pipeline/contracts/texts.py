@@ -43,7 +43,7 @@ MESSAGES = (
         ("inbound", "bool", "the customer wrote it; so it is taken where the source tells no direction"),
         ("language", "text", "as declared, else as detected (ISO 639-1); null where the text is too short to tell"),
         ("n_sentences", "int64", "sentences", "sentences"),
-        ("n_tokens", "int64", "tokens: words, numbers, marks", "tokens"),
+        ("n_tokens", "int64", "tokens: words and numbers, no marks and nothing that was masked", "tokens"),
         ("words", "text", "its words that carry content, in lower case and in their order: no stop words, marks or numbers"),
         ("stems", "text", "their stems, separated by blanks as they are"),
         ("sentiment", "float64", "how it feels, from -1 (negative) to 1 (positive); null in a language that no model knows"),
