@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import bench_text, measure, tables
+from benchmarks import bench_messages, bench_text, measure, tables
 
 DOCS = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 RESULTS = measure.OUT / "results.json"
@@ -87,6 +87,7 @@ def settings_line(settings: dict[str, Any]) -> str:
 def text_section(found: dict[str, Any]) -> list[str]:
     """Return what docs/benchmarks.md says of the text layer."""
     how = " ".join((bench_text.__doc__ or "").split("\n\n", 2)[2].split())
+    how += " From raw to text/messages: " + " ".join((bench_messages.__doc__ or "").split("\n\n", 1)[1].split())
     how += " The first table's speeds are per processor second, the fastest of three rounds."
     if found.get("load_before", 0) > BUSY:
         how += f" The machine was busy (load {found['load_before']:.1f} before): wall seconds are longer than the program's own."

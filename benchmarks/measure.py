@@ -66,9 +66,10 @@ def feature_layer(customers: int) -> dict[str, Any]:
 
 
 def text() -> dict[str, Any]:
-    """Measure the text layer against the naive way on real texts, and on a million messages."""
-    result = OUT / "text.json"
-    return _child("bench_text", ["--result", str(result)], result)
+    """Measure the text layer against the naive way on real texts, and on a million messages, apart and as steps of the pipeline."""
+    result, whole = OUT / "text.json", OUT / "messages.json"
+    found = _child("bench_text", ["--result", str(result)], result)
+    return found | {"whole": _child("bench_messages", ["--result", str(whole)], whole)}
 
 
 def _empty(name: str) -> Path:
