@@ -1,39 +1,17 @@
 """What the starter's models make of the sample company's messages: wordings they know, wordings held out, and decoys."""
 
-from __future__ import annotations
-
-import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 
-from crm_pipeline.sample import texts
-from crm_pipeline.sample.starter import starter
-from crm_pipeline.text import intents, sentiment
-from crm_pipeline.text.labels import UNKNOWN, parse, trainable
-from crm_pipeline.text.masking import mask
+from crm_pipeline.text.labels import UNKNOWN
+from crm_pipeline_tests.unit import texts_world
 
 LANGUAGES = ["en", "de"]
-M = 6_000
 
 
 @pytest.fixture(scope="module")
 def read() -> pd.DataFrame:
-    """Messages of the sample company's own making with their truth, masked, and what the starter's models say of them."""
-    rng = np.random.default_rng(5)
-    talk = np.full(M, texts.TALK)
-    meant = texts.mean(talk, 0.5 * rng.standard_normal(M), np.zeros(M, int), 0.5, rng)
-    who = {"customer_id": "C1", "name": "Mia Berger", "email": "mia@example.com", "phone": "+49 30 901820"}
-    senders = pa.table({name: pa.array([value] * M) for name, value in who.items()})
-    written, truth = texts.write(meant, rng.random(M) < 0.4, senders, rng)
-    bodies = mask(written["body"], names=senders["name"].combine_chunks()).texts.to_pylist()
-    found = trainable(parse(starter().encode(), "starter"))
-    told = intents.fit(found.texts, found.intents, 1).predict(bodies)
-    feels = sentiment.fit(found.texts, found.sentiments, found.languages, 1)
-    rows = pd.DataFrame({name: truth[name].to_pylist() for name in ("intent", "tone", "language", "decoy", "held_out")})
-    rows["score"] = feels.score(bodies, rows["language"].tolist())
-    rows["told"], rows["likeliest"] = told["intent"].to_numpy(object), told["likeliest"].to_numpy(object)
-    return rows
+    return texts_world.read()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
