@@ -216,7 +216,10 @@ def _fitted(texts: np.ndarray, labels: np.ndarray, prior: np.ndarray) -> Sentime
     from sklearn.linear_model import LogisticRegression
 
     vectors, matrix = features.fit(texts)
-    fitted = LogisticRegression(C=STRENGTH, max_iter=500).fit(_rows(matrix, prior), labels.astype(str))
+    # balanced, so that a text that tells nothing is neither, whatever was labelled most
+    fitted = LogisticRegression(C=STRENGTH, max_iter=500, class_weight="balanced").fit(
+        _rows(matrix, prior), labels.astype(str)
+    )
     weights, intercepts = fitted.coef_.T, fitted.intercept_
     if weights.shape[1] == 1:
         weights, intercepts = np.hstack([np.zeros_like(weights), weights]), np.r_[0.0, intercepts]
