@@ -107,6 +107,7 @@ def test_the_home_equals_a_fresh_one_and_nothing_is_left_to_do(fixed: Mended) ->
     assert fixed.left == []
 
 
+@pytest.mark.slow
 def test_other_labels_and_masking_off_equal_a_fresh_home(place: Path, fixed: Mended) -> None:
     file = place / "labels.csv"
     rows = [f"{text.format(n=n)},{label}" for n in range(25) for label, text in LABELLED.items()]

@@ -172,7 +172,8 @@ def test_json_stays_json_and_escaped_text_keeps_its_escapes():
 
 
 PLANTED = [(kind, value) for kind, values in LISTED.items() for value in values]
-PLAIN = st.text(st.sampled_from("abcdefghij ÄÖü.,!?\n"), max_size=30)
+PLAIN = st.text(st.sampled_from("abcefghj ÄÖü.,!?\n"), max_size=30)
+"""Letters of which no word is made that tells of a number of the business, such as *id*."""
 ANYTHING = st.recursive(st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from([v for _, v in PLANTED]),
                         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))  # fmt: skip
 
