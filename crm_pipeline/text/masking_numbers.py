@@ -43,8 +43,14 @@ _OWN_BEFORE = re.compile(rf"(?<![^\W_])(?:{_PHONE_WORD}|my|mein\w*|our|unser\w*)
 _KEPT_BEFORE = re.compile(rf"(?<![^\W_])(?:{_KEPT_WORDS})(?![^\W_])[^\d]{{0,30}}$", re.IGNORECASE)
 _CALLED = re.compile(
     rf"(?<![^\W_])(?:{_PHONE_WORD}|call(?:ed)?|ring|dial|text|reach(?:ed)?|contact|anrufen?|ruf(?:en)?|erreich\w*|zurückruf\w*|rückruf\w*)"
-    r"(?:\W{1,3}(?:me|us|him|her|mich|uns|back|again|is|ist|at|on|under|unter|der|lautet|sie|bitte|an|zurück|number|nummer|no|nr|my|meine[rn]?|this)){0,6}"
+    r"(?:\W{1,3}(?:me|us|him|her|mich|uns|back|again|is|ist|at|on|under|unter|der|lautet|sie|bitte|an|zurück|number|nummer|no|nr|my|meine[rn]?|this|folgende[rn]?)){0,6}"
     r"\W{0,4}$",
+    re.IGNORECASE,
+)
+_UNDER = re.compile(r"(?<![^\W_])unter(?:\W{1,3}(?:der|dieser|folgender|meiner)){0,2}\W{1,4}$", re.IGNORECASE)
+_CARD_BEFORE = re.compile(
+    r"(?<![^\W_])(?:(?:credit|debit|master|bank)?[ -]?cards?|visa|maestro|amex|american express|(?:kredit|bank|giro|debit)?karten?)"
+    r"(?:\W{1,3}(?:with|mit|the|der|die|is|ist)){0,3}\W{0,4}$",
     re.IGNORECASE,
 )
 _CURRENCY = r"(?:eur|usd|gbp|chf|euros?|dollars?|pounds?|franken|fr|[€$£¥])"
@@ -103,14 +109,22 @@ def kept_numbers(text: str) -> Iterator[Span]:
 
 
 def _says_business(text: str, found: re.Match[str]) -> bool:
-    """Whether "number 0301234567" is a business's: "my number" and "phone no." are not, and "number" alone says nothing."""
+    """Whether "no. 0301234567" is a business's: "my no.", "call no." and "card no." are not; "number" alone says nothing."""
     start = found.start()
     if not _NUMBER_ALONE.match(text, start):
         return True
     if _OWN_BEFORE.search(text, max(0, start - 20), start):
         return False
-    spelt = text[start : start + 3].lower() == "num"
-    return not spelt or _KEPT_BEFORE.search(text, max(0, start - 40), start) is not None
+    if _CALLED.search(text, max(0, start - 60), start):
+        return False
+    if _CARD_BEFORE.search(text, max(0, start - 40), start) and _is_card_at(text, found.start(1)):
+        return False
+    said_nothing = text[start : start + 3].lower() == "num" or _UNDER.search(text, max(0, start - 30), start)
+    return not said_nothing or _KEPT_BEFORE.search(text, max(0, start - 40), start) is not None
+
+
+def _is_card_at(text: str, start: int) -> bool:
+    return any(first == 0 for first, _ in cards(text[start : start + 40]))
 
 
 def _list_of_ids(text: str, first: Span) -> Iterator[Span]:
@@ -262,10 +276,9 @@ def _may_start(text: str, start: int, first: bool) -> bool:
         return before.isspace() or before in "(/"
     if before.isalnum() or before == "_":
         return text[start - 2 : start] in ("\\n", "\\t", "\\r") and text[start - 3 : start - 2] != "\\"
-    return (
-        not (before in "-/.,'" and start > 1 and text[start - 2].isalnum() and not text[start - 2].isalpha())
-        and before != "#"
-    )
+    return not (
+        before in "-/.,'" and start > 1 and text[start - 2].isalnum() and not text[start - 2].isalpha()
+    ) and not (before == "#" and text[max(0, start - 2) : start - 1].isalnum())
 
 
 def _may_end(text: str, end: int, last: bool) -> bool:

@@ -109,6 +109,30 @@ def test_a_number_beside_an_order_number_is_masked_and_the_order_number_stays():
     assert _one("call me on 1234567") == "call me on [phone]"
 
 
+AFTER_NO = _cut(
+    "Card no. {card}|Kreditkarte Nr. {card}|Karten-Nr.: {card}|Visa no {card}|credit card #{card}|MasterCard-No. {card}|"
+    "Sie erreichen mich unter der Nr. {phone}|unter folgender Nr.: {phone}|Bitte rufen Sie unter Nr {phone} zurück|"
+    "call this no. {phone}|Rückruf an Nr. {phone}|contact no. {phone}|Please ring no: {phone}|call #{phone}"
+)  # fmt: skip
+AFTER_BUSINESS = _cut(
+    "order no. {}|Rechnung Nr. {}|invoice # {}|case #{}|Die Bestellung unter der Nr. {} fehlt|call about order no. {}|no. {}"
+)
+
+
+@pytest.mark.parametrize("context", AFTER_NO)
+def test_cards_and_phones_after_a_bare_no_are_masked_where_the_word_before_says_what_they_are(context):
+    cards = ("4111 1111 1111 1111", "5500000000000004", "3782 822463 10005", "4111-1111-1111-1111")
+    phones = ("0171 1234567", "020 7946 0958", "07700 900123", "030 12345678")
+    for card, phone in zip(cards, phones, strict=True):
+        assert _one(context.format(card=card, phone=phone)) == context.format(card="[card]", phone="[phone]")
+
+
+@pytest.mark.parametrize("context", AFTER_BUSINESS)
+def test_a_number_after_the_no_of_a_business_stays(context):
+    for number in ("4111 1111 1111 1111", "0301234567", "01711234567", "4711-0815"):
+        assert _one(context.format(number)) == context.format(number)
+
+
 @pytest.mark.parametrize(
     ("text", "masked"),
     [
