@@ -13,14 +13,21 @@ from functools import lru_cache
 
 Span = tuple[int, int]
 
-_KEPT_WORDS = (
-    "orders?|invoices?|bills?|cases?|tickets?|products?|articles?|items?|tracking|shipments?|parcels?|customers?|clients?|"
+_NO_CALL = r"(?!\w*(?:hotline|fon|fax|handy|mobil))"
+# What a number right after the word counts. The second list's words are said before telephone numbers as well, so that a
+# number is theirs only with "number", "no." or "id" between.
+_BARE_WORDS = (
+    "orders?|invoices?|bills?|cases?|tickets?|products?|articles?|items?|tracking|shipments?|parcels?|"
     r"references?|ref\.?|best\.?|rg\.?|art\.?|"
     "vouchers?|coupons?|contracts?|serial|receipts?|bookings?|confirmations?|transactions?|sku|ean|isbn|"
-    "purchases?|deliver(?:y|ies)|returns?|claims?|requests?|rma|po|id|members?|loyalty|model|part|delivery note|"
-    r"bestell\w*|auftr[aä]g\w*|rechnung\w*|f[aä]ll\w*|vorg[aä]ng\w*|produkt\w*|artikel\w*|sendung\w*|paket\w*|kunden\w*|"
-    r"referenz\w*|vertrag\w*|serien\w*|beleg\w*|liefer\w*|gutschein\w*|quittung\w*|buchung\w*|retoure\w*|mitglied\w*|az|aktenzeichen"
+    "purchases?|claims?|rma|po|id|loyalty|model|delivery note|az|aktenzeichen|fall|fälle|fall-?(?:nummern?|nr|id|code)|"
+    rf"(?:bestell|auftr[aä]g|rechnung|vorg[aä]ng|produkt|artikel|sendung|paket|referenz|vertrag|serien|beleg|lieferschein|"
+    rf"gutschein|quittung|buchung){_NO_CALL}\w*|(?:kunden|mitglieds|liefer|retouren)-?(?:nummern?|nr|id|code)"
 )
+_SAID_WORDS = (
+    "customers?|clients?|deliver(?:y|ies)|returns?|requests?|members?|part|kunden?|kundin|mitglied|lieferung|retouren?"
+)
+_KEPT_WORDS = f"{_BARE_WORDS}|{_SAID_WORDS}"
 _NUMBER_WORD = r"(?:numbers?|nummern?|num|no|nr|ids?|code)"
 _ID = r"[A-Za-z]{0,5}[-/]?\d[\w\-/]*+(?:\.\d[\w\-/]*+)*+"
 # With "number" said, an id may be written in blocks of four; after the bare word it is one token of five digits or more.
@@ -30,7 +37,7 @@ _SAID = re.compile(
     re.IGNORECASE,
 )
 _BARE = re.compile(
-    rf"(?<![^\W_])(?:{_KEPT_WORDS})[ :=#\"'(_-]{{1,4}}(?:(?:is|was|ist|lautet|war|from|vom|von)[ :]{{1,3}})?({_ID})(?!\s?[-/]?\d)",
+    rf"(?<![^\W_])(?:{_BARE_WORDS})[ :=#\"'(_-]{{1,4}}(?:(?:is|was|ist|lautet|war|from|vom|von)[ :]{{1,3}})?({_ID})(?!\s?[-/]?\d)",
     re.IGNORECASE,
 )
 _NEXT = re.compile(rf"\s?(?:,|;|&|/|\+|and|und|or|oder)\s?#?({_ID})", re.IGNORECASE)

@@ -133,6 +133,26 @@ def test_a_number_after_the_no_of_a_business_stays(context):
         assert _one(context.format(number)) == context.format(number)
 
 
+CALLING = _cut(
+    "Falls {} nicht geht|falls: {}|Im Falle: {}|Fallback {}|Please call customer: {}|client: {}|Lieferung {} anrufen|part: {}|"
+    "delivery {} is my phone for delivery|return {}|request: {}|Kunden: {}, {}|Kunde {}|customer {} called|Bestellhotline {}"
+)
+
+
+@pytest.mark.parametrize("context", CALLING)
+def test_words_that_count_nothing_keep_no_telephone_number(context):
+    number, masks = "01711234567", "[phone]"
+    assert _one(context.format(number, number)) == context.format(masks, masks)
+
+
+SAID = _cut("Fallnummer|Fall-Nr.|Kundennr.|Kunden-ID|Lieferscheinnummer|client no.|customer id|part number|Kunde Nr.")
+
+
+@pytest.mark.parametrize("word", SAID)
+def test_the_same_words_with_a_number_word_keep_theirs(word):
+    assert _one(f"{word} 01711234567") == f"{word} 01711234567"
+
+
 @pytest.mark.parametrize(
     ("text", "masked"),
     [
