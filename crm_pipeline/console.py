@@ -356,7 +356,7 @@ def show_intents(done: Trained, home: Path) -> None:
     earlier = f" (what was there before: {done.earlier.name})" if done.earlier else ""
     out.print(f"Labels      {done.stored}{earlier}", soft_wrap=True)
     out.print(f"MLflow      run {done.run_id}: crm-pipeline ui --home {home}")
-    out.print(f"Next        crm-pipeline run --home {home} classifies the messages with it")
+    out.print(f"Next        crm-pipeline run --source SOURCE --home {home} classifies the messages with it")
 
 
 def _edition(told: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from crm_pipeline.errors import UsageError
@@ -188,6 +188,16 @@ class Settings(BaseSettings):
         if not short or not isinstance(given, dict):  # what is no mapping is told by the field's own check
             return rest
         return rest | {"estimators": {**given, **{k.removesuffix(SHORT): v for k, v in short.items()}}}
+
+    @field_validator("phone_regions")
+    @classmethod
+    def _known_regions(cls, regions: tuple[str, ...]) -> tuple[str, ...]:
+        from phonenumbers import SUPPORTED_REGIONS
+
+        unknown = [region for region in regions if region not in SUPPORTED_REGIONS]
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is no country with telephone numbers; use two capitals such as DE or GB")
+        return regions
 
     @model_validator(mode="after")
     def _mail_needs_a_server(self) -> Settings:

@@ -8,6 +8,7 @@ from crm_pipeline.contracts import outputs
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.column import Output
 from crm_pipeline.contracts.core import ARROW_NAMES, Column, TableContract
+from crm_pipeline.contracts.texts import TEXT
 
 HEADER = """# The canonical tables
 
@@ -38,8 +39,8 @@ def table_markdown(table: TableContract) -> str:
 OUTPUTS = """# What comes out
 
 Made from `crm_pipeline/contracts/outputs.py` by `make docs`; do not edit. Each table lies under `lake/<table>/period=<P>/part.parquet`
-and as a view in `crm.duckdb`. Amounts are in major units of the source's currency. A column whose inputs a source does not have
-is null.
+(`<P>` is the period's first day, such as `2026-06-01`) and as a view in `crm.duckdb`. Amounts are in major units of the source's
+currency. A column whose inputs a source does not have is null.
 """
 
 
@@ -54,6 +55,8 @@ def outputs_markdown(answers: Mapping[str, Iterable[Output]]) -> str:
         "models/<task>/<estimator>": outputs.CARD,
         "models/<task>/champion": outputs.CHAMPION,
         "levels/<task>": outputs.LEVEL,
+        **{f"text/{name}": columns for name, columns in TEXT.items()},
+        "evaluation/<task>_without_texts": outputs.ABLATION,
         "quality/rows": outputs.QUALITY,
         "reports/period": outputs.REPORT,
     }

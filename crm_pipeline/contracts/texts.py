@@ -30,7 +30,7 @@ def _columns(*rows: tuple[str, ...]) -> tuple[Output, ...]:
 
 LABELS = _columns(
     ("text", "text", "a labelled message, masked"),
-    ("intent", "text", "what it is about"),
+    ("intent", "text", "what it is about; null of the starter's texts that stand in for a sentiment"),
     ("sentiment", "text", "negative, neutral or positive, where it was labelled"),
     ("language", "text", "its language, ISO 639-1, where it is known"),
 )

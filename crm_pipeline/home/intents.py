@@ -99,6 +99,8 @@ def train_intents(
     settings = load_settings(home)
     learn = trainable(masked(read_labelled(file, *columns), settings))
     probe = masked(read_labelled(test, *columns), settings) if test else None
+    if probe is not None and not len(probe):
+        raise UsageError(f"{probe.name} has no text to judge on: give labelled texts, or leave --test out.")
     _prepared(home)
     say("fitting")
     model = fit(learn.texts, learn.intents, settings.seed)
@@ -157,6 +159,8 @@ def _prepared(home: Path) -> None:
         (home / LABELS).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise storage_error(error, home) from error
+    if (home / LABELS).is_dir():
+        raise UsageError(f"{home / LABELS} is a folder: remove it, the labelled texts are kept in a file of that name.")
 
 
 def _held_out(learn: Labelled, seed: int) -> Judgement:

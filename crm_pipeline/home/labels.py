@@ -4,7 +4,8 @@ from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 
-from crm_pipeline.text.labels import UNKNOWN, parse, slugs
+from crm_pipeline.errors import UsageError
+from crm_pipeline.text.labels import UNKNOWN, Labelled, parse, slugs, trainable
 
 LABELS = Path("labels", "intents.csv")
 """Where `crm-pipeline train-intents` keeps a home's labelled texts."""
@@ -28,9 +29,43 @@ def intents_of(home: Path) -> tuple[tuple[str, str], ...]:
     return _intents(path, path.stat().st_mtime_ns)
 
 
+def kept_labels(path: Path) -> Labelled:
+    """Return the labelled texts of a home.
+
+    Raises
+    ------
+    UsageError
+        When someone changed the file so that nothing can be learned from it.
+    """
+    try:
+        return trainable(parse(path.read_bytes(), path.name))
+    except (OSError, UsageError) as error:
+        raise UsageError(
+            f"{path} cannot be learned from ({str(error).rstrip('.')}): run `crm-pipeline train-intents` again, or remove it."
+        ) from error
+
+
+def labelled(found: Labelled) -> dict[str, list[str | None]]:
+    """Return labelled texts by column, text, intent, sentiment and language; without any sentiment, with those of the starter below.
+
+    Who labels what messages are about does not mean to unlearn how they feel.
+    """
+    rows: dict[str, list[str | None]] = {
+        "text": [*found.texts], "intent": [*found.intents], "sentiment": [*found.sentiments], "language": [*found.languages],
+    }  # fmt: skip
+    if not any(found.sentiments):
+        starter = kept_labels(STARTER)
+        felt = starter.only([sentiment is not None for sentiment in starter.sentiments])
+        rows["text"] += felt.texts
+        rows["intent"] += [None] * len(felt)
+        rows["sentiment"] += felt.sentiments
+        rows["language"] += felt.languages
+    return rows
+
+
 @lru_cache(maxsize=8)
 def _intents(path: Path, _: int) -> tuple[tuple[str, str], ...]:
-    found = parse(path.read_bytes(), path.name)
+    found = kept_labels(path)
     counts = Counter(label for label in found.intents if label != UNKNOWN)
     names = slugs(counts)
     common = sorted(counts, key=lambda label: (-counts[label], label))[:MOST]

@@ -30,7 +30,7 @@ def texts_view(data: ReportData, draw: Draw) -> dict[str, Any] | None:
         "total": total,
         "negative": negative,
         "unknown": _unknown(now, total),
-        "masked": [f"{words.number(n)} {MASKED_KINDS[kind]}" for kind, n in found.masked.items() if n],
+        "masked": [f"{MASKED_KINDS[kind]} {words.number(n)}" for kind, n in found.masked.items() if n],
         "over_time": draw(
             figures["messages"],
             f"Messages by {data.grain}; {words.number(total)} in the last, {words.number(negative)} of them negative.",
@@ -142,7 +142,7 @@ def _worth(data: ReportData, task: str, rows: pd.DataFrame) -> str:
     """Say in one sentence what the messages' features are worth to a task."""
     loss = the_task(task).loss
     found = worth(rows, loss) if len(rows) else Worth(float("nan"), float("nan"), float("nan"), 0)
-    name = words.measure(loss).label
+    name = words.measure(loss).label.lower()
     if not found.blocks:
         return f"{task.capitalize()}: what messages add is not known yet, no cut-off can be judged."
     base = f"{task.capitalize()}: without what messages tell, {name} is {words.number(found.mean, 4)} higher"

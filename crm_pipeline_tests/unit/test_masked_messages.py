@@ -9,6 +9,9 @@ import pytest
 
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.core import NAMED
+from crm_pipeline.errors import UsageError
+from crm_pipeline.home.labels import STARTER, kept_labels, labelled
+from crm_pipeline.settings import Settings
 from crm_pipeline.text.bodies import masked
 from crm_pipeline.transforms.cleaning import clean_table, unaccounted
 from crm_pipeline_tests.unit.sources_world import ORDERS, World, tables
@@ -87,3 +90,31 @@ def test_without_a_table_of_customers_there_are_no_names(tmp_path: Path) -> None
     world.write("messages.csv", MESSAGES + "m1,1,2020-04-02,x,in\n")
     world.sync()
     assert named(world, APRIL) == {}
+
+
+def test_labels_without_a_sentiment_keep_the_starters(tmp_path: Path) -> None:
+    path = tmp_path / "intents.csv"
+    path.write_text(
+        "text,intent\n" + "".join(f"where is parcel {i},delivery\nthe bill {i},invoice\n" for i in range(6))
+    )
+    rows = labelled(kept_labels(path))
+    own = [i for i, intent in enumerate(rows["intent"]) if intent is not None]
+    assert own == list(range(12))
+    assert set(rows["sentiment"][12:]) == {"positive", "neutral", "negative"}
+    assert {"en", "de"} <= set(rows["language"][12:])
+    starter = labelled(kept_labels(STARTER))
+    assert None not in starter["intent"]
+
+
+def test_a_broken_file_of_labels_is_one_sentence_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "intents.csv"
+    path.write_text("text,intent\n" + "".join(f"where is parcel {i},delivery\n" for i in range(12)))
+    with pytest.raises(
+        UsageError, match=r"intents\.csv cannot be learned from .*1 intent.*train-intents.* again, or remove it"
+    ):
+        kept_labels(path)
+
+
+def test_a_country_without_telephones_is_refused_before_anything_runs() -> None:
+    with pytest.raises(ValueError, match="'UK' is no country"):
+        Settings(phone_regions=("DE", "UK"))

@@ -65,13 +65,18 @@ def _table(project: Project, name: str) -> dg.AssetsDefinition:
             **others,
         )
 
+        rejects = cleaned.rejects
+        if masks:  # what stands in its other columns too
+            told = import_module(MASKING).masked(rejects.to_pyarrow(), settings.phone_regions)
+            rejects = project.engine.given(told, "masked rejects")
+
         def accounted(made: Mapping[str, ibis.Table]) -> list[str]:
             # where one of the two is asked for alone, the other is what it would be
             return cleaning.unaccounted(
-                raw, made.get(f"clean/{name}", cleaned.clean), made.get(f"rejects/{name}", cleaned.rejects)
+                raw, made.get(f"clean/{name}", cleaned.clean), made.get(f"rejects/{name}", rejects)
             )
 
-        return {f"clean/{name}": Result(cleaned.clean, audit=accounted), f"rejects/{name}": cleaned.rejects}
+        return {f"clean/{name}": Result(cleaned.clean, audit=accounted), f"rejects/{name}": rejects}
 
     return table
 

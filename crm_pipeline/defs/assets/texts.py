@@ -12,11 +12,11 @@ import ibis
 
 from crm_pipeline.contracts.canonical import INBOUND
 from crm_pipeline.contracts.outputs import CARD, conform
-from crm_pipeline.contracts.texts import LABELS, MESSAGE_TOPICS, TOPICS, WORDS
+from crm_pipeline.contracts.texts import LABELS, MASKING, MESSAGE_TOPICS, TOPICS, WORDS
 from crm_pipeline.defs.common import described, reads
 from crm_pipeline.defs.lake import Result, publishes
 from crm_pipeline.hashing import digest
-from crm_pipeline.home.labels import labels_file
+from crm_pipeline.home.labels import kept_labels, labelled, labels_file
 from crm_pipeline.home.project import Project
 from crm_pipeline.tracking import Tracker
 from crm_pipeline.transforms import texts as of_customers
@@ -40,18 +40,16 @@ def text_assets(project: Project, tracker: Tracker) -> list[dg.AssetsDefinition]
 
 def _labels(project: Project) -> dg.AssetsDefinition:
     path = labels_file(project.home)
-    code = code_version(_labels, {}, files=[path])
+    used = {"mask_text": project.settings.mask_text, "phone_regions": project.settings.phone_regions}
+    code = code_version(_labels, used, also=[MASKING], files=[path])
 
     @dg.asset(**described(project, "text/labels", code, {}, kinds=("csv",), dated=False))
     @publishes
     def labels(context: dg.AssetExecutionContext) -> Any:
         """Labelled texts, from which intent and sentiment are learned: the home's own (`crm-pipeline train-intents`), else a starter."""
-        from crm_pipeline.text.labels import parse, trainable
+        from crm_pipeline.home.intents import masked
 
-        found = trainable(parse(path.read_bytes(), path.name))
-        rows = {"text": found.texts, "intent": found.intents, "sentiment": found.sentiments,
-                "language": found.languages}  # fmt: skip
-        return conform(_frame(rows), LABELS)
+        return conform(_frame(labelled(masked(kept_labels(path), project.settings))), LABELS)
 
     return labels
 
@@ -76,6 +74,7 @@ def _fit(task: str, rows: Any, seed: int) -> Any:
     from crm_pipeline.text import intents, sentiment
 
     if task == "intent":
+        rows = rows.dropna(subset=["intent"])
         return intents.fit(rows["text"].tolist(), rows["intent"].tolist(), seed)
     felt = rows.dropna(subset=["sentiment"])
     return sentiment.fit(felt["text"].tolist(), felt["sentiment"].tolist(), felt["language"].tolist(), seed)
