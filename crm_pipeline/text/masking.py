@@ -54,9 +54,10 @@ _LOOKS_NAMED = (
     r"(?i:my name|mein name|ich hei(?:ß|ss)e|this is|hier spricht|hier schreibt)"
     r"|\b(?:Mr|Mrs|Ms|Miss|Mister|Herrn?|Frau|Dr|Prof)\b"
     r"|\b(?:Dear|Hi|Hello|Hey|Hallo|Liebe|Lieber|Servus) +\p{Lu}"
-    r"|(?i:regards|wishes|the best|sincerely|faithfully|truly|cheers|thanks|thank you|gr(?:ü|ue)(?:ß|ss)en?"
-    r"|gru(?:ß|ss)|mfg|lg|vg|dank|danke)"
+    r"|(?i:regards|wishes|best|love|greetings|sincerely|yours|faithfully|truly|cheers|thanks|thx|thank you|gr(?:ü|ue)(?:ß|ss)en?"
+    r"|gru(?:ß|ss)|mfg|lg|vg|dank|danke|hochachtungsvoll|herzlichst)"
     r"(?:[,.!]? ?(?:\r?\n|\\n)\s*|, )\p{Lu}"
+    r"|(?i:regards|wishes|gr(?:ü|ue)(?:ß|ss)en?|gru(?:ß|ss)|mfg|lg|vg) \p{Lu}"
 )
 _NAMED = re.compile(_LOOKS_NAMED.replace(r"\p{Lu}", r"[^\W\d_]"))
 _NAMED_ASCII = _LOOKS_NAMED.replace(r"\p{Lu}", "[A-Za-z]").replace(r"\s*", r"[\s\x0b\x1c-\x1f]*")  # `_NAMED` for Arrow

@@ -14,29 +14,38 @@ def _cut(words: str) -> list[str]:
 
 
 _WORD = r"[^\W\d_][^\W\d_'’-]*+(?:['’-][^\W\d_]++)*+"
-_FULL = rf"{_WORD}(?: (?:van |von |de |der |zu )?{_WORD}){{0,3}}"
+_BEFORE_WORD = (
+    r"(?:[^\W\d_]\. ?){0,3}+(?:(?:van|von|vom|de|der|den|del|della|di|da|dos|la|le|ten|ter|zu|zum|zur) ){0,3}+"
+)
+_TWO, _THREE, _FULL = (rf"{_BEFORE_WORD}{_WORD}(?: {_BEFORE_WORD}{_WORD}){{0,{n}}}" for n in (1, 2, 3))
 _INTRODUCED = re.compile(
     rf"(?<![^\W_])(?:my name is|my name's|mein name ist|mein name lautet|ich hei(?:ß|ss)e) ({_FULL})", re.IGNORECASE
 )
 _SPEAKING = re.compile(
-    rf"(?<![^\W_])(?:this is ({_WORD}(?: {_WORD}){{0,2}}) (?:speaking|calling|writing|here)|hier (?:spricht|schreibt) ({_FULL}))(?![^\W_])",
+    rf"(?<![^\W_])(?:this is ({_THREE}) (?:speaking|calling|writing|here)|hier (?:spricht|schreibt) ({_FULL}))(?![^\W_])",
     re.IGNORECASE,
 )
-_TITLED = re.compile(
-    rf"(?<![^\W_])(?:Mr|Mrs|Ms|Miss|Mister|Herrn?|Frau|Dr|Prof)\b\.? (?:(?:Dr|Prof)\b\.? )*+({_WORD}(?: {_WORD})?)"
-)
-_GREETED = re.compile(
-    rf"(?<![^\W_])(?:Dear|Hi|Hello|Hey|Hallo|Liebe|Lieber|Servus) ({_WORD}(?: {_WORD})?)(?= ?[,!\n\r])"
+_TITLE = r"(?:Mr|Mrs|Ms|Miss|Mister|Herrn?|Frau|Dr|Prof)\b\.?"
+_TITLED = re.compile(rf"(?<![^\W_]){_TITLE} (?:(?:and|und|&) {_TITLE} )?(?:(?:Dr|Prof)\b\.? )*+({_TWO})")
+_GREETED = re.compile(rf"(?<![^\W_])(?:Dear|Hi|Hello|Hey|Hallo|Liebe|Lieber|Servus) ({_TWO})(?= ?[,!\n\r])")
+_GREETINGS = (
+    r"(?:(?:kind|best|warm|warmest|many) )?regards|best wishes|mit (?:freundlichen|besten|lieben|herzlichen) gr(?:ü|ue)(?:ß|ss)en|"
+    r"(?:(?:viele|liebe|beste|herzliche|freundliche|schöne)n? )?gr(?:ü|ue)(?:ß|ss)e|gru(?:ß|ss)"
 )
 _CLOSING = (
-    r"(?:(?:kind|best|warm|warmest|many)? ?regards|best wishes|all the best|sincerely(?: yours)?|yours (?:sincerely|faithfully|truly)|"
-    r"cheers|thanks(?: and regards)?|thank you|mit (?:freundlichen|besten|lieben|herzlichen) gr(?:ü|ue)(?:ß|ss)en|"
-    r"(?:viele|liebe|beste|herzliche|freundliche|schöne)n? gr(?:ü|ue)(?:ß|ss)e|gru(?:ß|ss)|mfg|lg|vg|(?:vielen|besten) dank|danke)"
+    rf"(?:{_GREETINGS}|all the best|best(?=,)|love(?=,)|greetings|sincerely(?: yours)?|yours (?:sincerely|faithfully|truly)|"
+    r"cheers|thanks(?: and regards)?|thx|thank you|mfg|lg|vg|(?:vielen|besten) dank|danke|hochachtungsvoll|herzlichst)"
 )
+_TITLES_BEFORE = r"(?:(?:Mr|Mrs|Ms|Herr|Frau|Dr|Prof)\.? )*"
+_LINE_END = r"(?=[ .]{0,3}(?:[\r\n]|\\n|\Z))"
 _SIGNED = re.compile(
-    rf"(?<![^\W_]){_CLOSING}(?:[,.!]? ?(?:\r?\n|\\n)\s{{0,8}}|, )(?:(?:Mr|Mrs|Ms|Herr|Frau|Dr|Prof)\.? )*({_FULL})"
-    r"(?=[ .]{0,3}(?:[\r\n]|\\n|\Z))",
-    re.IGNORECASE,
+    rf"(?<![^\W_]){_CLOSING}(?:[,.!]? ?(?:\r?\n|\\n)\s{{0,8}}|, ){_TITLES_BEFORE}({_FULL}){_LINE_END}", re.IGNORECASE
+)
+# On one line nothing parts a name from its closing; short closings are also words and makers of television sets.
+_SIGNED_BESIDE = re.compile(
+    rf"(?<![^\W_])(?:{_GREETINGS}) {_TITLES_BEFORE}({_THREE}){_LINE_END}"
+    rf"|(?:^|(?<=[.!?,;)]\s)|(?<=\\n)|(?<=danke )|(?<=dank ))(?:mfg|lg|vg) {_TITLES_BEFORE}((?!(?-i:[A-Z]{{2}})){_TWO}){_LINE_END}",
+    re.IGNORECASE | re.MULTILINE,
 )
 # Capitalised words that follow a greeting or a closing without being anybody's name.
 _NOBODY = frozenset(
@@ -44,10 +53,21 @@ _NOBODY = frozenset(
         "team sir madam all everyone everybody there customer customers support service folks people friends colleagues ladies "
         "gentlemen shop store company again sent from damen herren zusammen leute kundenservice kundendienst support-team "
         "shop-team kundschaft kunden kunde hallo hello hi guten gute good dear liebes liebe ihr ihre und and the "
-        "danke thanks thank regards grüße best many herr frau mr mrs ms bitte please"
+        "danke thanks thank regards grüße best many herr frau mr mrs ms dr prof bitte please world welt guys kollegin kollege "
+        "kollegen chat mate great super perfekt perfect awesome excellent nice toll klasse prima alles order orders department "
+        "office abteilung return returns refund refunds delivery shipping bestellung lieferung rückgabe rücksendung "
+        "rückerstattung retoure retouren reklamation versand einkauf buchhaltung accounting fernseher tv electronics"
     )
 )
-_PARTICLES = frozenset(("van", "von", "de", "der", "zu"))
+# What is said of a name after "my name is", beside stop words.
+_SAID_OF_NAMES = frozenset(
+    _cut(
+        "wrong wrongly misspelled misspelt spelled spelt written missing incorrect incorrectly mistyped printed listed shown "
+        "changed different incomplete correct unknown falsch fehlerhaft verkehrt geschrieben geändert unvollständig "
+        "abgeschnitten vertauscht unleserlich richtig anders leider"
+    )
+)
+_PARTICLES = frozenset(_cut("van von vom de der den del della di da dos la le ten ter zu zum zur"))
 _TITLES = frozenset(
     _cut(
         "mr mrs ms miss mister dr prof professor herr frau herrn sir madam dipl ing med jun jr sen van von der den und and the "
@@ -78,20 +98,33 @@ def named(text: str) -> Iterator[Span]:
         yield _capitalised(text, found.span(1 if found.group(1) else 2))
     for found in _TITLED.finditer(text):
         yield _capitalised(text, found.span(1))
-    for pattern in (_GREETED, _SIGNED):
+    for pattern in (_GREETED, _SIGNED, _SIGNED_BESIDE):
         for found in pattern.finditer(text):
-            words = found.group(1).split()
-            if all(w[0].isupper() or w in _PARTICLES for w in words) and not any(w.lower() in _NOBODY for w in words):
-                yield found.span(1)
+            if all(_may_be_named(word) for word in found.group(found.lastindex or 1).split()):
+                yield found.span(found.lastindex or 1)
+
+
+def _may_be_named(word: str) -> bool:
+    """Whether a word of a greeting or a signature may be of a name: a particle, an initial, or capitalised and no common word."""
+    if not word[0].isupper():
+        return word in _PARTICLES
+    plain = word.lower()
+    return plain not in _NOBODY and (len(word.rstrip(".")) == 1 or plain in _ALSO_WORDS or plain not in _stop_words())
 
 
 def _capitalised(text: str, span: Span, keep_first: bool = False) -> Span:
-    """Cut a name before its first word without a capital; an empty span where none is left."""
+    """Cut a name before its first word without a capital; an empty span where none is left.
+
+    ``keep_first``: the first word may be lower-case, where it is no word that one says of a name.
+    """
     start, end = span
     stop = start
     for i, word in enumerate(re.finditer(r"\S+", text[start:end])):
         plain = word.group()
-        if not (plain[0].isupper() or plain in _PARTICLES or (keep_first and i == 0)) or plain.lower() in _NOBODY:
+        if plain in _PARTICLES:
+            continue
+        kept = plain[0].isupper() or (keep_first and i == 0 and plain not in _stop_words())
+        if not kept or plain.lower() in _NOBODY or (keep_first and plain.lower() in _SAID_OF_NAMES):
             break
         stop = start + word.end()
     return start, stop

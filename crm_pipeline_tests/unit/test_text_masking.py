@@ -170,10 +170,43 @@ def test_the_same_words_with_a_number_word_keep_theirs(word):
         ("Mit freundlichen Grüßen\nBernd Kern\n", "Mit freundlichen Grüßen\n[name]\n"),
         ("Thanks\nThe parcel never came", "Thanks\nThe parcel never came"),
         ("Kind regards, Your Team", "Kind regards, Your Team"),
+        ("Dear Mr J. Smith, hello", "Dear Mr [name], hello"),
+        ("Dear Dr. J. R. Smith", "Dear Dr. [name]"),
+        ("Dear Mr. and Mrs. Blankenship,", "Dear Mr. and Mrs. [name],"),
+        ("Sehr geehrter Herr von der Heide,", "Sehr geehrter Herr [name],"),
+        ("Mr van den Berg called", "Mr [name] called"),
+        ("Frau de la Cruz", "Frau [name]"),
+        ("Regards\nT. Blankenship", "Regards\n[name]"),
+        ("Sincerely yours,\nTheodora Q. Blankenship", "Sincerely yours,\n[name]"),
+        ("MfG\nB. Oberhuber", "MfG\n[name]"),
+        ("mein Name ist Anna von der Heide, hallo", "mein Name ist [name], hallo"),
+        ("All late. LG Anna", "All late. LG [name]"),
+        ("VG Anna", "VG [name]"),
+        ("MfG Oberhuber\n", "MfG [name]\n"),
+        ("Vielen Dank LG Anna Kern", "Vielen Dank LG [name]"),
+        ("Liebe Grüße Anna", "Liebe Grüße [name]"),
+        ("Kind regards John Smith", "Kind regards [name]"),
+        ("mit freundlichen Grüßen Anna Meyer", "mit freundlichen Grüßen [name]"),
+        ("Grüße\nBernhardine", "Grüße\n[name]"),
+        ("Best,\nTheodora", "Best,\n[name]"),
+        ("Love,\nTheodora", "Love,\n[name]"),
+        ("Hochachtungsvoll\nBernhardine Oberhuber", "Hochachtungsvoll\n[name]"),
     ],
 )
 def test_names_after_the_words_that_introduce_them(text, masked):
     assert _one(text) == masked
+
+
+NOBODY = (
+    "my name is wrong on the parcel", "my name is not on the list", "My name is spelled wrong", "my name is misspelled",
+    "mein Name ist falsch geschrieben", "Mein Name ist nicht auf der Liste", "Thank you, Great", "Danke, Super", "Cheers, Mate",
+    "Danke\nRückgabe", "Hello World!", "Hallo Welt!", "Hi Guys,", "Liebe Kollegin,", "Best regards\nOrder Department",
+    "Best regards Customer Service", "I bought an LG Fernseher", "LG OLED", "Viele Grüße aus Köln", "The best, Always",
+)  # fmt: skip
+
+
+def test_what_is_said_of_names_and_greeted_without_one_stays():
+    assert mask(pa.array(NOBODY)).texts.to_pylist() == list(NOBODY)
 
 
 def test_the_senders_own_name_is_masked_and_common_words_only_with_a_capital():
