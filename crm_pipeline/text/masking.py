@@ -130,7 +130,7 @@ def _candidates(texts: pa.Array, own: pa.Array) -> np.ndarray:
     for row, text, name in zip(
         rest.tolist(), pc.utf8_lower(texts.take(rows)).to_pylist(), own.take(rows).to_pylist(), strict=True
     ):
-        look[row] = any(word in text for word in masking_names.own_words(name)) or (
+        look[row] = masking_names.may_hold_own(text, masking_names.own_words(name)) or (
             not text.isascii() and bool(_UNREAD.search(text))
         )
     return np.flatnonzero(look)

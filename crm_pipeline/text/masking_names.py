@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 Span = tuple[int, int]
@@ -67,6 +68,12 @@ _SAID_OF_NAMES = frozenset(
         "abgeschnitten vertauscht unleserlich richtig anders leider"
     )
 )
+_UMLAUTS = {"a": "ä", "o": "ö", "u": "ü"}
+_BASES_OF_UMLAUTS = {umlaut: base for base, umlaut in _UMLAUTS.items()}
+_SPELLED = re.compile(r"[aou]e|[aouäöü']")
+_ACCENTS = re.compile("[\u0300-\u036f]+")
+# What Unicode does not part into a letter and its accent, and the signs that are written for an apostrophe.
+_BASES = str.maketrans(dict(zip("łøđıħ’‘ʼ´`", "lodih'''''", strict=True)) | {"æ": "ae", "œ": "oe", "þ": "th"})
 _PARTICLES = frozenset(_cut("van von vom de der den del della di da dos la le ten ter zu zum zur"))
 _TITLES = frozenset(
     _cut(
@@ -132,27 +139,87 @@ def _capitalised(text: str, span: Span, keep_first: bool = False) -> Span:
 
 @lru_cache(maxsize=65536)
 def own_words(name: str) -> tuple[str, ...]:
-    """Return the words of a sender's name that are looked for, in lower case: three letters or more, no titles."""
-    found = [w.lower() for w in re.findall(r"[^\W\d_]+(?:['’][^\W\d_]+)*", name)]
+    """Return the words of a sender's name that are looked for, as ``_folded``: three letters or more, no titles."""
+    found = re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*", _folded(name)[0])
     return tuple(dict.fromkeys(w for w in found if len(w) >= 3 and w not in _TITLES))
 
 
+def may_hold_own(text: str, words: tuple[str, ...]) -> bool:
+    """Whether a text may hold one of the sender's own words: quick, never a false no."""
+    if not words:
+        return False
+    plain = text.lower() if text.isascii() else _plain(text)
+    return any(stem in plain for stem in _stems(words))
+
+
 def own_name(text: str, words: tuple[str, ...]) -> Iterator[Span]:
-    """Yield where the sender's own words stand whole, in any case; those that are also common words with a capital only."""
-    for found in _own_pattern(words).finditer(text):
-        start, end = found.span()
+    """Yield where the sender's own words stand whole, however spelled; those that are also common words with a capital only."""
+    if not may_hold_own(text, words):
+        return
+    folded, places = _folded(text)
+    for found in _own_pattern(words).finditer(folded):
+        start, end = found.start(), found.end()
+        if places:
+            start, end = places[start], places[end]
         if text[start - 1 : start] == "[" and text[end : end + 1] == "]":
             continue
-        if found.group()[0].isupper() or not all(
-            _is_common(w) for w in re.findall(r"[^\W\d_]+", found.group().lower())
-        ):
+        whole = unicodedata.normalize("NFC", text[start:end])
+        if whole[0].isupper() or not all(_is_common(w) for w in re.findall(r"[^\W\d_]+", whole.lower())):
             yield start, end
+
+
+def _folded(text: str) -> tuple[str, Sequence[int]]:
+    """Return a text without case and accents but for umlauts, and where each of its characters begins (nothing: where it stands)."""
+    if text.isascii():
+        return text.lower(), ()
+    signs: list[str] = []
+    places: list[int] = []
+    for place, char in enumerate(text):
+        if char == "\u0308" and signs and signs[-1] in _UMLAUTS:
+            signs[-1] = _UMLAUTS[signs[-1]]
+            continue
+        shown = char.lower() if char.isascii() else _folded_sign(char)
+        signs += shown
+        places += [place] * len(shown)
+    return "".join(signs), [*places, len(text)]
+
+
+@lru_cache(maxsize=4096)
+def _folded_sign(char: str) -> str:
+    lower = char.casefold()
+    return lower if lower in "äöü" else _plain(lower)
+
+
+def _plain(text: str) -> str:
+    """Return a text without case and without any accent."""
+    return _ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold().translate(_BASES))).translate(_BASES)
+
+
+@lru_cache(maxsize=65536)
+def _stems(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return per word the longest part that is the same in all its spellings."""
+    return tuple(max(re.split(r"[äöü']|[aou]e", word), key=len) for word in words)
 
 
 @lru_cache(maxsize=4096)
 def _own_pattern(words: tuple[str, ...]) -> re.Pattern[str]:
-    any_of = "|".join(re.escape(w) for w in sorted(words, key=len, reverse=True))
-    return re.compile(rf"(?<!\w)(?:{any_of})(?!\w)(?:[ -](?:{any_of})(?!\w))*+", re.IGNORECASE)
+    any_of = "|".join(_SPELLED.sub(_spellings, word) for word in sorted(words, key=len, reverse=True))
+    return re.compile(rf"(?<!\w)(?:{any_of})(?!\w)(?:[ -](?:{any_of})(?!\w))*+")
+
+
+def _spellings(found: re.Match[str]) -> str:
+    part = found.group()
+    if part == "'":
+        return "'?"
+    umlaut = _UMLAUTS.get(part[0], part[0])
+    base = _BASES_OF_UMLAUTS[umlaut]
+    return (
+        f"(?:{umlaut}|{base}e)"
+        if len(part) == 2
+        else f"(?:{umlaut}|{base}e?)"
+        if part == umlaut
+        else f"[{part}{umlaut}]"
+    )
 
 
 @lru_cache(maxsize=65536)

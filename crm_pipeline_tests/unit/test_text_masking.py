@@ -217,6 +217,28 @@ def test_the_senders_own_name_is_masked_and_common_words_only_with_a_capital():
     assert _one("Anna", None) == "Anna"
 
 
+SPELLED = (
+    ("Aoife O'Shaughnessy", "O'Shaughnessy|o’shaughnessy|OʼSHAUGHNESSY|oshaughnessy"),
+    ("Aoife O’Shaughnessy", "o'shaughnessy|O‘Shaughnessy"),
+    ("Hans Müller", "Müller|MÜLLER|mueller|Muller|Mu\u0308ller|MU\u0308LLER|Hans Mu\u0308ller"),
+    ("Hans Pu\u0308llmann", "püllmann|Puellmann"),
+    ("Hans Puellmann", "Püllmann|PÜLLMANN|pu\u0308llmann|PUELLMANN"),
+    ("Eva Strauß", "Strauss|STRAUSS|strauß|STRAUẞ"),
+    ("Eva Strauss", "Strauß|strauss"),
+    ("Łukasz Żółtowski", "Zoltowski|ŻÓŁTOWSKI|zółtowski|Lukasz Zoltowski|Z\u0307o\u0301łtowski"),
+    ("İbrahim Öz", "İbrahim|ibrahim|IBRAHIM|I\u0307brahim"),
+    ("René Sørensen", "Rene|RENÉ|rene\u0301|Sorensen|René Sørensen"),
+)
+
+
+@pytest.mark.parametrize(("name", "spelled"), SPELLED)
+def test_the_senders_own_name_is_masked_however_it_is_spelled(name, spelled):
+    for word in _cut(spelled):
+        for context in ("{}", "ask {}, please", "ü: {}\nß", "({})"):
+            assert _one(context.format(word), name) == context.format("[name]")
+    assert _one("mulch Mullerei rene9 strau", name) == "mulch Mullerei rene9 strau"
+
+
 def test_null_stays_null_and_what_was_masked_is_counted():
     found = mask(pa.chunked_array([["anna@example.com and bob@example.com, 0151 23456789"], [None, "", "nothing"]]))
     assert found.texts.to_pylist() == ["[email] and [email], [phone]", None, "", "nothing"]
