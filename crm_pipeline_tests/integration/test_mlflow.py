@@ -25,9 +25,26 @@ def client(whole: Built) -> Any:
 
 
 @pytest.fixture(scope="module")
-def runs(client: Any) -> list[Any]:
+def every_run(client: Any) -> list[Any]:
     experiment = client.get_experiment_by_name("crm_pipeline")
     return list(client.search_runs([experiment.experiment_id], max_results=1000))
+
+
+@pytest.fixture(scope="module")
+def runs(every_run: list[Any]) -> list[Any]:
+    """Those of the models that score customers."""
+    return [run for run in every_run if run.data.tags["crm.asset"].startswith("models/")]
+
+
+def test_the_models_of_text_are_runs_too(whole: Built, every_run: list[Any]) -> None:
+    lake = world.lake_of(whole.home)
+    told = {run.data.tags["crm.asset"]: run for run in every_run if run.data.tags["crm.asset"].startswith("text/")}
+    assert set(told) == {"text/intent_model", "text/sentiment_model"}
+    for asset, run in told.items():
+        card = lake.table(asset, ["all"]).execute().iloc[0]
+        assert (card.run_id, card.model_version) == (run.info.run_id, run.data.tags["crm.model_version"])
+        assert run.info.status == "FINISHED"
+        assert 0 < run.data.metrics["accuracy"] <= 1
 
 
 @pytest.fixture(scope="module")
