@@ -22,7 +22,9 @@ import pytest
 from crm_pipeline_tests.integration import world
 from crm_pipeline_tests.integration.browser import Page, chromium, find_chromium
 
-LAYERS = ("1_raw", "2_clean", "2_text", "3_activity", "4_features", "5_models", "6_evaluation", "7_scores", "8_reports")
+LAYERS = ("1_raw", "2_clean", "3_activity", "4_features", "5_models", "6_evaluation", "7_scores", "8_reports")
+"""The groups of every source; one with messages has ``2_text`` too."""
+
 ASSET = """
 query($key: AssetKeyInput!) { assetOrError(assetKey: $key) { ... on Asset {
   definition { description groupName metadataEntries { label
