@@ -12,6 +12,8 @@ import yaml
 
 from crm_pipeline_tests.integration import strange_texts, world
 
+pytestmark = pytest.mark.slow  # five runs
+
 MONTHS = ("2024-01", "2024-02", "2024-03")
 LABELLED = {
     "delivery": "where is my parcel number {n}",
@@ -107,7 +109,6 @@ def test_the_home_equals_a_fresh_one_and_nothing_is_left_to_do(fixed: Mended) ->
     assert fixed.left == []
 
 
-@pytest.mark.slow
 def test_other_labels_and_masking_off_equal_a_fresh_home(place: Path, fixed: Mended) -> None:
     file = place / "labels.csv"
     rows = [f"{text.format(n=n)},{label}" for n in range(25) for label, text in LABELLED.items()]

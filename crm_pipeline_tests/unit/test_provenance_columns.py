@@ -152,6 +152,7 @@ def con() -> Any:
     return ibis.duckdb.connect()
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(rows=events, column=st.sampled_from(sorted(VALUES)), data=st.data())
 def test_a_changed_column_changes_only_what_it_is_an_origin_of(
