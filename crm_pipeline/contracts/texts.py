@@ -20,6 +20,9 @@ MASKED_KINDS = {
 MASKING = "crm_pipeline.text.bodies"
 """What masks; reached by its name, so that a change of it makes the messages stale and no other table."""
 
+UNKNOWN = "unknown"
+"""What a text is that belongs to no intent: in a labelled file as in a prediction."""
+
 INTENT_COLUMN = "intent_"
 """Prefix of the column that counts the messages of an intent."""
 

@@ -16,6 +16,7 @@ import pandas as pd
 
 from crm_pipeline.text import vectors as features
 from crm_pipeline.text.labels import UNKNOWN
+from crm_pipeline.text.stored import Stored
 from crm_pipeline.text.unknown import Rule, Trial, cross_checked, learned, signs
 from crm_pipeline.text.vectors import Read, Vectors, Words
 
@@ -33,7 +34,7 @@ COST = 0.5
 
 
 @dataclass
-class IntentModel:
+class IntentModel(Stored):
     """A fitted classifier of texts.
 
     Attributes
@@ -88,22 +89,6 @@ class IntentModel:
         """Return the probability of each of ``labels`` (n × labels), given that a text is about one of them."""
         decisions, _ = self._decisions(self.vectors.transform(texts))
         return softmax(decisions * self.temperature)
-
-    def log(self, mlflow: Any, **model: Any) -> Any:
-        """Store within the active MLflow run by skops; ``model`` are the arguments every flavour takes. Returns its ModelInfo."""
-        from skops.io import dumps, get_untrusted_types
-
-        return mlflow.sklearn.log_model(
-            self,
-            serialization_format="skops",
-            skops_trusted_types=list(get_untrusted_types(data=dumps(self))),
-            **model,
-        )
-
-    @classmethod
-    def load(cls, mlflow: Any, model_uri: str) -> IntentModel:
-        """Return the model that `log` stored."""
-        return mlflow.sklearn.load_model(model_uri)
 
     def _decisions(self, matrix: Any) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the intents' decision values and that of `UNKNOWN`, if it was learned."""

@@ -10,10 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from crm_pipeline.contracts.texts import UNKNOWN
 from crm_pipeline.errors import UsageError
-
-UNKNOWN = "unknown"
-"""What a text is that belongs to no intent: in a labelled file as in a prediction."""
 
 NONE_OF_THEM = frozenset({"", "unknown", "oos", "ood", "out_of_scope"})
 """Labels, as `_plain` writes them, by which a file says that a text belongs to no intent."""

@@ -16,6 +16,7 @@ import pandas as pd
 
 from crm_pipeline.text import vectors as features
 from crm_pipeline.text.intents import FOLDS, calibration_error, folds_of, softmax
+from crm_pipeline.text.stored import Stored
 from crm_pipeline.text.tokens import PLACEHOLDER
 from crm_pipeline.text.vader import compound
 from crm_pipeline.text.vectors import Read, Vectors, Words
@@ -44,7 +45,7 @@ SENTENCE = re.compile(r"(?<=[.!?。！？])\s+|[\r\n]+")
 
 
 @dataclass
-class SentimentModel:
+class SentimentModel(Stored):
     """A scorer of texts; as it is made, the lexicon alone.
 
     Attributes
@@ -123,22 +124,6 @@ class SentimentModel:
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return `score` of each row's ``text``, in its ``language``, as ``sentiment``."""
         return pd.DataFrame({"sentiment": self.score(rows["text"].tolist(), rows["language"].tolist())})
-
-    def log(self, mlflow: Any, **model: Any) -> Any:
-        """Store within the active MLflow run by skops; ``model`` are the arguments every flavour takes. Returns its ModelInfo."""
-        from skops.io import dumps, get_untrusted_types
-
-        return mlflow.sklearn.log_model(
-            self,
-            serialization_format="skops",
-            skops_trusted_types=list(get_untrusted_types(data=dumps(self))),
-            **model,
-        )
-
-    @classmethod
-    def load(cls, mlflow: Any, model_uri: str) -> SentimentModel:
-        """Return the model that `log` stored."""
-        return mlflow.sklearn.load_model(model_uri)
 
     def probabilities(self, texts: Sequence[str] | np.ndarray | Read, prior: np.ndarray) -> np.ndarray:
         """Return the probability of each of ``labels`` (n × labels); the prior is the lexicon's score, 0 where it has none."""

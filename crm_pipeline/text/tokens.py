@@ -151,11 +151,6 @@ def segmented(chinese: str) -> str:
     return " ".join(cut(chinese)) if cut is not None else _HAN.sub(r" \g<0> ", chinese)
 
 
-def can_segment() -> bool:
-    """Return whether Chinese words can be told apart (the extra ``chinese`` is installed)."""
-    return _jieba() is not None
-
-
 class _Table:
     """Distinct chunks and what became of each in each place of a sentence, and distinct tokens and what a language says of them."""
 

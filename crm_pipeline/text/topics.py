@@ -1,4 +1,4 @@
-"""Topics of messages: parts that many texts share, found without labels (NMF), named by their words, kept from period to period.
+"""Topics of messages: parts that many texts share, found without labels (NMF), named by their words.
 
 Reference: Lee and Seung, Learning the parts of objects by non-negative matrix factorization, Nature 401 (1999).
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -22,9 +22,6 @@ LEAST_TEXTS, MOST_SHARE = 3, 0.5
 
 REFITS = 4
 LABEL_WORDS = 3
-SAME = 0.5
-"""Cosine similarity of their words from which a topic is taken for one of the period before."""
-
 BATCH = 16_384
 
 Documents: TypeAlias = Sequence[Sequence[str]] | pa.Array | pa.ChunkedArray
@@ -52,15 +49,13 @@ class Topics:
     parts : array (topics, stems)
         What each topic says of each stem; rows of length one.
     ids : list of int
-        Numbers that a topic keeps as long as it is found again.
+        Their numbers, from 0.
     labels : list of str
         A topic's words, the weightiest first.
     stability : list of float
         Of each topic: the mean cosine similarity with its like in refits on texts drawn anew.
     texts : int
         How many had words and were learned from.
-    next_id : int
-        For the next topic that was never seen.
     reason : str
         Why there are none.
     """
@@ -72,10 +67,7 @@ class Topics:
     labels: list[str] = field(default_factory=list)
     stability: list[float] = field(default_factory=list)
     texts: int = 0
-    next_id: int = 0
     reason: str = ""
-
-    requires: ClassVar[tuple[str, ...]] = ("scikit-learn", "scipy", "skops", "pandas", "numpy")
 
     def assign(self, documents: Documents) -> pd.DataFrame:
         """Return ``topic`` (an id, null where no word is of any) and ``weight``, its share of what is of a topic, of each text's stems."""
@@ -100,7 +92,6 @@ def fit(
     readable: Mapping[str, str],
     count: int,
     seed: int = 0,
-    before: Topics | None = None,
 ) -> Topics:
     """Return the topics of texts; same input and seed, same topics.
 
@@ -113,10 +104,7 @@ def fit(
     count : int
         Topics at most.
     seed : int
-    before : Topics, optional
-        Of the period before: a topic that is found again keeps its id.
     """
-    known = 0 if before is None else before.next_id
     column = _column(documents)
     words = _words(column.filter(pc.greater(pc.list_value_length(column), 0)))
     used = words.texts
@@ -125,23 +113,19 @@ def fit(
     count = min(count, len(stems) // LABEL_WORDS)
     if count < 2:
         there = f"{used:,} texts with words, {len(stems):,} words in at least {LEAST_TEXTS} of them and in at most half"
-        return Topics(texts=used, next_id=known, reason=f"too little for two topics: {there}")
+        return Topics(texts=used, reason=f"too little for two topics: {there}")
     counts = _counted(words, stems)
     idf = np.log((1 + used) / (1 + np.bincount(counts.indices, minlength=len(stems)))) + 1
     matrix = _weighted(counts, idf)
     parts = _parts(matrix, count, seed)
-    ids, known = _kept_ids(stems, parts, before, known)
-    order = np.argsort(ids)
-    parts = parts[order]
     return Topics(
         stems=stems,
         idf=idf,
         parts=parts,
-        ids=[ids[place] for place in order],
+        ids=list(range(len(parts))),
         labels=_labels(parts, stems, readable),
         stability=_stability(matrix, parts, seed),
         texts=used,
-        next_id=known,
     )
 
 
@@ -229,24 +213,6 @@ def _matched(similarity: np.ndarray) -> list[tuple[int, int]]:
 
     rows, columns = linear_sum_assignment(-similarity)
     return list(zip(rows.tolist(), columns.tolist(), strict=True))
-
-
-def _kept_ids(stems: list[str], parts: np.ndarray, before: Topics | None, known: int) -> tuple[list[int], int]:
-    """Return the topics' ids, those found again as before and the others new, the weightiest first; and the next new one."""
-    ids = [-1] * len(parts)
-    if before is not None and before.ids:
-        place = {stem: number for number, stem in enumerate(before.stems)}
-        columns = np.array([place.get(stem, -1) for stem in stems])
-        theirs = np.where(columns >= 0, before.parts[:, columns], 0.0)
-        similarity = parts @ theirs.T
-        for mine, other in _matched(similarity):
-            if similarity[mine, other] >= SAME:
-                ids[mine] = before.ids[other]
-    for number, found in enumerate(ids):
-        if found < 0:
-            ids[number] = known
-            known += 1
-    return ids, known
 
 
 def _stability(matrix: Any, parts: np.ndarray, seed: int) -> list[float]:

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 import ibis
 from ibis.expr.types import BooleanValue, Table
 
-from crm_pipeline.contracts.texts import INTENT_COLUMN
+from crm_pipeline.contracts.texts import INTENT_COLUMN, UNKNOWN
 from crm_pipeline.periods import Calendar
 from crm_pipeline.transforms.columns import local_day, whole
 
 NEGATIVE, POSITIVE = -0.05, 0.05
 """Sentiment below is negative, above positive; the bounds that VADER's authors give (Hutto and Gilbert, ICWSM 2014)."""
-
-UNKNOWN = "unknown"
 
 
 def of_customers(messages: Table, period: str, calendar: Calendar, intents: Sequence[tuple[str, str]] = ()) -> Table:

@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from crm_pipeline.text.topics import Topics, fit
+from crm_pipeline.text.topics import fit
 from crm_pipeline_tests.unit.test_text_intents import STRANGE
 
 ABOUT = {
@@ -44,24 +44,6 @@ def test_topics_of_noise_are_not_called_stable() -> None:
     rng = np.random.default_rng(5)
     noise = [[f"w{n}" for n in rng.integers(0, 200, 6)] for _ in range(400)]
     assert np.mean(fit(noise, {}, 5).stability) < 0.6
-
-
-def test_a_topic_keeps_its_id_and_a_new_one_gets_a_new_id() -> None:
-    first = fit(written(400, 1)[0], READABLE, 4, seed=0)
-    changed = {name: words for name, words in ABOUT.items() if name != "refund"}
-    changed["warranty"] = ["warranti", "broken", "repair", "defect", "faulti"]
-    second = fit(written(400, 2, changed)[0], READABLE, 4, seed=9, before=first)
-
-    def id_of(topics: Topics, stem: str) -> int:
-        return topics.ids[int(topics.parts[:, topics.stems.index(stem)].argmax())]
-
-    for stem in ("parcel", "password", "bill"):
-        assert id_of(second, stem) == id_of(first, stem)
-    assert id_of(second, "warranti") == 4
-    assert id_of(first, "refund") not in second.ids
-    assert second.next_id == 5
-    nothing = fit([], {}, 4, before=second)
-    assert (nothing.ids, nothing.next_id) == ([], 5)
 
 
 @pytest.mark.parametrize(
