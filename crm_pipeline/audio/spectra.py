@@ -1,0 +1,107 @@
+"""What one short-time spectrum tells of each frame of a signal, with librosa's values. What a whole call says does not belong here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from crm_pipeline.audio.extra import imported
+from crm_pipeline.audio.recordings import RATE
+
+FRAME, HOP = 2048, 512
+BANDS = 128
+COEFFICIENTS = 13
+ROLL_OFF = 0.85
+TOP = 80.0
+"""dB below the loudest mel band of the whole signal at which every quieter one is held."""
+
+_FRAMES_AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class Spectra:
+    """One value or row per frame of `FRAME` samples, the next `HOP` samples later, the first centred on the first sample.
+
+    Attributes
+    ----------
+    mel : ndarray of float32, shape (frames, BANDS)
+        Power in each mel band.
+    centroid, roll_off, crossings, level : ndarray, shape (frames,)
+        Hz; Hz; share of samples at which the sign changes; root mean square.
+    """
+
+    mel: np.ndarray
+    centroid: np.ndarray
+    roll_off: np.ndarray
+    crossings: np.ndarray
+    level: np.ndarray
+
+
+def spectra(blocks: Iterable[np.ndarray]) -> Spectra:
+    """Return what one short-time spectrum tells of each frame.
+
+    Parameters
+    ----------
+    blocks : iterable of ndarray of float32, shape (samples,)
+        A signal, in order; no more of it is held than a block and a few hundred frames.
+    """
+    found = [_of(frames, edge) for frames, edge in _framed(blocks)]
+    return Spectra(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+
+
+def mfcc(mel: np.ndarray) -> np.ndarray:
+    """Return the mel-frequency cepstral coefficients of each frame, (frames, COEFFICIENTS); see `Spectra`."""
+    level = 10 * np.log10(np.maximum(np.float32(1e-10), mel))
+    level = np.maximum(level, level.max(initial=-np.inf) - np.float32(TOP))
+    return imported("scipy.fft").dct(level, axis=1, type=2, norm="ortho")[:, :COEFFICIENTS]
+
+
+def _framed(blocks: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield frames as rows, of the signal between zeros and of the signal between its own first and last sample."""
+    half, last = FRAME // 2, np.zeros(0, np.float32)
+    held, held_edge = np.zeros(half, np.float32), None
+    for block in blocks:
+        if not len(block):
+            continue
+        held_edge = np.full(half, block[0], np.float32) if held_edge is None else held_edge
+        held, held_edge, last = np.concatenate([held, block]), np.concatenate([held_edge, block]), block[-1:]
+        ready = max(0, (len(held) - FRAME) // HOP + 1)
+        yield from _windows(held, held_edge, ready)
+        held, held_edge = held[ready * HOP :], held_edge[ready * HOP :]
+    if held_edge is None:
+        return
+    held = np.concatenate([held, np.zeros(half, np.float32)])
+    held_edge = np.concatenate([held_edge, np.repeat(last, half)])
+    yield from _windows(held, held_edge, max(0, (len(held) - FRAME) // HOP + 1))
+
+
+def _windows(zeros: np.ndarray, edge: np.ndarray, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    if count:
+        cut = [np.lib.stride_tricks.sliding_window_view(one, FRAME)[::HOP][:count] for one in (zeros, edge)]
+        for at in range(0, count, _FRAMES_AT_ONCE):
+            yield cut[0][at : at + _FRAMES_AT_ONCE], cut[1][at : at + _FRAMES_AT_ONCE]
+
+
+def _of(frames: np.ndarray, edge: np.ndarray) -> tuple[np.ndarray, ...]:
+    window, bands, hertz = _tables()
+    size = np.abs(np.fft.rfft(frames * window, axis=1))
+    total = np.cumsum(size, axis=1)
+    share = size / np.where(total[:, -1:] > np.finfo(np.float32).tiny, total[:, -1:], 1)
+    return (
+        np.square(size) @ bands,
+        (share * hertz).sum(axis=1),
+        hertz[(total >= ROLL_OFF * total[:, -1:]).argmax(axis=1)],
+        np.count_nonzero(np.diff(np.signbit(np.where(np.abs(edge) <= 1e-10, 0, edge)), axis=1), axis=1) / FRAME,
+        np.sqrt(np.mean(np.square(frames), axis=1)),
+    )
+
+
+@cache
+def _tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    librosa = imported("librosa")
+    window = imported("scipy.signal").get_window("hann", FRAME).astype(np.float32)
+    bands = librosa.filters.mel(sr=RATE, n_fft=FRAME, n_mels=BANDS).T
+    return window, bands, np.fft.rfftfreq(FRAME, 1 / RATE)
