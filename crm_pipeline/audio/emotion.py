@@ -1,0 +1,170 @@
+"""How a voice sounds: a calibrated classifier of labelled stretches of speech, judged on speakers it never heard. No files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from crm_pipeline.audio import emotion_svm
+from crm_pipeline.audio.emotion_svm import Machines
+from crm_pipeline.text.intents import calibration_error, softmax
+from crm_pipeline.text.stored import Stored
+
+GROUPS = 10
+"""Most folds; with as many speakers or fewer, each is left out once."""
+
+
+@dataclass
+class EmotionModel(Stored):
+    """A fitted classifier of stretches of speech.
+
+    Attributes
+    ----------
+    labels : list of str
+        Sorted.
+    machines : Machines
+    temperature : float
+        Multiplies scores.
+    by_speaker : bool
+        Whether vectors are normalised per speaker, which needs several stretches of each.
+    measured : dict
+        How it did on speakers it had not heard, by `fit`.
+    """
+
+    labels: list[str]
+    machines: Machines
+    temperature: float = 1.0
+    by_speaker: bool = False
+    measured: dict[str, float] = field(default_factory=dict)
+
+    requires: ClassVar[tuple[str, ...]] = ("scikit-learn", "scipy", "skops", "pandas", "numpy")
+
+    def probabilities(
+        self, vectors: np.ndarray, images: np.ndarray, speakers: Sequence[str] | None = None
+    ) -> np.ndarray:
+        """Return the probability of each of ``labels`` (n × labels); without ``speakers``, all stretches are one's."""
+        if self.by_speaker:
+            vectors = normalised(vectors, np.zeros(len(vectors)) if speakers is None else np.asarray(speakers))
+        return softmax(self.machines.scores(vectors, images) * self.temperature)
+
+
+@dataclass(frozen=True)
+class Unheard:
+    """What was said of each stretch by a model that never heard its speaker.
+
+    Attributes
+    ----------
+    labels : list of str
+    truth, folds : arrays of int (n,)
+    probabilities : array (n, labels)
+        With the temperature that suits the other folds.
+    temperature : float
+        That suits all of them.
+    """
+
+    labels: list[str]
+    truth: np.ndarray
+    folds: np.ndarray
+    probabilities: np.ndarray
+    temperature: float
+
+
+def fit(
+    vectors: np.ndarray,
+    images: np.ndarray,
+    labels: Sequence[str],
+    speakers: Sequence[str],
+    seed: int = 0,
+    by_speaker: bool = False,
+) -> EmotionModel:
+    """Return a classifier; at least two labels and two speakers. Same input and seed, same model.
+
+    Parameters
+    ----------
+    vectors, images : arrays
+        By `crm_pipeline.audio.emotion_features`, (n × width) and (n × bands × columns).
+    labels, speakers : sequences of str
+    seed : int
+    by_speaker : bool
+        Normalise the vectors of each speaker by that speaker's own mean and spread.
+    """
+    found = unheard(vectors, images, labels, speakers, seed, by_speaker)
+    if by_speaker:
+        vectors = normalised(vectors, np.asarray(speakers))
+    machines = emotion_svm.fit(vectors, images, found.truth, seed)
+    return EmotionModel(found.labels, machines, found.temperature, by_speaker, figures(found))
+
+
+def unheard(
+    vectors: np.ndarray,
+    images: np.ndarray,
+    labels: Sequence[str],
+    speakers: Sequence[str],
+    seed: int = 0,
+    by_speaker: bool = False,
+) -> Unheard:
+    """Return what models say of speakers that they were not fitted on; arguments as of `fit`."""
+    names, truth = np.unique(np.asarray(labels, str), return_inverse=True)
+    folds = folds_of(np.asarray(speakers))
+    if by_speaker:
+        vectors = normalised(vectors, np.asarray(speakers))
+    scores = np.full((len(truth), len(names)), -np.inf)
+    for fold in range(folds.max() + 1):
+        learn, held = folds != fold, folds == fold
+        known, codes = np.unique(truth[learn], return_inverse=True)
+        if len(known) < 2:
+            scores[held] = 0
+            continue
+        machines = emotion_svm.fit(vectors[learn], images[learn], codes, seed)
+        said = machines.scores(vectors[held], images[held])
+        scores[held] = said.min(axis=1, keepdims=True)  # a label that only the left out have is the least likely
+        scores[np.ix_(held, known)] = said
+    probabilities = np.zeros_like(scores)
+    for fold in range(folds.max() + 1):
+        held = folds == fold
+        probabilities[held] = softmax(scores[held] * _temperature(scores[~held], truth[~held]))
+    return Unheard([str(name) for name in names], truth, folds, probabilities, _temperature(scores, truth))
+
+
+def figures(found: Unheard) -> dict[str, float]:
+    """Return ``accuracy``, ``uar`` (the mean of the labels' recalls), ``log_loss`` and ``calibration_error``."""
+    right = found.probabilities.argmax(axis=1) == found.truth
+    chosen = found.probabilities[np.arange(len(right)), found.truth]
+    return {
+        "accuracy": float(right.mean()),
+        "uar": float(np.mean([right[found.truth == label].mean() for label in np.unique(found.truth)])),
+        "log_loss": float(-np.log(np.maximum(chosen, 1e-12)).mean()),
+        "calibration_error": calibration_error(found.probabilities.max(axis=1), right),
+    }
+
+
+def normalised(vectors: np.ndarray, speakers: np.ndarray) -> np.ndarray:
+    """Return the vectors less their speaker's mean, over their speaker's spread."""
+    result = np.empty_like(vectors)
+    for speaker in np.unique(speakers):
+        own = vectors[speakers == speaker]
+        result[speakers == speaker] = (own - own.mean(axis=0)) / (own.std(axis=0) + 1e-6)
+    return result
+
+
+def folds_of(speakers: np.ndarray) -> np.ndarray:
+    """Return a fold for each stretch, all of a speaker in the same: the largest first, each into the emptiest."""
+    names, places, counts = np.unique(speakers, return_inverse=True, return_counts=True)
+    sizes, fold = np.zeros(min(GROUPS, len(names)), int), np.zeros(len(names), int)
+    for name in np.argsort(-counts, kind="stable"):
+        fold[name] = sizes.argmin()
+        sizes[fold[name]] += counts[name]
+    return fold[places]
+
+
+def _temperature(scores: np.ndarray, truth: np.ndarray) -> float:
+    from scipy.optimize import minimize_scalar
+
+    def loss(log_temperature: float) -> float:
+        chosen = softmax(scores * np.exp(log_temperature))[np.arange(len(truth)), truth]
+        return float(-np.log(np.maximum(chosen, 1e-12)).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-4.0, 3.0), method="bounded").x))
