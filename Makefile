@@ -24,7 +24,7 @@ demo: setup
 test: setup browser postgres
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-# what takes many minutes: backfills of a year through the UI's API, kills at random moments, 24 runs on SQLite
+# what takes many minutes: backfills of a year through the UI's API, kills, rebuilds beside fresh homes, 24 runs on SQLite
 long: setup
 	$(BIN)/python -m pytest -m slow
 
@@ -68,6 +68,6 @@ clean:
 
 lock:
 	$(PYTHON) -m venv $(VENV)-lock
-	$(VENV)-lock/bin/python -m pip install --quiet --editable .[ui,postgres,chinese,dev]
+	$(VENV)-lock/bin/python -m pip install --quiet --editable .[ui,postgres,chinese,audio,dev]
 	$(VENV)-lock/bin/python -m pip freeze --exclude-editable > requirements.lock
 	rm -rf $(VENV)-lock

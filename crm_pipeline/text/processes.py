@@ -89,7 +89,7 @@ class _Helper(threading.Thread):
                 [sys.executable, "-P", "-m", __name__],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
             )
             self.start()
         except (OSError, RuntimeError) as error:  # no process or no thread is to be had

@@ -53,6 +53,9 @@ class Heavy(ProbabilityTask):
         return {"rate": np.full(len(features), float(training[self.label].mean()))} if len(training) else {}
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("outside")

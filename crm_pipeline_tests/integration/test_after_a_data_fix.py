@@ -144,6 +144,7 @@ def test_the_plan_is_seen_in_the_ui(daemon: Daemon) -> None:
     assert last.metadata["stale"].value == 0
 
 
+@pytest.mark.slow
 def test_a_period_that_fails_is_tried_twice_then_held_and_the_next_fix_takes_it_up(
     daemon: Daemon, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,6 +198,7 @@ def test_a_backfill_says_what_it_costs_and_a_dry_run_builds_nothing(daemon: Daem
     assert raw <= {("raw/orders", "2024-03-01")}, "the source was read, nothing was built"
 
 
+@pytest.mark.slow
 def test_a_backfill_builds_its_periods_and_leaves_later_ones(daemon: Daemon, source: Path) -> None:
     backfill(daemon, source, "--from", "2024-02", "--to", "2024-03")
     assert {item["partition"] for item in world.plan(source, daemon.home, "--periods", "3")} == {"2024-04-01"}
@@ -265,6 +267,7 @@ def test_a_file_that_is_gone_is_noticed(daemon: Daemon, source: Path) -> None:
     assert daemon.asked[0].tags[REASON_TAG] == "orders/2024-04.csv is gone"
 
 
+@pytest.mark.slow
 def test_a_new_column_asks_for_a_reload(daemon: Daemon, source: Path) -> None:
     for path in (source / "orders").glob("*.csv"):
         head, *rows = path.read_text().splitlines()

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from crm_pipeline_tests.integration import killing, world
 from crm_pipeline_tests.integration.conftest import Built
 from crm_pipeline_tests.integration.test_kill import arguments, fix_data
@@ -40,6 +42,7 @@ def _of_sqlite(path: Path) -> bool:
     return path.name.endswith((".db", ".db-wal", ".db-shm"))
 
 
+@pytest.mark.slow
 def test_what_a_killed_run_left_is_said_and_gone_after_the_next(tiny_home: Built) -> None:
     fix_data(tiny_home.source)
     kill_at("between publishing and recording", 7, *arguments(tiny_home))
@@ -70,6 +73,7 @@ def test_lost_files_are_said_and_the_mend_that_is_named_brings_them_back(tiny_ho
     assert all("earlier generations" in text for text in left), left
 
 
+@pytest.mark.slow
 def test_a_lost_history_and_lost_models_are_mended_by_a_run(tiny_home: Built) -> None:
     """The worst day: of three stores the lake alone is left."""
     home = tiny_home.home

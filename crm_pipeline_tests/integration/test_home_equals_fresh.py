@@ -97,6 +97,7 @@ def test_a_year_typed_wrong_and_mended(right: Path, shop: Path, tmp_path: Path, 
     same(home, right / "home")
 
 
+@pytest.mark.slow
 def test_the_last_file_withdrawn(shop: Path, used: Path, tmp_path: Path) -> None:
     rows = world.rows_of_csv(shop / "orders" / "2024-04.csv")
     (shop / "orders" / "2024-04.csv").unlink()
@@ -125,6 +126,7 @@ def test_the_time_zone_switched_and_back(right: Path, shop: Path, used: Path, tm
     same(used, right / "home")
 
 
+@pytest.mark.slow
 def test_the_month_of_an_open_source_that_is_not_over_then_the_one_that_is(tmp_path: Path) -> None:
     source, home = tmp_path / "source", world.new_home(tmp_path / "home", world.TINY)
     current = date.today().replace(day=1)
@@ -151,6 +153,7 @@ def test_a_silence_at_the_end_is_said_and_scores_nobody(right: Path, shop: Path,
     same(used, right / "home")
 
 
+@pytest.mark.slow
 def test_a_pause_in_the_middle_is_no_silence_at_the_end(shop: Path, tmp_path: Path) -> None:
     """Closed for eight months, then open again: scored to the end, and nothing is odd."""
     home = world.new_home(tmp_path / "home", world.TINY)

@@ -127,7 +127,8 @@ CHAINS = [  # each run is killed at the next point, in the order of a run
 ]
 
 
-@pytest.mark.parametrize("chain", [CHAINS[0], pytest.param(CHAINS[1], marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("chain", CHAINS)
 def test_killed_between_two_steps_again_and_again(
     tiny: Built, undisturbed: tuple[dict[world.Key, str], float], chain: list[tuple[str, int]]
 ) -> None:

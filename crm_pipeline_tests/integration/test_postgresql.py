@@ -24,6 +24,7 @@ def server() -> Iterator[Server]:
         yield server
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_of_a_new_home(server: Server, tiny_home: Built, folder: Path) -> None:
     home, variables = world.new_home(folder / "postgresql_home", world.TINY), {VARIABLE: server.make("two_runs")}
     command = ["run", "--source", tiny_home.source, "--home", home, "--through", "2024-03"]

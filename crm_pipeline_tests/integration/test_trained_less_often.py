@@ -12,6 +12,9 @@ MONTHS = tuple(f"2024-{month:02d}" for month in range(1, 9))
 TRAINED, FIRST, SECOND = "2024-06-01", "2024-07-01", "2024-08-01"
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def home(folder: Path) -> Path:
     source = world.write_tiny(folder / "quarterly", months=MONTHS, name="quarterly")

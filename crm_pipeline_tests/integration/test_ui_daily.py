@@ -92,6 +92,7 @@ def test_the_schedule_fires_at_a_periods_end_and_its_run_scores_it(site: Site, p
     photograph(page, "lineage_upstream")
 
 
+@pytest.mark.slow
 def test_a_corrected_file_is_carried_through_by_the_sensor_each_partition_once(
     site: Site, page: Page, source: Path, folder: Path
 ) -> None:

@@ -12,6 +12,7 @@ def test_texts_that_show_nothing_are_worth_nothing(task):
     assert not nothing.shown, nothing
 
 
+@pytest.mark.slow
 def test_the_more_they_show_the_more_they_are_worth():
     none, some, much = (worths(effect)["churn"] for effect in (0.0, 0.3, 3.0))
     assert much.shown, much
