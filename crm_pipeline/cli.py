@@ -290,6 +290,26 @@ def train_intents(
 
 
 @app.command()
+def say(
+    text: Annotated[str, typer.Option("--text", help="What to say.")],
+    to: Annotated[Path, typer.Option("--to", help="The WAV file to write.")],
+    voice: Annotated[
+        str, typer.Option("--voice", help="A language, with a variant after a plus: en-gb, de, en-us+f3.")
+    ] = "en-us",
+    pitch: Annotated[int, typer.Option(min=0, max=100)] = 50,
+    rate: Annotated[int, typer.Option(min=80, max=450, help="Words per minute.")] = 175,
+    volume: Annotated[int, typer.Option(min=0, max=200)] = 100,
+) -> None:
+    """Speak a text into a WAV file, such as a call-back message."""
+    from crm_pipeline.audio.synthesis import Delivery, EspeakNg, write_wav
+    from crm_pipeline.console import out
+
+    speech = EspeakNg().say(text, Delivery(voice, pitch, rate=rate, volume=volume))
+    write_wav(speech, to)
+    out.print(f"{to}: {len(speech.samples) / speech.rate:.1f} s of speech.")
+
+
+@app.command()
 def ui(
     home: Home = DEFAULT_HOME,
     source: Source = None,
