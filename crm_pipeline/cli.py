@@ -68,6 +68,7 @@ def sample(
     seed: int = 7,
     text_effect: Annotated[float, typer.Option(min=0.0, help="How much messages carry beyond the tables.")] = 0.5,
     audio_effect: Annotated[float, typer.Option(min=0.0, help="How much calls carry beyond the tables.")] = 0.5,
+    recordings: Annotated[int, typer.Option(min=0, help="How many of the last calls have a recording.")] = 200,
 ) -> None:
     """Make a company with known truths (synthetic data)."""
     from crm_pipeline.console import show_sample
@@ -76,7 +77,13 @@ def sample(
     show_sample(
         out,
         write_company(
-            out, customers=customers, periods=periods, seed=seed, text_effect=text_effect, audio_effect=audio_effect
+            out,
+            customers=customers,
+            periods=periods,
+            seed=seed,
+            text_effect=text_effect,
+            audio_effect=audio_effect,
+            recordings=recordings,
         ),
     )
 

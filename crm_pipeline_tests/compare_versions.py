@@ -80,7 +80,7 @@ def main() -> None:
         )
         try:
             sample = work / "sample"
-            command = ["sample", "--out", str(sample), "--customers", str(given.customers)]
+            command = ["sample", "--out", str(sample), "--customers", str(given.customers), "--recordings", "0"]
             subprocess.run(
                 [sys.executable, "-m", "crm_pipeline.cli", *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
             )

@@ -219,7 +219,7 @@ CALLS = TableContract(
         _text("call_id", "which call", required=True),
         CUSTOMER,
         _time("started_at", "when it began", required=True),
-        Column("audio_path", "string", "the recording, relative to the source's files", required=True),
+        Column("audio_path", "string", "the recording, relative to the source's files; empty where there is none"),
         DIRECTION,
         _text("agent_id", "who spoke for the company"),
         LANGUAGE,

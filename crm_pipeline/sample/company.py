@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from crm_pipeline.errors import UsageError
 from crm_pipeline.sample import crm, files, talk, trade, truth
+from crm_pipeline.sample import recordings as audio
 from crm_pipeline.sample.columns import ids
 from crm_pipeline.sample.export import TextExport, TypedExport
 from crm_pipeline.sample.grid import Grid, make_grid
@@ -22,7 +23,21 @@ from crm_pipeline.sample.process import Products, draw_people, draw_products
 from crm_pipeline.sample.truth import Judged
 
 TEXT_CUSTOMERS = 20_000  # up to here the company keeps CSV files, above Parquet
-STREAMS = ("products", "people", "life", "trade", "crm", "messages", "calls", "oracle", "dirt", "brands", "wordings")
+STREAMS = (
+    "products",
+    "people",
+    "life",
+    "trade",
+    "crm",
+    "messages",
+    "calls",
+    "oracle",
+    "dirt",
+    "brands",
+    "wordings",
+    "recordings",
+    "labelled",
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +50,8 @@ class Plan:
     text_effect: float
     audio_effect: float
     chunk: int
+    out: Path
+    recordings: int
 
     def stream(self, name: str, chunk: int = 0) -> np.random.Generator:
         """Return the random stream of one stage of one chunk: stages do not disturb each other."""
@@ -60,6 +77,7 @@ def write_company(
     text_effect: float = 0.5,
     audio_effect: float = 0.5,
     chunk: int = 50_000,
+    recordings: int = 0,
 ) -> dict[str, Any]:
     """Write a made-up company with known truths into the folder ``out``.
 
@@ -76,9 +94,12 @@ def write_company(
     grain : {"month", "week"}
         Length of a period.
     text_effect, audio_effect : float, at least 0
-        How much the messages' words, and the later recordings, show of satisfaction beyond the tables; 0 is nothing.
+        How much the messages' words, and what is heard in calls, show of satisfaction beyond the tables; 0 is nothing.
     chunk : int
         Customers drawn at a time above 20,000: bounds the memory, and is part of what the seed determines.
+    recordings : int
+        So many of the last calls have a recording (of each chunk its share), the others none; and there are labelled ones to
+        learn moods from. With 0 there are none, and the calls name files that do not exist.
 
     Returns
     -------
@@ -93,11 +114,15 @@ def write_company(
     UsageError
         If an argument is out of range or the folder holds something else.
     """
-    _check(customers, seed, chunk, text_effect=text_effect, audio_effect=audio_effect)
-    plan = Plan(customers, make_grid(periods, grain), seed, float(text_effect), float(audio_effect), chunk)
+    _check(customers, seed, chunk, recordings, text_effect=text_effect, audio_effect=audio_effect)
     out = Path(out)
+    plan = Plan(
+        customers, make_grid(periods, grain), seed, float(text_effect), float(audio_effect), chunk, out, recordings
+    )
     files.empty_folder(out)
-    files.write_readme(out, seed)
+    files.write_readme(out, seed, bool(recordings))
+    if recordings:
+        audio.write_labelled(out, plan.stream("labelled"))
     products = draw_products(plan.stream("products"))
     product_table = trade.product_table(products, plan.stream("brands"))
     whole = {"products": product_table, "campaigns": crm.campaign_table(plan.grid)}
@@ -112,20 +137,23 @@ def write_company(
             rows.update({table: len(content) for table, content in part.tables.items()})
             left += part.truth["customers"].column("left_at").drop_null().length()
             judged.append(part.judged)
-    export.finish()
+    export.finish(labelled=bool(recordings))
     summary = _summary(plan, rows, left) | {"dirt": export.dirt, "fix": export.fix} | truth.verdict(judged, plan.grid)
     _json(out / "truth" / "dirt.json", export.dirt)
     _json(out / "truth" / "summary.json", summary)
     return summary
 
 
-def _check(customers: int, seed: int, chunk: int, **effects: float) -> None:
-    for name, value, least in (("customers", customers, 1), ("chunk", chunk, 1), ("seed", seed, 0)):
+def _check(customers: int, seed: int, chunk: int, recordings: int, **effects: float) -> None:
+    whole = (("customers", customers, 1), ("chunk", chunk, 1), ("seed", seed, 0), ("recordings", recordings, 0))
+    for name, value, least in whole:
         if value < least:
             raise UsageError(f"The sample company's {name} must be at least {least}, found {value}.")
     for name, effect in effects.items():
         if not 0 <= effect < float("inf"):
             raise UsageError(f"The sample company's {name} must be a number from 0 up, found {effect}.")
+    if recordings:
+        audio.needed()
 
 
 def _parts(plan: Plan, products: Products, size: int) -> Iterator[Part]:
@@ -149,6 +177,12 @@ def _part(plan: Plan, products: Products, number: int, first: int, n: int, next_
     streams = (plan.stream("messages", number), plan.stream("wordings", number))
     messages, said = talk.messages(customers, history, sold, grid, next_id, plan.text_effect, streams)
     calls, heard = talk.calls(who, history, sold, grid, next_id, plan.audio_effect, plan.stream("calls", number))
+    spoken = {}
+    if plan.recordings:
+        before, through = (plan.recordings * position // plan.customers for position in (first, first + n))
+        calls, spoken["recordings"] = audio.write_calls(
+            plan.out, calls, heard, through - before, plan.stream("recordings", number)
+        )
     tables = {
         "customers": customers,
         "orders": sold.orders,
@@ -160,7 +194,7 @@ def _part(plan: Plan, products: Products, number: int, first: int, n: int, next_
     }
     limit = max(0, min(n, truth.TRUTH_CUSTOMERS - first))
     known, judged = truth.tables(people, who, history, sold.spend, grid, limit, plan.stream("oracle", number))
-    return Part(tables, known | {"messages": said, "calls": heard}, judged)
+    return Part(tables, known | {"messages": said, "calls": heard} | spoken, judged)
 
 
 def _summary(plan: Plan, rows: Counter[str], left: int) -> dict[str, Any]:
@@ -174,6 +208,7 @@ def _summary(plan: Plan, rows: Counter[str], left: int) -> dict[str, Any]:
         "text_effect": plan.text_effect,
         "audio_effect": plan.audio_effect,
         "chunk": plan.chunk,
+        **({"recordings": plan.recordings} if plan.recordings else {}),
         "first_period": grid.keys[0],
         "last_period": grid.keys[grid.periods - 1],
         "complete_through": grid.end.isoformat(),

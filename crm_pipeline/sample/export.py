@@ -44,9 +44,9 @@ class TextExport:
             else:
                 files.write_text(self._out / files.file_pattern(table, True), table, self._mixed(table, text))
 
-    def finish(self) -> None:
+    def finish(self, labelled: bool = False) -> None:
         """Write source.yaml."""
-        files.write_source(self._out, self._grid, text=True)
+        files.write_source(self._out, self._grid, text=True, labelled=labelled)
 
     def _by_period(self, table: str, text: pa.Table, period: np.ndarray) -> None:
         """A dirty row lies in the file of the row it was copied from, whatever its date says."""
@@ -92,9 +92,9 @@ class TypedExport:
                 files.write_text(self._out / "extra" / f"{table}.csv", table, rows)
         self._chunks += 1
 
-    def finish(self) -> None:
+    def finish(self, labelled: bool = False) -> None:
         """Write source.yaml."""
-        files.write_source(self._out, self._grid, text=False, extra=tuple(self.dirt))
+        files.write_source(self._out, self._grid, text=False, extra=tuple(self.dirt), labelled=labelled)
 
 
 def _position(line_no: pa.ChunkedArray) -> np.ndarray:

@@ -55,9 +55,10 @@ TEXT_EXPRESSIONS: dict[str, dict[str, str]] = {
 BY_PERIOD = ("orders", "order_lines")
 TEXT_FILES = {"products": "products.tsv", "campaigns": "campaigns.jsonl"}
 SINGLE = ("products", "campaigns")
+LABELS = "training/emotions.csv"
 TYPED = "parquet"
 MARK = "synthetic: the made-up sample company of crm_pipeline"
-OWN = (*NAMES, "truth", "extra", "source.yaml", "README.txt")
+OWN = (*NAMES, "truth", "extra", "recordings", "training", "source.yaml", "README.txt")
 README = f"""This folder is {MARK}.
 
 No row describes a real person, company or event: every name, address, number, message and amount was drawn at random
@@ -68,8 +69,10 @@ truth/        what the company itself cannot know: hidden states, the oracle's s
               messages and calls really show, counts of the planted dirt (dirt.json), and in truth/fix/ the corrected
               version of a file that was exported wrongly. The pipeline never reads this folder.
 
-The recordings named in calls do not exist.
+{{recordings}}
 """
+RECORDED = """The recordings of the last calls lie in recordings/ (agent and caller on two channels, synthetic voices), and
+training/ has short ones of other voices, labelled with how they sound. Truth about the calls: truth/recordings.parquet."""
 
 
 def empty_folder(out: Path) -> None:
@@ -132,7 +135,7 @@ def write_parquet(path: Path, rows: pa.Table) -> None:
     parquet.write_table(rows, path, compression="zstd", compression_level=1, use_dictionary=few, write_statistics=True)
 
 
-def write_source(out: Path, grid: Grid, text: bool, extra: tuple[str, ...] = ()) -> None:
+def write_source(out: Path, grid: Grid, text: bool, extra: tuple[str, ...] = (), labelled: bool = False) -> None:
     """Write source.yaml; ``extra`` names tables with a hand-kept CSV file in ``extra/`` beside the Parquet."""
     tables: dict[str, Any] = {}
     for table in NAMES:
@@ -140,7 +143,7 @@ def write_source(out: Path, grid: Grid, text: bool, extra: tuple[str, ...] = ())
         beside = {"files": f"extra/{table}.csv", "columns": _mapping(table, True)}
         tables[table] = [entry, beside] if table in extra else entry
     end = datetime.combine(grid.end, time())  # with the hour: a bare day could be read as the whole of it
-    head = {
+    head: dict[str, Any] = {
         "name": "sample",
         "synthetic": True,
         "timezone": TIMEZONE,
@@ -148,13 +151,18 @@ def write_source(out: Path, grid: Grid, text: bool, extra: tuple[str, ...] = ())
         "complete_through": end,
         "closed": True,
     }
+    if labelled:
+        head["labels"] = {"emotion": LABELS}
     body = yaml.safe_dump(head | {"tables": tables}, sort_keys=False, allow_unicode=True, width=120)
     (out / "source.yaml").write_text(f"# {MARK}\n{body}", encoding="utf-8")
 
 
-def write_readme(out: Path, seed: int) -> None:
+def write_readme(out: Path, seed: int, recorded: bool = False) -> None:
     """Write the README that says what the folder is, first of all: an unfinished company can be told and removed."""
-    (out / "README.txt").write_text(README.format(seed=seed), encoding="utf-8")
+    (out / "README.txt").write_text(
+        README.format(seed=seed, recordings=RECORDED if recorded else "The recordings named in calls do not exist."),
+        encoding="utf-8",
+    )
 
 
 def file_pattern(table: str, text: bool) -> str:

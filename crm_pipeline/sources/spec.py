@@ -96,6 +96,7 @@ class SourceModel(BaseModel):
     closed: bool = False
     synthetic: bool = False
     missing_files: Literal["warn", "fail"] = "warn"
+    labels: dict[Literal["emotion"], str] = Field(default_factory=dict)
     tables: dict[str, tuple[Entry, ...]]
 
     @field_validator("timezone")
@@ -185,6 +186,11 @@ class Source:
         return {name: self.model.tables[name] for name in CANONICAL if name in self.model.tables}
 
     @property
+    def labels(self) -> dict[str, Path]:
+        """Files of labelled recordings, by what they label."""
+        return {str(name): self.root / place for name, place in self.model.labels.items()}
+
+    @property
     def complete_through(self) -> datetime | None:
         """The moment (UTC-naive) to which the data are complete, None when not given; a day is meant whole."""
         value = self.model.complete_through
@@ -254,9 +260,19 @@ def load_source(path: Path, files: Path | None = None) -> Source:
     if not root.is_dir():
         raise UsageError(f"{root} is not a folder: --files must name the folder that holds the source's files.")
     try:
-        return Source(path, root.absolute(), SourceModel(**data))
+        source = Source(path, root.absolute(), SourceModel(**data))
     except ValidationError as error:
         raise UsageError(f"{path}: {_sentence(error)}.") from None
+    for name, place in source.labels.items():
+        if not place.resolve().is_relative_to(source.root.resolve()):
+            raise UsageError(
+                f"{path}: labels.{name} is {place}, outside {root}: put the labels beside the source's files."
+            )
+        if not place.is_file():
+            raise UsageError(
+                f"{path}: labels.{name} names {place}, which does not exist: mend the path or remove the line."
+            )
+    return source
 
 
 def _read(path: Path) -> str:

@@ -72,7 +72,7 @@ def pair(shared: Path) -> tuple[Built, Built]:
 
 def _build_pair(folder: Path) -> tuple[Built, Built]:
     whole, short = folder / "sample", folder / "cut"
-    world.crm("sample", "--out", whole, "--customers", 260, "--periods", 6, "--seed", 3)
+    world.crm("sample", "--out", whole, "--customers", 260, "--periods", 6, "--seed", 3, "--recordings", 0)
     cut_source(whole, short, "2026-06-01")
     sources, homes = (whole, short), (world.new_home(folder / "whole_home"), world.new_home(folder / "cut_home"))
     both = [

@@ -35,6 +35,7 @@ def call(*arguments: str) -> int:
         (["sample", "--customers", "3"], "--customers"),
         (["sample", "--periods", "2"], "--periods"),
         (["sample", "--text-effect", "-1"], "--text-effect"),
+        (["sample", "--recordings", "-1"], "--recordings"),
         (["explain"], "customer"),
         (["train-intents"], "file"),
         (["train-intents", "nowhere.csv"], "nowhere.csv"),
@@ -74,6 +75,7 @@ def test_help_and_no_arguments(capsys: pytest.CaptureFixture[str]) -> None:
         "trace",
         "prune",
         "train-intents",
+        "say",
     ):
         assert command in shown
         assert call(command, "--help") == 0
