@@ -266,7 +266,7 @@ class _Check:
         if "contacts" in tables and "arm" in tables["contacts"]:
             control = self._one(f"SELECT count(*) FROM {self._path('contacts')} WHERE arm = 'control'")
         if "calls" in tables:
-            query = f"SELECT DISTINCT audio_path FROM {self._path('calls')} ORDER BY 1 LIMIT 1000"
+            query = f"SELECT DISTINCT audio_path FROM {self._path('calls')} WHERE audio_path IS NOT NULL ORDER BY 1 LIMIT 1000"
             names = self.lake.engine.con.execute(query).fetchall()
             recordings = sum((self.source.root / name).is_file() for (name,) in names)
         return Facts(tables, complete, bought, control, recordings)

@@ -10,7 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from crm_pipeline.errors import UsageError
+from crm_pipeline.readiness import readiness
 from crm_pipeline.sample import recordings, write_company
+from crm_pipeline.settings import load_settings
 from crm_pipeline.sources.spec import load_source
 
 CALLS = 12
@@ -78,3 +80,10 @@ def test_labels_that_cannot_be_read_are_one_sentence(company: Path, tmp_path: Pa
     (tmp_path / "source.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(UsageError, match=says):
         load_source(tmp_path / "source.yaml", company)
+
+
+@pytest.mark.slow
+def test_check_counts_the_recordings_of_a_source_where_some_calls_have_none(company: Path, tmp_path: Path) -> None:
+    found = readiness(load_source(company), load_settings(tmp_path))
+    audio = next(task for task in found.tasks if task.name.startswith("audio"))
+    assert not any("no recording" in reason for reason in audio.blocks)
