@@ -198,7 +198,6 @@ def test_a_backfill_says_what_it_costs_and_a_dry_run_builds_nothing(daemon: Daem
     assert raw <= {("raw/orders", "2024-03-01")}, "the source was read, nothing was built"
 
 
-@pytest.mark.slow
 def test_a_backfill_builds_its_periods_and_leaves_later_ones(daemon: Daemon, source: Path) -> None:
     backfill(daemon, source, "--from", "2024-02", "--to", "2024-03")
     assert {item["partition"] for item in world.plan(source, daemon.home, "--periods", "3")} == {"2024-04-01"}

@@ -57,6 +57,7 @@ def test_two_runs_at_once_of_a_new_home(server: Server, tiny_home: Built, folder
     assert [path for path in files if any(secret.encode() in path.read_bytes() for secret in secrets)] == []
 
 
+@pytest.mark.slow
 def test_a_home_that_had_its_history_in_sqlite_goes_on(server: Server, tiny_home: Built, folder: Path) -> None:
     """The new history is told of all that is published; nothing is built again but the models that a new period reads."""
     home, variables = folder / "postgresql_later", {VARIABLE: server.make("later")}

@@ -26,6 +26,9 @@ REFUSED = {  # of what is strange, what the contract refuses: what the reason sa
 }
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def strange(folder: Path) -> Built:
     source = strange_texts.write(folder / "strange")

@@ -32,6 +32,9 @@ query($s: SensorSelector!) { sensorOrError(sensorSelector: $s) { ... on Sensor {
   sensorState { status ticks(limit: 1) { status skipReason runIds error { message } } } } } }"""
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("daily")
@@ -92,7 +95,6 @@ def test_the_schedule_fires_at_a_periods_end_and_its_run_scores_it(site: Site, p
     photograph(page, "lineage_upstream")
 
 
-@pytest.mark.slow
 def test_a_corrected_file_is_carried_through_by_the_sensor_each_partition_once(
     site: Site, page: Page, source: Path, folder: Path
 ) -> None:
@@ -146,7 +148,6 @@ def test_a_backfill_launched_in_the_ui_reads_a_mended_file_and_goes_layer_by_lay
     assert spent == lake.snapshot("clean/orders", [PERIODS[-1]])[0].rows
 
 
-@pytest.mark.slow
 def test_a_backfill_of_a_job_goes_period_by_period(site: Site, source: Path) -> None:
     where = site.where()
     backfill = finish_backfill(
