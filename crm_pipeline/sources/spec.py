@@ -268,10 +268,6 @@ def load_source(path: Path, files: Path | None = None) -> Source:
             raise UsageError(
                 f"{path}: labels.{name} is {place}, outside {root}: put the labels beside the source's files."
             )
-        if not place.is_file():
-            raise UsageError(
-                f"{path}: labels.{name} names {place}, which does not exist: mend the path or remove the line."
-            )
     return source
 
 

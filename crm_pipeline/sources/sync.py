@@ -192,6 +192,12 @@ class _Sync:
             self.new.tables[name] = table
             self.warnings += [note for r in table.records.values() for note in r.notes]
             self.warnings += findings.sentences(CANONICAL[name], table)
+        for name, place in self.source.labels.items():
+            if not place.is_file():
+                self.warnings.append(
+                    f"{self.source.path}: labels.{name} names {place}, which does not exist: mend the path or remove "
+                    "the line; everything that does not need it works."
+                )
         findings.refuse_unusable(self.new.tables, self.source.currency)
 
     def parts(self, name: str, entries: Sequence[Entry], of_orders: bool) -> list[TableEntry]:

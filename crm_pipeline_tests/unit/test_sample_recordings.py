@@ -74,11 +74,10 @@ def test_recordings_are_told_apart_by_arousal_alone() -> None:
     np.testing.assert_array_equal(same[0][1], same[1][1])
 
 
-@pytest.mark.parametrize(("place", "says"), [("../x.csv", "outside"), ("nowhere.csv", "does not exist")])
-def test_labels_that_cannot_be_read_are_one_sentence(company: Path, tmp_path: Path, place: str, says: str) -> None:
-    text = (company / "source.yaml").read_text(encoding="utf-8").replace("training/emotions.csv", place)
+def test_labels_outside_the_sources_files_are_refused_in_one_sentence(company: Path, tmp_path: Path) -> None:
+    text = (company / "source.yaml").read_text(encoding="utf-8").replace("training/emotions.csv", "../x.csv")
     (tmp_path / "source.yaml").write_text(text, encoding="utf-8")
-    with pytest.raises(UsageError, match=says):
+    with pytest.raises(UsageError, match="outside"):
         load_source(tmp_path / "source.yaml", company)
 
 

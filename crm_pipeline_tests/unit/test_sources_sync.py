@@ -357,6 +357,16 @@ def test_a_missing_optional_table_is_said_and_switches_off_nothing(shop: World) 
     assert "tables.messages names 'messages.csv', which matches no file" in report.warnings[0]
 
 
+def test_missing_labels_are_said_and_switch_off_nothing(shop: World) -> None:
+    shop.yaml(tables(orders="orders*.csv"), more="timezone: Europe/London\ncurrency: GBP\nlabels: {emotion: told.csv}")
+    shop.write("orders.csv", ORDERS + "a,1,2020-03-01,1\n")
+    [said] = shop.sync().warnings
+    assert "labels.emotion names" in said
+    assert "told.csv, which does not exist" in said
+    shop.write("told.csv", "path,emotion,speaker\n")
+    assert shop.sync().warnings == []
+
+
 def test_a_folder_where_files_should_be(shop: World) -> None:
     (shop.root / "orders").mkdir()
     shop.yaml(tables(orders="orders"))
