@@ -68,6 +68,6 @@ clean:
 
 lock:
 	$(PYTHON) -m venv $(VENV)-lock
-	$(VENV)-lock/bin/python -m pip install --quiet --editable .[ui,postgres,chinese,audio,dev]
+	$(VENV)-lock/bin/python -m pip install --quiet --editable .[ui,postgres,chinese,audio,deep,dev]
 	$(VENV)-lock/bin/python -m pip freeze --exclude-editable > requirements.lock
 	rm -rf $(VENV)-lock
