@@ -54,9 +54,10 @@ def line(signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _difference(frames: np.ndarray) -> np.ndarray:
     """Return YIN's cumulative mean normalised difference of each frame (rows) at each period (columns)."""
-    size = imported("scipy.fft").next_fast_len(2 * FRAME - 1, real=True)
-    spectrum = np.fft.rfft(frames, n=size, axis=1)
-    correlation = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, n=size, axis=1)[:, : LONGEST + 1]
+    fft = imported("scipy.fft")
+    size = fft.next_fast_len(FRAME + LONGEST, real=True)
+    spectrum = fft.rfft(frames, n=size, axis=1)
+    correlation = fft.irfft(spectrum.real**2 + spectrum.imag**2, n=size, axis=1)[:, : LONGEST + 1]
     energy = np.cumsum(np.square(frames[:, :LONGEST]), axis=1)
     difference = 2 * (correlation[:, :1] - correlation[:, 1:]) - energy
     mean = np.cumsum(difference, axis=1) / np.arange(1, LONGEST + 1)
@@ -112,50 +113,55 @@ def _shift(yin: np.ndarray, frame: np.ndarray, period: np.ndarray) -> np.ndarray
 
 @cache
 def _beta() -> np.ndarray:
-    from scipy.stats import beta
-
-    return np.diff(beta.cdf(THRESHOLDS, 2, 18))
+    """Return how likely the right threshold lies below each: the beta distribution (2, 18), in closed form."""
+    above = 1 - THRESHOLDS
+    return -np.diff(above**19 + 19 * THRESHOLDS * above**18)
 
 
 @cache
-def _transitions() -> tuple[np.ndarray, np.ndarray]:
-    """Return log probabilities to a state (rows) from those near it (columns), staying voiced or not, and changing."""
+def _transitions() -> np.ndarray:
+    """Return log probabilities to a pitch (columns) from those near it (rows), the lowest first, without staying voiced or not."""
     window = 1 - np.abs(np.arange(-_REACH, _REACH + 1)) / (_REACH + 1)
-    near = np.arange(BINS)[:, None] + np.arange(-_REACH, _REACH + 1)
+    near = np.arange(BINS) + np.arange(-_REACH, _REACH + 1)[:, None]
     exists = (near >= 0) & (near < BINS)
-    total = np.where(exists, window, 0).sum(axis=1)
-    share = np.where(exists, window / total[np.clip(near, 0, BINS - 1)], 0)
-    tables = [np.where(exists, np.log(part * share + _TINY), -np.inf) for part in (1 - SWITCH, SWITCH)]
-    return tables[0], tables[1]
+    total = np.where(exists, window[:, None], 0).sum(axis=0)  # of the window around a pitch: it is symmetric
+    with np.errstate(divide="ignore"):  # from a pitch that does not exist
+        return np.log(np.where(exists, window[:, None] / total[np.clip(near, 0, BINS - 1)], 0))
 
 
 def _decoded(voiced: np.ndarray, unvoiced: np.ndarray) -> np.ndarray:
-    """Return the likeliest state of each frame: pitches, and from `BINS` on the same without a voice (Viterbi)."""
-    stay, change = _transitions()
-    seen = np.log(np.concatenate([voiced, np.repeat(unvoiced[:, None], BINS, axis=1)], axis=1) + _TINY)
-    back = np.zeros(seen.shape, np.int32)
-    padded = np.full((2, BINS + 2 * _REACH), -np.inf)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * _REACH + 1, axis=1)
-    inner = padded[:, _REACH : _REACH + BINS]
-    value = seen[0] - np.log(2 * BINS)
-    rows, sums = np.arange(BINS), np.empty((4, BINS, 2 * _REACH + 1))
-    tables = ((0, stay), (1, change), (0, change), (1, stay))
-    shift = rows - _REACH
+    """Return the likeliest state of each frame: pitches, and from `BINS` on the same without a voice (Viterbi).
+
+    Only how likely each state is at best is kept; from where it was reached is looked up for the states of the best way alone.
+    """
+    table, stay, change = _transitions(), np.log(1 - SWITCH), np.log(SWITCH)
+    seen = np.log(np.stack([voiced, np.repeat(unvoiced[:, None], BINS, axis=1)], axis=1) + _TINY)
+    values = np.full((len(seen), 2, BINS + 2 * _REACH), -np.inf)
+    kept = values[:, :, _REACH : _REACH + BINS]
+    kept[0] = seen[0] - np.log(2 * BINS)
+    either, sums = np.full((2, BINS + 2 * _REACH), -np.inf), np.empty((2, *table.shape))
+    windows = np.lib.stride_tricks.sliding_window_view(either, BINS, axis=1)
     for at in range(1, len(seen)):
-        inner[:] = value.reshape(2, BINS)
-        best = int(value.argmax())
-        for one, (source, table) in enumerate(tables):
-            np.add(windows[source], table, out=sums[one])
-        nearest = sums.argmax(axis=2)
-        top = np.take_along_axis(sums, nearest[:, :, None], axis=2)[:, :, 0]
-        from_voiced = top[0::2] >= top[1::2]
-        reached = np.where(from_voiced, top[0::2], top[1::2]).ravel()
-        came = np.where(from_voiced, nearest[0::2] + shift, nearest[1::2] + shift + BINS).ravel()
-        far = value[best] + np.log(_TINY)
-        back[at] = np.where(far > reached, best, came)
-        value = seen[at] + np.maximum(reached, far)
-    states = np.empty(len(seen), int)
-    states[-1] = value.argmax()
-    for at in range(len(seen) - 1, 0, -1):
-        states[at - 1] = back[at, states[at]]
+        before = values[at - 1]
+        np.maximum(before + stay, before[::-1] + change, out=either)
+        np.add(windows, table, out=sums)
+        far = before.max() + np.log(_TINY)
+        kept[at] = seen[at] + np.maximum(sums.max(axis=1), far)
+    return _way_back(values, table, stay, change)
+
+
+def _way_back(values: np.ndarray, table: np.ndarray, stay: float, change: float) -> np.ndarray:
+    """Return the states of the best way, from its end to its beginning."""
+    kept = values[:, :, _REACH : _REACH + BINS].reshape(len(values), -1)
+    states = np.empty(len(values), int)
+    states[-1] = kept[-1].argmax()
+    switch = np.array([[stay, change], [change, stay]])
+    for at in range(len(values) - 1, 0, -1):
+        silent, pitch = divmod(int(states[at]), BINS)
+        ways = values[at - 1, :, pitch : pitch + 2 * _REACH + 1] + switch[silent][:, None] + table[:, pitch]
+        best = int(kept[at - 1].argmax())
+        if ways.max() >= kept[at - 1, best] + np.log(_TINY):
+            row, step = divmod(int(ways.argmax()), 2 * _REACH + 1)
+            best = row * BINS + pitch + step - _REACH
+        states[at - 1] = best
     return states

@@ -18,6 +18,7 @@ ROLL_OFF = 0.85
 TOP = 80.0
 """dB below the loudest mel band of the whole signal at which every quieter one is held."""
 
+_LOG_STEP = np.log(6.4) / 27
 _FRAMES_AT_ONCE = 512
 
 
@@ -101,7 +102,16 @@ def _of(frames: np.ndarray, edge: np.ndarray) -> tuple[np.ndarray, ...]:
 
 @cache
 def _tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    librosa = imported("librosa")
-    window = imported("scipy.signal").get_window("hann", FRAME).astype(np.float32)
-    bands = librosa.filters.mel(sr=RATE, n_fft=FRAME, n_mels=BANDS).T
-    return window, bands, np.fft.rfftfreq(FRAME, 1 / RATE)
+    """Return the window, the mel bands (bins, BANDS) and the Hz of the bins; librosa, which would compile for seconds, is not asked."""
+    window = np.hanning(FRAME + 1)[:-1].astype(np.float32)
+    hertz = np.fft.rfftfreq(FRAME, 1 / RATE)
+    edges = _hertz(np.linspace(0, 15 + np.log(RATE / 2 / 1000) / _LOG_STEP, BANDS + 2))
+    rising = (hertz[:, None] - edges[:-2]) / np.diff(edges)[:-1]
+    falling = (edges[2:] - hertz[:, None]) / np.diff(edges)[1:]
+    bands = np.maximum(0, np.minimum(rising, falling)) * 2 / (edges[2:] - edges[:-2])
+    return window, bands.astype(np.float32), hertz
+
+
+def _hertz(mel: np.ndarray) -> np.ndarray:
+    """Return the Hz of places on Slaney's mel scale: linear up to 1 kHz, then logarithmic."""
+    return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp(_LOG_STEP * (mel - 15)))

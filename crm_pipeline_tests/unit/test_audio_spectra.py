@@ -45,3 +45,13 @@ def test_silence_is_no_reason_for_a_warning():
 
     assert not found.centroid.any()
     assert np.isfinite(spectra.mfcc(found.mel)).all()
+
+
+def test_tables_are_librosas():
+    window, bands, hertz = spectra._tables()
+
+    np.testing.assert_allclose(window, librosa.filters.get_window("hann", spectra.FRAME), atol=1e-7)
+    np.testing.assert_allclose(
+        bands.T, librosa.filters.mel(sr=RATE, n_fft=spectra.FRAME, n_mels=spectra.BANDS), atol=1e-9
+    )
+    np.testing.assert_allclose(hertz, librosa.fft_frequencies(sr=RATE, n_fft=spectra.FRAME))
