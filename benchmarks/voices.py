@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from crm_pipeline.audio.emotion import figures, fit, unheard
-from crm_pipeline.audio.emotion_features import described, frames_of, pictured
+from crm_pipeline.audio.emotion_stretches import Stretches, joined, measured
 from crm_pipeline.audio.recordings import read
 
 DATA = Path(os.environ.get("CRM_REAL_DATA", "../shared/data"))
@@ -24,22 +24,21 @@ OFFICIAL_TEST = 5
 class Corpus(NamedTuple):
     """Labelled recordings of several speakers, one element each."""
 
-    vectors: np.ndarray
-    images: np.ndarray
+    stretches: Stretches
     labels: np.ndarray
     speakers: np.ndarray
     numbers: np.ndarray
 
     def only(self, kept: np.ndarray) -> Corpus:
         """Return some of the recordings."""
-        return Corpus(*(column[kept] for column in self))
+        return Corpus(self.stretches.only(kept), *(column[kept] for column in self[1:]))
 
 
 def main() -> None:
     """Print a line per corpus and way of normalising."""
     for name, corpus in (("emodb", emodb()), ("fsdd", fsdd())):
         for by_speaker in (False, True):
-            told = unheard(corpus.vectors, corpus.images, corpus.labels, corpus.speakers, by_speaker=by_speaker)
+            told = unheard(corpus.stretches, corpus.labels, corpus.speakers, by_speaker=by_speaker)
             right = told.probabilities.argmax(1) == told.truth
             mean, half = over_speakers(right, told.truth, corpus.speakers)
             measured = ", ".join(f"{key} {value:.3f}" for key, value in figures(told).items())
@@ -62,8 +61,8 @@ def over_speakers(right: np.ndarray, truth: np.ndarray, speakers: np.ndarray) ->
 def official(corpus: Corpus) -> float:
     """Return the accuracy on the official test of fsdd, whose speakers were heard in training."""
     learn, probe = corpus.only(corpus.numbers >= OFFICIAL_TEST), corpus.only(corpus.numbers < OFFICIAL_TEST)
-    model = fit(learn.vectors, learn.images, learn.labels, learn.speakers)
-    told = np.array(model.labels)[model.probabilities(probe.vectors, probe.images, probe.speakers).argmax(1)]
+    model = fit(learn.stretches, learn.labels, learn.speakers)
+    told = np.array(model.labels)[model.probabilities(probe.stretches, probe.speakers).argmax(1)]
     return float((told == probe.labels).mean())
 
 
@@ -83,14 +82,13 @@ def _corpus(paths: list[Path], known: list[tuple[str, str, int]]) -> Corpus:
     if not paths:
         raise SystemExit(f"There are no recordings in {DATA}: set CRM_REAL_DATA to the folder with emodb and fsdd.")
     with ProcessPoolExecutor() as pool:
-        vectors, images = zip(*pool.map(_taken, paths, chunksize=50), strict=True)
+        parts = list(pool.map(_taken, (paths[at : at + 50] for at in range(0, len(paths), 50))))
     labels, speakers, numbers = (np.array(column) for column in zip(*known, strict=True))
-    return Corpus(np.stack(vectors), np.stack(images), labels, speakers, numbers)
+    return Corpus(joined(parts), labels, speakers, numbers)
 
 
-def _taken(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    frames = frames_of(read(path)[0])
-    return described(frames), pictured(frames)
+def _taken(paths: list[Path]) -> Stretches:
+    return measured(read(path)[0] for path in paths)
 
 
 if __name__ == "__main__":

@@ -7,14 +7,24 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 
-from crm_pipeline.audio import emotion_svm
+from crm_pipeline.audio import emotion_limits, emotion_svm
+from crm_pipeline.audio.emotion_limits import Limits
+from crm_pipeline.audio.emotion_stretches import Stretches
 from crm_pipeline.audio.emotion_svm import Machines
+from crm_pipeline.contracts.texts import UNKNOWN
 from crm_pipeline.text.intents import calibration_error, softmax
 from crm_pipeline.text.stored import Stored
 
 GROUPS = 10
 """Most folds; with as many speakers or fewer, each is left out once."""
+
+LEAST = 0.4
+"""Probability of the likeliest label below which the answer is `UNKNOWN`; an assumption, not fitted."""
+
+UNSURE, UNTAUGHT = "no label is likely enough", "there are no labelled recordings to learn from"
+"""Reasons; those of a stretch that is not looked at are in `emotion_limits`."""
 
 
 @dataclass
@@ -26,6 +36,8 @@ class EmotionModel(Stored):
     labels : list of str
         Sorted.
     machines : Machines
+    limits : Limits
+        What a stretch must be like.
     temperature : float
         Multiplies scores.
     by_speaker : bool
@@ -36,19 +48,50 @@ class EmotionModel(Stored):
 
     labels: list[str]
     machines: Machines
+    limits: Limits
     temperature: float = 1.0
     by_speaker: bool = False
     measured: dict[str, float] = field(default_factory=dict)
 
     requires: ClassVar[tuple[str, ...]] = ("scikit-learn", "scipy", "skops", "pandas", "numpy")
 
-    def probabilities(
-        self, vectors: np.ndarray, images: np.ndarray, speakers: Sequence[str] | None = None
-    ) -> np.ndarray:
+    def predict(self, stretches: Stretches | pd.DataFrame, speakers: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return ``emotion``, ``probability``, ``likeliest`` and ``reason`` of each stretch.
+
+        ``emotion`` is the likeliest label, or `UNKNOWN` with the reason, which is empty otherwise. Of what is not speech that can
+        be judged there is no likeliest label and no probability.
+        """
+        if isinstance(stretches, pd.DataFrame):
+            stretches = Stretches.of_frame(stretches)
+        if not len(stretches):
+            return untold(0, "")
+        reasons = self.limits.reasons(stretches)
+        judged = reasons == ""
+        probabilities = self.probabilities(stretches, speakers)
+        highest = np.where(judged, probabilities.max(axis=1), np.nan)
+        reasons[judged & (highest < LEAST)] = UNSURE
+        likeliest = np.where(judged, np.array(self.labels, object)[probabilities.argmax(axis=1)], UNKNOWN)
+        emotion = np.where(reasons == "", likeliest, UNKNOWN)
+        return pd.DataFrame({"emotion": emotion, "probability": highest, "likeliest": likeliest, "reason": reasons})
+
+    def probabilities(self, stretches: Stretches, speakers: Sequence[str] | None = None) -> np.ndarray:
         """Return the probability of each of ``labels`` (n × labels); without ``speakers``, all stretches are one's."""
+        vectors = stretches.vectors
         if self.by_speaker:
             vectors = normalised(vectors, np.zeros(len(vectors)) if speakers is None else np.asarray(speakers))
-        return softmax(self.machines.scores(vectors, images) * self.temperature)
+        return softmax(self.machines.scores(vectors, stretches.images) * self.temperature)
+
+
+def untold(count: int, reason: str = UNTAUGHT) -> pd.DataFrame:
+    """Return what `EmotionModel.predict` does of so many stretches of which nothing can be said."""
+    return pd.DataFrame(
+        {
+            "emotion": pd.Series([UNKNOWN] * count, dtype=object),
+            "probability": np.full(count, np.nan),
+            "likeliest": pd.Series([UNKNOWN] * count, dtype=object),
+            "reason": pd.Series([reason] * count, dtype=object),
+        }
+    )
 
 
 @dataclass(frozen=True)
@@ -73,42 +116,33 @@ class Unheard:
 
 
 def fit(
-    vectors: np.ndarray,
-    images: np.ndarray,
-    labels: Sequence[str],
-    speakers: Sequence[str],
-    seed: int = 0,
-    by_speaker: bool = False,
+    stretches: Stretches, labels: Sequence[str], speakers: Sequence[str], seed: int = 0, by_speaker: bool = False
 ) -> EmotionModel:
     """Return a classifier; at least two labels and two speakers. Same input and seed, same model.
 
     Parameters
     ----------
-    vectors, images : arrays
-        By `crm_pipeline.audio.emotion_features`, (n × width) and (n × bands × columns).
+    stretches : Stretches
     labels, speakers : sequences of str
     seed : int
     by_speaker : bool
         Normalise the vectors of each speaker by that speaker's own mean and spread.
     """
-    found = unheard(vectors, images, labels, speakers, seed, by_speaker)
-    if by_speaker:
-        vectors = normalised(vectors, np.asarray(speakers))
-    machines = emotion_svm.fit(vectors, images, found.truth, seed)
-    return EmotionModel(found.labels, machines, found.temperature, by_speaker, figures(found))
+    found = unheard(stretches, labels, speakers, seed, by_speaker)
+    vectors = normalised(stretches.vectors, np.asarray(speakers)) if by_speaker else stretches.vectors
+    machines = emotion_svm.fit(vectors, stretches.images, found.truth, seed)
+    limits = emotion_limits.fit(stretches, found.folds)
+    measured = figures(found) | {"refused": limits.refused}
+    return EmotionModel(found.labels, machines, limits, found.temperature, by_speaker, measured)
 
 
 def unheard(
-    vectors: np.ndarray,
-    images: np.ndarray,
-    labels: Sequence[str],
-    speakers: Sequence[str],
-    seed: int = 0,
-    by_speaker: bool = False,
+    stretches: Stretches, labels: Sequence[str], speakers: Sequence[str], seed: int = 0, by_speaker: bool = False
 ) -> Unheard:
     """Return what models say of speakers that they were not fitted on; arguments as of `fit`."""
     names, truth = np.unique(np.asarray(labels, str), return_inverse=True)
     folds = folds_of(np.asarray(speakers))
+    vectors, images = stretches.vectors, stretches.images
     if by_speaker:
         vectors = normalised(vectors, np.asarray(speakers))
     scores = np.full((len(truth), len(names)), -np.inf)

@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from skops import io
 
-from crm_pipeline.audio.emotion import figures, fit, folds_of, normalised, unheard
+from crm_pipeline.audio.emotion import LEAST, UNSURE, EmotionModel, figures, fit, folds_of, normalised, unheard, untold
 from crm_pipeline.audio.emotion_features import RATE, described, frames_of, pictured
+from crm_pipeline.audio.emotion_limits import SHORT, SILENT, UNLIKE
+from crm_pipeline.audio.emotion_stretches import Stretches, measured
+from crm_pipeline.contracts.texts import UNKNOWN
 
 DATA = Path(os.environ.get("CRM_REAL_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 
@@ -48,47 +52,102 @@ def test_a_speaker_is_in_one_fold_and_no_fold_is_empty(names: list[int]) -> None
     assert set(folds) == set(range(min(10, len(set(names)))))
 
 
-def made(count: int, shift: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def made(count: int, shift: float, seed: int = 0) -> tuple[Stretches, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     labels, speakers = rng.integers(3, size=count), rng.integers(5, size=count)
     vectors = rng.normal(size=(count, 8)) + 3 * np.eye(8)[labels] + shift * rng.normal(size=(5, 8))[speakers]
-    return vectors, np.zeros((count, 1, 1)), np.array(["calm", "cross", "glad"])[labels], speakers.astype(str)
+    stretches = Stretches(vectors, np.zeros((count, 40, 64)), rng.uniform(0.4, 3, size=count), np.full(count, 0.05))
+    return stretches, np.array(["calm", "cross", "glad"])[labels], speakers.astype(str)
 
 
 def test_it_learns_with_calibrated_probabilities_and_the_same_twice() -> None:
-    vectors, images, labels, speakers = made(240, 0.0)
-    model, again = (fit(vectors, images, labels, speakers, seed=1) for _ in range(2))
-    probabilities = model.probabilities(vectors, images)
+    stretches, labels, speakers = made(240, 0.0)
+    model, again = (fit(stretches, labels, speakers, seed=1) for _ in range(2))
+    probabilities = model.probabilities(stretches)
     assert probabilities.sum(axis=1) == pytest.approx(1)
-    assert (probabilities == again.probabilities(vectors, images)).all()
+    assert (probabilities == again.probabilities(stretches)).all()
     assert model.measured["uar"] > 0.85
     assert model.measured["calibration_error"] < 0.1
 
 
 def test_normalising_by_speaker_takes_away_what_differs_between_speakers() -> None:
-    vectors, images, labels, speakers = made(240, 8.0)
-    raw, own = (figures(unheard(vectors, images, labels, speakers, 0, by)) for by in (False, True))
+    stretches, labels, speakers = made(240, 8.0)
+    raw, own = (figures(unheard(stretches, labels, speakers, 0, by)) for by in (False, True))
     assert own["uar"] > max(raw["uar"], 0.8)
-    assert np.abs(normalised(vectors, speakers)[speakers == "0"].mean(axis=0)).max() < 1e-9
+    assert np.abs(normalised(stretches.vectors, speakers)[speakers == "0"].mean(axis=0)).max() < 1e-9
 
 
 def test_two_labels_and_a_label_of_one_speaker_alone_are_judged() -> None:
-    vectors, images, labels, speakers = made(120, 0.0)
+    stretches, labels, speakers = made(120, 0.0)
     two = labels != "glad"
-    assert figures(unheard(vectors[two], images[two], labels[two], speakers[two]))["uar"] > 0.85
+    assert figures(unheard(stretches.only(two), labels[two], speakers[two]))["uar"] > 0.85
     labels[speakers == "0"] = "odd"
-    assert np.isfinite(list(figures(unheard(vectors, images, labels, speakers)).values())).all()
+    assert np.isfinite(list(figures(unheard(stretches, labels, speakers)).values())).all()
 
 
+def not_speech(seconds: float = 2.0) -> list[np.ndarray]:
+    """Return a tone, noise, a chord that swells, a melody and the tone of a line that rings."""
+    rng, at = np.random.default_rng(0), np.arange(int(seconds * RATE)) / RATE
+    melody = [np.sin(2 * np.pi * 220 * 2 ** (n / 12) * at[: RATE // 4]) for n in rng.integers(0, 13, int(seconds * 4))]
+    chord = sum(np.sin(2 * np.pi * f * k * at) / k for f in (220, 277, 330) for k in (1, 2, 3))
+    ring = np.sin(2 * np.pi * 425 * at) * (np.sin(np.pi * at) > 0)
+    noise = rng.normal(size=len(at))
+    sounds = [
+        np.sin(2 * np.pi * 440 * at),
+        noise,
+        chord * (1 + np.sin(2 * np.pi * 2 * at)),
+        np.concatenate(melody),
+        ring,
+    ]
+    return [(0.1 * sound + 1e-4 * noise).astype(np.float32) for sound in sounds]
+
+
+def test_it_says_why_it_says_nothing() -> None:
+    stretches, labels, speakers = made(240, 0.0)
+    model = fit(stretches, labels, speakers)
+    assert model.measured["refused"] <= 0.05
+    assert model.limits.shortest == pytest.approx(min(0.5, np.quantile(stretches.seconds, 0.05)))
+    odd = stretches.only(np.arange(4))
+    odd.levels[:2], odd.seconds[:] = 0, (1, 0.1, 0.1, 1)  # silence comes first
+    odd.vectors[3] += 40
+    told = model.predict(odd)
+    assert told["reason"].tolist() == [SILENT, SILENT, SHORT, UNLIKE]
+    assert (told["emotion"] == UNKNOWN).all()
+    assert told["probability"].isna().all()
+    told = model.predict(stretches)
+    answered = told["reason"] == ""
+    assert answered.mean() > 0.9
+    assert (told["emotion"] == told["likeliest"])[answered].all()
+    unsure = told["reason"] == UNSURE
+    assert (unsure == (told["probability"] < LEAST)).all()
+    assert len(model.predict(stretches.only(np.arange(0)))) == 0
+    assert set(untold(2)["emotion"]) == {UNKNOWN}
+
+
+def test_it_is_stored_without_pickles_and_comes_back_as_it_was() -> None:
+    _, labels, speakers = made(60, 0.0)
+    stretches = measured([voice(100 + 3 * n) for n in range(60)])
+    model = fit(stretches, labels, speakers)
+    stored = io.dumps(model)
+    again = io.loads(stored, trusted=io.get_untrusted_types(data=stored))
+    assert isinstance(again, EmotionModel)
+    assert again.predict(stretches).equals(model.predict(stretches))
+    assert again.predict(stretches.to_frame()).equals(model.predict(stretches))
+
+
+@pytest.mark.slow
 def test_acted_emotion_of_unseen_speakers() -> None:
     folder = DATA / "emodb"
     if not folder.is_dir():
         pytest.skip(f"real data absent: no {folder} (set CRM_REAL_DATA to its folder)")
     soundfile = pytest.importorskip("soundfile", reason="needs the extra 'audio'")
     paths = sorted(folder.glob("*/*.wav"))
-    found = [frames_of(soundfile.read(path, dtype="float32")[0]) for path in paths]
-    vectors, images = np.stack([described(one) for one in found]), np.stack([pictured(one) for one in found])
+    stretches = measured(soundfile.read(path, dtype="float32")[0] for path in paths)
     labels, speakers = [path.parent.name for path in paths], [path.name[:2] for path in paths]
-    raw, own = (figures(unheard(vectors, images, labels, speakers, 0, by)) for by in (False, True))
+    raw, own = (figures(unheard(stretches, labels, speakers, 0, by)) for by in (False, True))
     assert raw["uar"] >= 0.80
     assert own["uar"] >= 0.85
+    model = fit(stretches, labels, speakers)
+    assert 0 < model.measured["refused"] <= 0.05
+    told = model.predict(measured(not_speech()))
+    assert set(told["reason"]) == {UNLIKE}
