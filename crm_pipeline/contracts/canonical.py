@@ -220,6 +220,12 @@ CALLS = TableContract(
         CUSTOMER,
         _time("started_at", "when it began", required=True),
         Column("audio_path", "string", "the recording, relative to the source's files; empty where there is none"),
+        Column(
+            "recording",
+            "string",
+            "SHA-256 of the recording; empty where there is none, or no file of that name",
+            beside="audio_path",
+        ),
         DIRECTION,
         _text("agent_id", "who spoke for the company"),
         LANGUAGE,
@@ -230,6 +236,10 @@ CALLS = TableContract(
     key=("call_id",),
     main_time="started_at",
     event="started",
+    notes=(
+        "a call whose `audio_path` leads outside the source's folder, or to what is no recording, is refused; "
+        "one whose recording is not there stays a call",
+    ),
 )
 
 CAMPAIGNS = TableContract(
@@ -335,7 +345,8 @@ def clean_names(contract: TableContract, columns: Collection[str]) -> list[str]:
     which their lines can give).
     """
     always = {"amount"} if contract.name == "orders" else set()
-    return [c.name for c in contract.clean_columns if c.required or c.derived or c.name in columns or c.name in always]
+    there = {*columns, *always}
+    return [c.name for c in contract.clean_columns if c.required or c.derived or c.name in there or c.beside in there]
 
 
 def _described(columns: object) -> list[Described]:

@@ -44,9 +44,12 @@ REPEATED = "repeated"
 """Event of a marker row in ``raw``: the row of that file and line repeats the key of a row of an earlier period."""
 
 NAMED = "named"
-"""Event of a marker row in ``raw/messages``: its body is the name of a customer who wrote in the period, so that it can be masked."""
+"""Event of a marker row in ``raw/messages`` and ``raw/calls``: what is written there is a customer's name, so that it can be masked."""
 
-MARKERS = (REPEATED, NAMED)
+HEARD = "heard"
+"""Event of a marker row in ``raw/calls``: ``content`` is the SHA-256 of its recording, ``unreadable`` what is wrong with that."""
+
+MARKERS = (REPEATED, NAMED, HEARD)
 """Events of rows that the sync adds to ``raw``; they are no rows of the source."""
 
 MONEY_LIMIT = 10**9
@@ -77,6 +80,8 @@ class Column:
         Used while cleaning, not in the clean table.
     derived : bool
         Made by the pipeline, never mapped.
+    beside : str
+        The mapped column that names a file whose content this one tells of: not in raw, and in the clean table where that is mapped.
     """
 
     name: str
@@ -93,6 +98,7 @@ class Column:
     overwritten: bool = False
     raw_only: bool = False
     derived: bool = False
+    beside: str = ""
 
 
 class Described(NamedTuple):
@@ -151,17 +157,19 @@ class TableContract:
     @property
     def source_columns(self) -> tuple[Column, ...]:
         """The columns that a source may map."""
-        return tuple(c for c in self.columns if not c.derived)
+        return tuple(c for c in self.columns if not c.derived and not c.beside)
 
     @property
     def raw_columns(self) -> tuple[Column, ...]:
-        """The columns of ``raw/<table>``: without event times and without what is overwritten in place."""
-        return tuple(c for c in self.columns if c.name not in self.times and not c.overwritten and not c.personal)
+        """The columns of ``raw/<table>``: without event times, what is overwritten in place, and what is beside the table."""
+        kept = (c for c in self.columns if not c.overwritten and not c.personal and not c.beside)
+        return tuple(c for c in kept if c.name not in self.times)
 
     @property
     def clean_columns(self) -> tuple[Column, ...]:
-        """The columns of ``clean/<table>`` that come from the source."""
-        return tuple(c for c in self.raw_columns if not c.raw_only)
+        """The columns of ``clean/<table>`` that come from the source, or from the files that it names."""
+        kept = {c.name for c in self.raw_columns if not c.raw_only}
+        return tuple(c for c in self.columns if c.name in kept or c.beside)
 
     @property
     def snapshot_columns(self) -> tuple[Column, ...]:

@@ -20,6 +20,9 @@ MASKED_KINDS = {
 MASKING = "crm_pipeline.text.bodies"
 """What masks; reached by its name, so that a change of it makes the messages stale and no other table."""
 
+WRITTEN = {"messages": "body", "calls": "transcript"}
+"""Tables that hold what customers wrote or said, and the column; it is masked in everything but raw."""
+
 UNKNOWN = "unknown"
 """What a text is that belongs to no intent: in a labelled file as in a prediction."""
 

@@ -99,7 +99,7 @@ def write_company(
         Customers drawn at a time above 20,000: bounds the memory, and is part of what the seed determines.
     recordings : int
         So many of the last calls have a recording (of each chunk its share), the others none; and there are labelled ones to
-        learn moods from. With 0 there are none, and the calls name files that do not exist.
+        learn moods from. With 0 there are none.
 
     Returns
     -------

@@ -160,7 +160,7 @@ def write_source(out: Path, grid: Grid, text: bool, extra: tuple[str, ...] = (),
 def write_readme(out: Path, seed: int, recorded: bool = False) -> None:
     """Write the README that says what the folder is, first of all: an unfinished company can be told and removed."""
     (out / "README.txt").write_text(
-        README.format(seed=seed, recordings=RECORDED if recorded else "The recordings named in calls do not exist."),
+        README.format(seed=seed, recordings=RECORDED if recorded else "No call has a recording."),
         encoding="utf-8",
     )
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from crm_pipeline.sample import texts
-from crm_pipeline.sample.columns import ids, instants, join, words
+from crm_pipeline.sample.columns import ids, instants, words
 from crm_pipeline.sample.grid import Grid
 from crm_pipeline.sample.history import History
 from crm_pipeline.sample.process import SATISFACTION_SD
@@ -87,7 +87,7 @@ def calls(
     effect: float,
     rng: np.random.Generator,
 ) -> tuple[pa.Table, pa.Table]:
-    """Return the calls of one chunk (metadata; the recordings do not exist yet) and their truth, the hidden arousal."""
+    """Return the calls of one chunk (no recording is made yet) and their truth, the hidden arousal."""
     case = np.flatnonzero(rng.random(len(trade.case_who)) < CASE_CALLS)
     who = np.concatenate([history.calls["who"], trade.case_who[case]])
     when = np.concatenate([history.calls["when"], trade.case_when[case] + 0.1])
@@ -104,7 +104,7 @@ def calls(
             "direction": words(["in", "out"], (rng.random(m) < 0.15).astype(np.int8)),
             "agent_id": ids("agent", rng.integers(1, AGENTS + 1, m), 2),
             "language": words(["en"], np.zeros(m, dtype=np.int8)),
-            "audio_path": join("audio/", call_id, ".wav"),
+            "audio_path": pa.nulls(m, pa.string()),
         }
     )
     arousal = rng.standard_normal(m) + effect * AROUSAL_SLOPE * -mood[kept] / SATISFACTION_SD

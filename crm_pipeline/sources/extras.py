@@ -1,10 +1,11 @@
-"""What follows from many files of a table at once: repeated keys, customers without a date, the snapshot. No reading of files."""
+"""What follows from many files of a table at once: repeated keys, names, recordings, the snapshot. No reading of files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
-from crm_pipeline.contracts.core import NAMED, REPEATED, TableContract
+from crm_pipeline.contracts.core import HEARD, NAMED, REPEATED, TableContract
+from crm_pipeline.contracts.texts import WRITTEN
 from crm_pipeline.engine import Staged, literal, quote
 from crm_pipeline.hashing import digest
 from crm_pipeline.lake import DataFile, Lake
@@ -12,6 +13,7 @@ from crm_pipeline.periods import Calendar
 from crm_pipeline.sources.index import Extra, Record, TableIndex
 from crm_pipeline.sources.lines import absolute
 from crm_pipeline.sources.mapping import local_sql
+from crm_pipeline.sources.recordings import Recording
 from crm_pipeline.sources.split import ENGINE_TYPES, FIRST, SNAPSHOT, UNDATED, raw_schema
 
 File = DataFile | Staged
@@ -86,34 +88,86 @@ def snapshot(lake: Lake, contract: TableContract, table: TableIndex) -> None:
     _keep(table, SNAPSHOT, digest_of(files), make if files else dict)
 
 
-def names(lake: Lake, messages: TableIndex, customers: TableIndex | None, contract: TableContract, first: str) -> None:
-    """Add to each period of ``raw/messages`` the names of the customers who wrote in it, one marker row each.
+def names(lake: Lake, table: TableIndex, customers: TableIndex | None, contract: TableContract, first: str) -> None:
+    """Add to each period of messages or calls the names of the customers who wrote or called in it, one marker row each.
 
-    So a period's names are known with its messages: a customer who is renamed changes the periods in which he wrote, and
+    So a period's names are known with its texts: a customer who is renamed changes the periods in which he wrote, and
     no other.
     """
     current = _of_extra(customers, SNAPSHOT) if customers is not None else []
-    dated = [(max(bucket, first), f) for bucket, f in _dated(messages.records.values())]
+    dated = [(max(bucket, first), f) for bucket, f in _dated(table.records.values())]
+    given = {
+        "customer_id": "customer_id",
+        WRITTEN[contract.name]: "name",
+        "event": literal(NAMED),
+        "event_at": "event_at",
+    }
+
+    def query(files: list[tuple[str, File]]) -> str:
+        wrote = f"SELECT customer_id, min(event_at) AS event_at FROM {_parquet(lake, files)} GROUP BY customer_id"
+        return (
+            f"SELECT {_marker(contract, given)} FROM ({wrote}) JOIN {_parquet(lake, current)} USING (customer_id) "
+            "WHERE name IS NOT NULL ORDER BY customer_id"
+        )
+
+    key = digest_of([*current, *dated], first)
+    _keep(table, NAMED, key, lambda: _by_period(lake, dated, query) if current and dated else {})
+
+
+def recording_names(lake: Lake, calls: TableIndex) -> list[str]:
+    """Return the different ``audio_path`` of the calls that have a time."""
+    files = _dated(calls.records.values())
+    if not files:
+        return []
+    query = f"SELECT DISTINCT audio_path FROM {_parquet(lake, files)} WHERE audio_path IS NOT NULL ORDER BY 1"
+    return [name for (name,) in lake.engine.con.execute(query).fetchall()]
+
+
+def recordings(
+    lake: Lake, calls: TableIndex, contract: TableContract, found: Mapping[str, Recording], first: str
+) -> None:
+    """Add to each period of ``raw/calls`` what its recordings are, one marker row for each that is there or refused.
+
+    So a recording that is replaced changes the period of its call, and no other.
+    """
+    dated = [(max(bucket, first), f) for bucket, f in _dated(calls.records.values())]
+    there = sorted((r.name, r.sha256, r.problem) for r in found.values() if r.sha256 or r.problem)
+    given = {"audio_path": "audio_path", "event": literal(HEARD), "event_at": "event_at"}
+    given |= {"content": "sha256", "unreadable": "problem"}
+
+    def query(files: list[tuple[str, File]]) -> str:
+        named = f"SELECT audio_path, min(event_at) AS event_at FROM {_parquet(lake, files)} GROUP BY audio_path"
+        return f"SELECT {_marker(contract, given)} FROM ({named}) JOIN sync_recordings USING (audio_path) ORDER BY audio_path"
 
     def make() -> dict[str, list[File]]:
-        made: dict[str, list[File]] = {}
-        for period in sorted({bucket for bucket, _ in dated}):
-            files = [pair for pair in dated if pair[0] == period]
-            given = {"customer_id": "customer_id", "body": "name", "event": literal(NAMED), "event_at": "event_at"}
-            columns = ", ".join(
-                f"CAST({given.get(n, 'NULL')} AS {t}) AS {quote(n)}" for n, t in raw_schema(contract).items()
-            )
-            wrote = f"SELECT customer_id, min(event_at) AS event_at FROM {_parquet(lake, files)} GROUP BY customer_id"
-            query = (
-                f"SELECT {columns} FROM ({wrote}) JOIN {_parquet(lake, current)} USING (customer_id) "
-                "WHERE name IS NOT NULL ORDER BY customer_id"
-            )
-            staged = lake.stage_query(query)
-            if staged.rows:
-                made[period] = [staged]
-        return made
+        import pyarrow as pa
 
-    _keep(messages, NAMED, digest_of([*current, *dated], first), make if current and dated else dict)
+        columns = [pa.array(values, pa.string()) for values in zip(*there, strict=True)]
+        table = pa.table(columns, names=["audio_path", "sha256", "problem"])
+        lake.engine.con.register("sync_recordings", table)
+        try:
+            return _by_period(lake, dated, query)
+        finally:
+            lake.engine.con.unregister("sync_recordings")
+
+    _keep(calls, HEARD, digest_of(dated, first, repr(there)), make if there and dated else dict)
+
+
+def _marker(contract: TableContract, given: Mapping[str, str]) -> str:
+    """Return the select list of a marker row: what is given as SQL, all else null."""
+    return ", ".join(f"CAST({given.get(n, 'NULL')} AS {t}) AS {quote(n)}" for n, t in raw_schema(contract).items())
+
+
+def _by_period(
+    lake: Lake, dated: list[tuple[str, File]], query: Callable[[list[tuple[str, File]]], str]
+) -> dict[str, list[File]]:
+    """Stage the rows that a query makes of each period's files; a period without any has none."""
+    made: dict[str, list[File]] = {}
+    for period in sorted({bucket for bucket, _ in dated}):
+        staged = lake.stage_query(query([pair for pair in dated if pair[0] == period]))
+        if staged.rows:
+            made[period] = [staged]
+    return made
 
 
 def snapshot_schema(contract: TableContract) -> dict[str, str]:
@@ -158,7 +212,7 @@ def _markers(lake: Lake, contract: TableContract, files: list[tuple[str, File]])
     given = {name: name for name in (*key, "event_at", "entry", "source_file", "source_line")}
     given["event"] = literal(REPEATED)
     given["unreadable"] = literal(f"{', '.join(contract.key)} repeats a row of an earlier period")
-    selected = ", ".join(f"CAST({given.get(n, 'NULL')} AS {t}) AS {quote(n)}" for n, t in raw_schema(contract).items())
+    selected = _marker(contract, given)
     periods = [p for (p,) in con.execute("SELECT DISTINCT period FROM sync_repeats ORDER BY 1").fetchall()]
     made: dict[str, list[File]] = {
         p: [lake.stage_query(f"SELECT {selected} FROM sync_repeats WHERE period = {literal(p)}")] for p in periods

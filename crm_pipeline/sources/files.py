@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from crm_pipeline.contracts.texts import MASKING
+from crm_pipeline.contracts.texts import MASKING, WRITTEN
 from crm_pipeline.engine import Staged, literal, storage_error
 from crm_pipeline.errors import CrmError
 from crm_pipeline.lake import Lake
@@ -242,7 +242,7 @@ class Reader:
         typed = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in REJECTS_SCHEMA.items())
         query = f"SELECT {typed} FROM ({' UNION ALL '.join(parts)})"
         regions = self.of.terms.masks
-        if self.of.contract.name != "messages" or regions is None:
+        if self.of.contract.name not in WRITTEN or regions is None:
             return self.lake.stage_query(query)
         refused = self.lake.engine.con.sql(query).to_arrow_table()
         return self.lake.stage(import_module(MASKING).masked(refused, regions))

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from crm_pipeline.contracts.canonical import CANONICAL
-from crm_pipeline.contracts.texts import MASKING
+from crm_pipeline.contracts.texts import MASKING, WRITTEN
 from crm_pipeline.engine import storage_error
 from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.hashing import digest
 from crm_pipeline.lake import Lake
 from crm_pipeline.periods import Calendar
 from crm_pipeline.settings import Settings
-from crm_pipeline.sources import extras, findings, lines, reading
+from crm_pipeline.sources import extras, findings, lines, reading, recordings
 from crm_pipeline.sources.files import Progress, Reader
 from crm_pipeline.sources.index import Index, Record, TableIndex, load_index, save_index
 from crm_pipeline.sources.publishing import publish_table
@@ -141,7 +141,12 @@ def pending(source: Source, lake: Lake, settings: Settings, today: date | None =
                 Pending(r.name, "changed" if (name, r.id) in known else "new", r.size, r.mtime_ns) for r in changed
             ]
     gone = (index.tables[name].records[i].name for name, i in sorted(known - here.keys()))
-    return [*found, *(Pending(name, "gone") for name in gone)]
+    heard = [Pending(*change) for change in recordings.changes(source.root, recordings.remembered(lake))]
+    return [*found, *heard, *(Pending(name, "gone") for name in gone)]
+
+
+def _maps(table: TableIndex, *columns: str) -> bool:
+    return any(name in record.columns for record in table.records.values() for name in columns)
 
 
 def _silent(_: str) -> None:
@@ -278,7 +283,7 @@ class _Sync:
     def _key(self, part: TableEntry) -> str:
         terms, entry = part.terms, part.entry.model_dump_json(exclude={"files"})
         asked = (terms.order_times, terms.timezone, terms.begins_day, terms.grain, terms.money_unit)
-        masked = (modules_version([MASKING]), terms.masks) if part.contract.name == "messages" else ()
+        masked = (modules_version([MASKING]), terms.masks) if part.contract.name in WRITTEN else ()
         read_by = modules_version(READING)
         return digest("\n".join(map(str, (read_by, part.contract.name, part.number, entry, *asked, *masked))))
 
@@ -305,15 +310,30 @@ class _Sync:
             report.rows[name] = sum(r.rows for r in listed)
             report.undated[name] = sum(r.undated for r in listed)
             report.conservation[name] = {r.name: (r.rows, r.rows - r.undated, r.undated) for r in listed}
-        if "messages" in self.new.tables:
-            customers = self.new.tables.get("customers") if self.settings.mask_text else None
-            extras.names(self.lake, self.new.tables["messages"], customers, CANONICAL["messages"], found.first)
+        customers = self.new.tables.get("customers") if self.settings.mask_text else None
+        for name in sorted(WRITTEN.keys() & self.new.tables.keys()):
+            told = customers if name == "messages" or _maps(self.new.tables[name], "transcript", "audio_path") else None
+            extras.names(self.lake, self.new.tables[name], told, CANONICAL[name], found.first)
+        if "calls" in self.new.tables:
+            self._recordings(self.new.tables["calls"], found.first)
         for name, table in self.new.tables.items():
             publish_table(self.lake, CANONICAL[name], table, self.calendar.range(found.first, found.last))
         save_index(self.lake, self.new)
         write_state(self.lake.home, state)
         report.files = [f.path for f in self.new.files()]
         return report
+
+    def _recordings(self, calls: TableIndex, first: str) -> None:
+        """Look at the recordings that the calls name, and say what is wrong with some."""
+        named = extras.recording_names(self.lake, calls) if _maps(calls, "audio_path") else []
+        if named and not recordings.readable():
+            self.warnings.append(recordings.MISSING_EXTRA)
+            named = []
+        before = recordings.remembered(self.lake)
+        heard = recordings.look(self.source.root, named, before)
+        self.warnings += recordings.sentences(before, heard)
+        extras.recordings(self.lake, calls, CANONICAL["calls"], heard, first)
+        recordings.remember(self.lake, heard)
 
     def _tell_vanished(self) -> None:
         """Say which files are gone; fail, before anything is published, where the source wants it."""

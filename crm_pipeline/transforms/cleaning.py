@@ -17,12 +17,15 @@ import ibis
 from ibis import _
 
 from crm_pipeline.contracts.canonical import CANONICAL, clean_names
-from crm_pipeline.contracts.core import IBIS_TYPES, MARKERS, REPEATED, Rule, TableContract, rules
+from crm_pipeline.contracts.core import HEARD, IBIS_TYPES, MARKERS, REPEATED, Rule, TableContract, rules
 from crm_pipeline.transforms.columns import whole
 
 EXACT = "exact duplicate of an earlier row"
 
 ORDER_OF_ROWS = ("entry", "source_file", "source_line")
+
+SAID = ("unreadable", "repeat_", "wrong_")
+"""Columns that hold a reason in their own words: of reading, of a marker, of the recording."""
 
 
 class Cleaned(NamedTuple):
@@ -70,6 +73,8 @@ def clean_table(
     """
     mapped = set(columns) if columns is not None else {c.name for c in contract.columns}
     rows = _without_marked(raw)
+    if contract.name == "calls" and "audio_path" in mapped:
+        rows = _with_recordings(rows, raw)
     if contract.name == "orders" and "amount" not in mapped and lines is not None:
         rows = _amounts_of_lines(rows, lines, money_unit)
     rows = _with_states(_normalised(rows, contract), contract, orders)
@@ -133,6 +138,12 @@ def _without_marked(raw: ibis.Table) -> ibis.Table:
     return rows.left_join(marks, ["source_file", "source_line"]).select(*rows.columns, "repeat_")
 
 
+def _with_recordings(calls: ibis.Table, raw: ibis.Table) -> ibis.Table:
+    """Give calls the fingerprint of their recording, and what is wrong with it as a reason."""
+    heard = raw.filter(raw.event == HEARD).select("audio_path", recording=raw.content, wrong_=raw.unreadable).distinct()
+    return calls.left_join(heard, "audio_path").select(*calls.columns, "recording", "wrong_")
+
+
 def _amounts_of_lines(orders: ibis.Table, lines: ibis.Table, money_unit: float) -> ibis.Table:
     """Give orders the sum of their valid positive lines, each line once."""
     broken = [
@@ -186,7 +197,7 @@ def _with_order_state(lines: ibis.Table, orders: ibis.Table | None) -> ibis.Tabl
 
 def _special_rules(rows: ibis.Table, contract: TableContract, currency: str) -> list[Rule]:
     """Return the rules that are not those of a column; the reason of `unreadable` is the row's own text."""
-    found = [Rule("", rows.unreadable.notnull()), Rule("", rows.repeat_.notnull())]
+    found = [Rule("", rows[said].notnull()) for said in SAID if said in rows.columns]
     if contract.name == "orders" and currency:
         found.append(Rule(f"currency is not {currency}", rows.currency.upper() != currency.upper()))
     if contract.name in ("orders", "order_lines"):
@@ -229,7 +240,7 @@ def _rejects(rows: ibis.Table, contract: TableContract, currency: str, money_uni
         else r
         for r in broken
     ]
-    said = [rows.unreadable, rows.repeat_, rows.duplicate_]
+    said = [*(rows[name] for name in SAID if name in rows.columns), rows.duplicate_]
     said += [
         ibis.ifelse(rule.broken.fill_null(False), rule.reason, ibis.null("string")) for rule in broken if rule.reason
     ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_pipeline.contracts.canonical import CANONICAL
+from crm_pipeline.contracts.core import MARKERS
 from crm_pipeline.engine import Engine
 from crm_pipeline.lake import Lake
 from crm_pipeline.settings import Settings
@@ -61,7 +62,7 @@ class World:
             raw, CANONICAL[table], currency=report.state.currency, columns=report.state.tables[table], **more
         )
         clean, rejects = found.clean.to_pyarrow().to_pylist(), found.rejects.to_pyarrow().to_pylist()
-        assert len(clean) + len(rejects) == raw.filter(raw.event != "repeated").count().execute()
+        assert len(clean) + len(rejects) == raw.filter(raw.event.notin(MARKERS)).count().execute()
         return clean, rejects
 
 

@@ -8,7 +8,7 @@ import dagster as dg
 import ibis
 
 from crm_pipeline.contracts.canonical import CANONICAL
-from crm_pipeline.contracts.texts import MASKING
+from crm_pipeline.contracts.texts import MASKING, WRITTEN
 from crm_pipeline.defs.common import described, reads, together
 from crm_pipeline.defs.lake import Result, publishes
 from crm_pipeline.home.project import Project
@@ -39,7 +39,7 @@ def _table(project: Project, name: str) -> dg.AssetsDefinition:
     if name == "orders" and "amount" not in columns and "order_lines" in source.tables:
         ins["lines"] = reads("raw/order_lines")
     used = {"currency": source.currency, "money_unit": settings.money_unit, "columns": columns, "inputs": sorted(ins)}
-    masks = name == "messages" and settings.mask_text
+    masks = settings.mask_text and WRITTEN.get(name) in columns
     if masks:
         used |= {"phone_regions": settings.phone_regions}
     code = code_version(_table, used, also=[MASKING] if masks else ())
