@@ -18,6 +18,10 @@ ROLL_OFF = 0.85
 TOP = 80.0
 """dB below the loudest mel band of the whole signal at which every quieter one is held."""
 
+DELTA = 9
+"""Frames of the slope, and fewest frames of a signal that has one."""
+
+_SLOPE = np.arange(-(DELTA // 2), DELTA // 2 + 1) / 60
 _LOG_STEP = np.log(6.4) / 27
 _FRAMES_AT_ONCE = 512
 
@@ -49,34 +53,57 @@ def spectra(blocks: Iterable[np.ndarray]) -> Spectra:
     blocks : iterable of ndarray of float32, shape (samples,)
         A signal, in order; no more of it is held than a block and a few hundred frames.
     """
-    found = [_of(frames, edge) for frames, edge in _framed(blocks)]
-    return Spectra(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+    going = Going()
+    for block in blocks:
+        going.add(block)
+    return going.end()
+
+
+class Going:
+    """`spectra` of a signal of which the next block comes when it comes."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[np.ndarray, ...]] = []
+        self._held: tuple[np.ndarray, np.ndarray] | None = (
+            None  # what no frame has passed: between zeros, and its own ends
+        )
+        self._last = np.zeros(0, np.float32)
+
+    def add(self, block: np.ndarray) -> None:
+        """Take the next block."""
+        if len(block):
+            before = self._held or (np.zeros(FRAME // 2, np.float32), np.full(FRAME // 2, block[0], np.float32))
+            self._take(*(np.concatenate([held, block]) for held in before))
+            self._last = block[-1:].copy()
+
+    def end(self) -> Spectra:
+        """Return what all blocks tell; at least one had a sample."""
+        assert self._held is not None
+        zeros, edge = self._held
+        self._take(np.pad(zeros, (0, FRAME // 2)), np.concatenate([edge, np.repeat(self._last, FRAME // 2)]))
+        return Spectra(*(np.concatenate(parts) for parts in zip(*self._found, strict=True)))
+
+    def _take(self, zeros: np.ndarray, edge: np.ndarray) -> None:
+        ready = max(0, (len(zeros) - FRAME) // HOP + 1)
+        self._found += [_of(*frames) for frames in _windows(zeros, edge, ready)]
+        self._held = zeros[ready * HOP :].copy(), edge[ready * HOP :].copy()
 
 
 def mfcc(mel: np.ndarray) -> np.ndarray:
     """Return the mel-frequency cepstral coefficients of each frame, (frames, COEFFICIENTS); see `Spectra`."""
-    level = 10 * np.log10(np.maximum(np.float32(1e-10), mel))
-    level = np.maximum(level, level.max(initial=-np.inf) - np.float32(TOP))
-    return imported("scipy.fft").dct(level, axis=1, type=2, norm="ortho")[:, :COEFFICIENTS]
+    fft, least = imported("scipy.fft"), np.float32(1e-10)
+    quietest = 10 * np.log10(np.maximum(least, mel.max(initial=0))) - np.float32(TOP)
+    found = np.empty((len(mel), COEFFICIENTS), mel.dtype)
+    for at in range(0, len(mel), _FRAMES_AT_ONCE):
+        level = np.maximum(10 * np.log10(np.maximum(least, mel[at : at + _FRAMES_AT_ONCE])), quietest)
+        found[at : at + _FRAMES_AT_ONCE] = fft.dct(level, axis=1, type=2, norm="ortho")[:, :COEFFICIENTS]
+    return found
 
 
-def _framed(blocks: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield frames as rows, of the signal between zeros and of the signal between its own first and last sample."""
-    half, last = FRAME // 2, np.zeros(0, np.float32)
-    held, held_edge = np.zeros(half, np.float32), None
-    for block in blocks:
-        if not len(block):
-            continue
-        held_edge = np.full(half, block[0], np.float32) if held_edge is None else held_edge
-        held, held_edge, last = np.concatenate([held, block]), np.concatenate([held_edge, block]), block[-1:]
-        ready = max(0, (len(held) - FRAME) // HOP + 1)
-        yield from _windows(held, held_edge, ready)
-        held, held_edge = held[ready * HOP :], held_edge[ready * HOP :]
-    if held_edge is None:
-        return
-    held = np.concatenate([held, np.zeros(half, np.float32)])
-    held_edge = np.concatenate([held_edge, np.repeat(last, half)])
-    yield from _windows(held, held_edge, max(0, (len(held) - FRAME) // HOP + 1))
+def delta(lines: np.ndarray) -> np.ndarray:
+    """Return how fast each column changes per frame: the slope over nine frames; at the ends that of the first or last nine."""
+    slope = np.tensordot(np.lib.stride_tricks.sliding_window_view(lines, DELTA, axis=0), _SLOPE, axes=1)
+    return np.concatenate([slope[:1].repeat(DELTA // 2, axis=0), slope, slope[-1:].repeat(DELTA // 2, axis=0)])
 
 
 def _windows(zeros: np.ndarray, edge: np.ndarray, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
