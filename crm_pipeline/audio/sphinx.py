@@ -1,0 +1,168 @@
+"""The default transcriber: pocketsphinx with the US-English model of its own package, expecting the words of a service.
+
+Its dictionary has 134,000 words and its language model is of everything. Here it expects everyday words, those of the starter
+texts and those that are watched. No file of a user is read.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from crm_pipeline.audio.extra import imported
+from crm_pipeline.audio.language import arpa, forms, words_of
+from crm_pipeline.audio.transcribers import RATE, Transcript, Word, pcm
+from crm_pipeline.errors import UsageError
+
+EVERYDAY = 300
+"""Words of everyday language that are expected: the likeliest of the model's own."""
+
+WATCHED = 0.01
+"""Least probability of a watched word; its other forms have a tenth."""
+
+LANGUAGE_WEIGHT = 10.0
+"""How much the expectation counts against the sound (pocketsphinx's ``lw``)."""
+
+HISS = -46.0
+"""dB of full scale of the white noise that stands above 3.4 kHz where a telephone lets nothing through."""
+
+TELEPHONE = 8000
+"""Samples per second up to which a recording has nothing where the model listens too."""
+
+STARTER = Path(__file__).parent.parent / "text" / "starter_intents.csv"
+
+QUIET = -60.0
+"""dB of full scale below which a signal holds no speech; the recogniser would make up a word."""
+
+_FRAMES = 100  # a second
+
+
+class PocketSphinx:
+    """pocketsphinx, offline.
+
+    Parameters
+    ----------
+    watched : sequence of str
+        Words and phrases that are to be heard above all.
+
+    Raises
+    ------
+    UsageError
+        If it is not installed, or a watched word has no pronunciation in its dictionary.
+    """
+
+    def __init__(self, watched: Sequence[str] = ()) -> None:
+        self.watched = tuple(sorted({word for phrase in watched for word in words_of(phrase)}))
+        self.decoder = _decoder(self.watched)
+
+    @property
+    def key(self) -> str:
+        """Engine, its version and what is set here."""
+        from importlib.metadata import version
+
+        settings = (EVERYDAY, WATCHED, LANGUAGE_WEIGHT, HISS)
+        return f"pocketsphinx {version('pocketsphinx')} en-us {settings} {' '.join(self.watched)}".strip()
+
+    def transcribe(self, signal: np.ndarray, recorded: int = RATE) -> Transcript:
+        """Return what is said in a signal; nothing of one shorter than a tenth of a second or below `QUIET`."""
+        if len(signal) < RATE // 10 or np.square(signal).mean() < 10 ** (QUIET / 10):
+            return Transcript()
+        decoder = self.decoder
+        decoder.reinit_feat()  # else the noise of what was heard before is taken away from this
+        decoder.start_utt()
+        decoder.process_raw(pcm(hissing(signal) if recorded <= TELEPHONE else signal), full_utt=True)
+        decoder.end_utt()
+        if decoder.hyp() is None:
+            return Transcript()
+        exp = decoder.get_logmath().exp
+        heard = (part for part in decoder.seg() if part.word[0] not in "<[")
+        return Transcript(
+            tuple(
+                Word(
+                    _bare(part.word),
+                    part.start_frame / _FRAMES,
+                    (part.end_frame + 1) / _FRAMES,
+                    min(1.0, exp(part.prob)),
+                )
+                for part in heard
+            )
+        )
+
+
+def hissing(signal: np.ndarray) -> np.ndarray:
+    """Return a signal with white noise of the level `HISS`, the same for the same length.
+
+    The model has learned speech of up to 6.8 kHz: filters that get nothing at all are like nothing it knows.
+    """
+    noise = np.random.default_rng(0).standard_normal(len(signal)).astype(np.float32)
+    return signal + np.float32(10 ** (HISS / 20)) * noise
+
+
+def _decoder(watched: tuple[str, ...]) -> Any:
+    dictionary = _dictionary()
+    for word in watched:
+        if word not in dictionary:
+            raise UsageError(
+                f"The watched word '{word}' has no pronunciation in pocketsphinx's dictionary: leave it out."
+            )
+    everyday, likeliest = _everyday()
+    sentences = _sentences()
+    least = {form: WATCHED / 10 for word in watched for form in forms(word) if form in dictionary}
+    least |= dict.fromkeys(watched, WATCHED)
+    said = {word for sentence in sentences for word in sentence if word in dictionary}
+    vocabulary = sorted({*likeliest, *said, *least})
+    with tempfile.TemporaryDirectory() as folder:  # the decoder reads files only, and both at once
+        words, language = Path(folder) / "words.dict", Path(folder) / "language.arpa"
+        words.write_text("".join(map("{}\n".format, _pronounced(vocabulary, dictionary))), encoding="utf-8")
+        language.write_text(arpa(vocabulary, everyday, sentences, least), encoding="utf-8")
+        return imported("pocketsphinx").Decoder(
+            dict=str(words), lm=str(language), lw=LANGUAGE_WEIGHT, fwdflat=False, loglevel="FATAL"
+        )
+
+
+@functools.cache
+def _dictionary() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    place = Path(imported("pocketsphinx").get_model_path()) / "en-us" / "cmudict-en-us.dict"
+    for line in place.read_text(encoding="utf-8").splitlines():
+        word, sounds = line.split(" ", 1)
+        found.setdefault(_bare(word), []).append(sounds)
+    return found
+
+
+@functools.cache
+def _everyday() -> tuple[Any, list[str]]:
+    """Return probabilities of pocketsphinx's own language model, and its likeliest words."""
+    decoder = imported("pocketsphinx").Decoder(loglevel="FATAL")
+    model, exp = decoder.get_lm(), decoder.get_logmath().exp
+
+    def probability(*words: str) -> float:
+        return float(exp(int(model.prob(list(words)))))
+
+    usual = [word for word in _dictionary() if re.fullmatch(r"[ai]|[a-z][a-z']+", word)]
+    return probability, sorted(usual, key=lambda word: -model.prob([word]))[:EVERYDAY]
+
+
+@functools.cache
+def _sentences() -> list[list[str]]:
+    with STARTER.open(encoding="utf-8", newline="") as file:
+        return [words_of(row["text"]) for row in csv.DictReader(file) if row["language"] == "en"]
+
+
+def _pronounced(vocabulary: Sequence[str], dictionary: dict[str, list[str]]) -> list[str]:
+    return [
+        f"{word}({n}) {sounds}" if n > 1 else f"{word} {sounds}"
+        for word in vocabulary
+        for n, sounds in enumerate(dictionary[word], 1)
+    ]
+
+
+def _bare(word: str) -> str:
+    return word.partition("(")[0]
