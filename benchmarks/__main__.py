@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import bench_messages, bench_text, measure, tables
+from benchmarks import bench_audio, bench_messages, bench_text, measure, tables
 
 DOCS = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 RESULTS = measure.OUT / "results.json"
@@ -38,20 +38,25 @@ def main() -> None:
     found = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     sizes: dict[str, Any] = found.get("sizes", {})
     text = found.get("text") if given.again else measure.text()
+    audio = found.get("audio") if given.again else measure.audio()
     for customers in () if given.again else sorted(int(size) for size in given.sizes.split(",")):
         sizes[str(customers)] = size(customers, given.rounds)
         RESULTS.write_text(
-            json.dumps({"machine": measure.machine(), "sizes": sizes, "text": text}, indent=1),
+            json.dumps({"machine": measure.machine(), "sizes": sizes, "text": text, "audio": audio}, indent=1),
             encoding="utf-8",
         )
     listed = sorted(sizes.values(), key=lambda one: one["customers"])
     for one in listed if given.again else ():
         show(one)
-    bars = [tables.verdicts(listed), *([tables.text_verdicts(text)] if text else [])]
+    bars = [
+        tables.verdicts(listed),
+        *([tables.text_verdicts(text)] if text else []),
+        *([tables.audio_verdicts(audio)] if audio else []),
+    ]
     for table in [*([tables.text_table(text)] if text else []), *bars]:
         print("\n" + tables.plain(table))
     if not given.no_docs:
-        DOCS.write_text(page(listed, text), encoding="utf-8")
+        DOCS.write_text(page(listed, text, audio), encoding="utf-8")
     sys.exit(any(row[-1] == "missed" for table in bars for row in table))
 
 
@@ -94,7 +99,13 @@ def text_section(found: dict[str, Any]) -> list[str]:
     return ["## Text", how, tables.markdown(tables.text_table(found)), tables.markdown(tables.text_verdicts(found))]
 
 
-def page(listed: list[dict[str, Any]], text: dict[str, Any] | None) -> str:
+def audio_section(found: dict[str, Any]) -> list[str]:
+    """Return what docs/benchmarks.md says of recordings."""
+    how = " ".join((bench_audio.__doc__ or "").split("\n\n", 1)[1].split())
+    return ["## Recordings", how, tables.markdown(tables.audio_verdicts(found))]
+
+
+def page(listed: list[dict[str, Any]], text: dict[str, Any] | None, audio: dict[str, Any] | None) -> str:
     """Return docs/benchmarks.md."""
     facts = "\n".join(f"- {name}: {value}" for name, value in measure.machine().items())
     loads = [run["load_before"] for one in listed for run in one["runs"] if "load_before" in run]
@@ -133,6 +144,7 @@ def page(listed: list[dict[str, Any]], text: dict[str, Any] | None) -> str:
             *(tables.markdown(t) for t in (tables.layer_table(one), tables.within_table(one), tables.slowest(one))),
         ]
     parts += text_section(text) if text else []
+    parts += audio_section(audio) if audio else []
     return "\n\n".join(parts) + "\n"
 
 

@@ -72,6 +72,12 @@ def text() -> dict[str, Any]:
     return found | {"whole": _child("bench_messages", ["--result", str(whole)], whole)}
 
 
+def audio() -> dict[str, Any]:
+    """Measure recordings against a plain loop by librosa, and an hour of one."""
+    result = OUT / "audio.json"
+    return _child("bench_audio", ["--result", str(result)], result)
+
+
 def _empty(name: str) -> Path:
     folder = OUT / name
     shutil.rmtree(folder, ignore_errors=True)

@@ -23,6 +23,9 @@ TEXT_BARS = {"ratio": 20.0, "equal": 0.995, "seconds": 120.0, "gibibytes": 4.0, 
 """Of the text layer: how many times the naive way's speed and which share of equal tokens, at least; at most the memory, and the
 seconds of counting and of the whole way."""
 
+AUDIO_BARS = {"ratio": 1.8, "equal": 1.0, "mebibytes": 500.0}
+"""Of recordings: how many times the plain loop's speed and which share of equal values, at least; the memory of an hour, at most."""
+
 MESSAGES = "Banking77, questions"
 """The corpus that the bars of the text layer are about; the others are shown beside it."""
 
@@ -186,6 +189,20 @@ def whole_rows(found: Mapping[str, Any]) -> list[list[str]]:
         ["the same, processor", who, f"{found['cpu']:.0f} s", "", ""],
         ["peak memory, all processes", who, f"{peak:.2f} GiB", *_judged(peak, TEXT_BARS["gibibytes"], " GiB")],
     ]  # fmt: skip
+
+
+def audio_verdicts(found: Mapping[str, Any]) -> list[list[str]]:
+    """Return every bar of measured recordings with what was measured and whether it is met."""
+    rows = [["recordings", "how many", "measured", "bar", ""]]
+    if "ratio" not in found:
+        return [*rows, [f"recordings: {found.get('failure', 'none are there')}"[:120], "", "failed", "", "missed"]]
+    who, call = f"{found['recordings']:,} ({found['seconds'] / 60:.0f} min)", found["long"]
+    for name, what in (("ratio", "speed / the plain loop by librosa"), ("equal", "share of equal values")):
+        met = "met" if found[name] >= AUDIO_BARS[name] else "missed"
+        rows.append([what, who, f"{found[name]:.4g}", f"at least {AUDIO_BARS[name]:g}", met])
+    one, peak = f"a call of {call['minutes']} minutes, stereo", call["peak"] / 2**20
+    rows.append(["peak memory", one, f"{peak:.0f} MiB", *_judged(peak, AUDIO_BARS["mebibytes"], " MiB")])
+    return [*rows, ["processor, a minute", one, f"{call['cpu'] / call['minutes']:.2f} s", "", ""]]
 
 
 def _judged(value: float, bar: float, unit: str) -> tuple[str, str]:

@@ -62,7 +62,7 @@ def measured(path: Path | str, seconds: float = 30) -> Measured:
     heard = _first(blocks(path, seconds, known), known.channels)
     levels = [speech.level_line(one.power) for one in heard]
     spoken = [speech.stretches(level) for level in levels]
-    pieces = [_aligned(speech.pieces(one, GAP, PIECE), known.stop - known.start) for one in spoken]
+    pieces = [aligned(speech.pieces(one, GAP, PIECE), known.stop - known.start) for one in spoken]
     voices = [
         _Voice(level, one, len(each.spectra.level)) for level, one, each in zip(levels, spoken, heard, strict=True)
     ]
@@ -132,7 +132,7 @@ def _first(parts: Iterable[np.ndarray], channels: int) -> list[_Heard]:
     return [_Heard(one.end(), *both) for one, both in zip(going, zip(*lines, strict=True), strict=True)]
 
 
-def _aligned(pieces: np.ndarray, samples: int) -> np.ndarray:
+def aligned(pieces: np.ndarray, samples: int) -> np.ndarray:
     """Return first sample and end of each piece: whole frames, so that those of pieces are those of the signal."""
     first = np.floor(pieces[:, 0] * RATE / HOP).astype(int) * HOP
     return np.stack([first, np.minimum(np.ceil(pieces[:, 1] * RATE / HOP).astype(int) * HOP, samples)], axis=1)

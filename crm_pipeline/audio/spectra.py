@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 
 import numpy as np
@@ -63,7 +63,7 @@ class Going:
     """`spectra` of a signal of which the next block comes when it comes."""
 
     def __init__(self) -> None:
-        self._found: list[tuple[np.ndarray, ...]] = []
+        self._found: list[list[np.ndarray]] = [[] for _ in fields(Spectra)]
         self._held: tuple[np.ndarray, np.ndarray] | None = (
             None  # what no frame has passed: between zeros, and its own ends
         )
@@ -81,11 +81,13 @@ class Going:
         assert self._held is not None
         zeros, edge = self._held
         self._take(np.pad(zeros, (0, FRAME // 2)), np.concatenate([edge, np.repeat(self._last, FRAME // 2)]))
-        return Spectra(*(np.concatenate(parts) for parts in zip(*self._found, strict=True)))
+        return Spectra(*(np.concatenate(self._found.pop(0)) for _ in fields(Spectra)))  # each part is let go of at once
 
     def _take(self, zeros: np.ndarray, edge: np.ndarray) -> None:
         ready = max(0, (len(zeros) - FRAME) // HOP + 1)
-        self._found += [_of(*frames) for frames in _windows(zeros, edge, ready)]
+        for frames in _windows(zeros, edge, ready):
+            for parts, part in zip(self._found, _of(*frames), strict=True):
+                parts.append(part)
         self._held = zeros[ready * HOP :].copy(), edge[ready * HOP :].copy()
 
 
@@ -102,7 +104,8 @@ def mfcc(mel: np.ndarray) -> np.ndarray:
 
 def delta(lines: np.ndarray) -> np.ndarray:
     """Return how fast each column changes per frame: the slope over nine frames; at the ends that of the first or last nine."""
-    slope = np.tensordot(np.lib.stride_tricks.sliding_window_view(lines, DELTA, axis=0), _SLOPE, axes=1)
+    count = len(lines) - DELTA + 1
+    slope = sum(weight * lines[at : at + count] for at, weight in enumerate(_SLOPE.tolist()))
     return np.concatenate([slope[:1].repeat(DELTA // 2, axis=0), slope, slope[-1:].repeat(DELTA // 2, axis=0)])
 
 
@@ -115,7 +118,7 @@ def _windows(zeros: np.ndarray, edge: np.ndarray, count: int) -> Iterator[tuple[
 
 def _of(frames: np.ndarray, edge: np.ndarray) -> tuple[np.ndarray, ...]:
     window, bands, hertz = _tables()
-    size = np.abs(np.fft.rfft(frames * window, axis=1))
+    size = np.abs(imported("scipy.fft").rfft(frames * window, axis=1))
     total = np.cumsum(size, axis=1)
     share = size / np.where(total[:, -1:] > np.finfo(np.float32).tiny, total[:, -1:], 1)
     return (
