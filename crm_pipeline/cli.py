@@ -296,6 +296,33 @@ def train_intents(
     show_json(done.to_dict()) if as_json else show_intents(done, home)
 
 
+@app.command("train-emotion")
+def train_emotion(
+    file: Annotated[
+        Path, typer.Argument(help="A CSV of path, emotion and speaker; paths are relative to its folder, or absolute.")
+    ],
+    test: Annotated[
+        Path | None,
+        typer.Option("--test", help="Labelled recordings to judge it on (default: FILE's speakers in turn)."),
+    ] = None,
+    normalise_by_speaker: Annotated[
+        bool,
+        typer.Option(
+            "--normalise-by-speaker", help="Compare each voice with itself; needs several recordings of each."
+        ),
+    ] = False,
+    home: Home = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Learn from labelled recordings how voices sound; speakers it never heard judge it."""
+    from crm_pipeline.console import Progress, show_emotions, show_json
+    from crm_pipeline.home.emotions import train_emotion as train
+
+    with Progress() as progress:
+        done = train(home, file, test, normalise_by_speaker, progress.say)
+    show_json(done.to_dict()) if as_json else show_emotions(done, home)
+
+
 @app.command()
 def say(
     text: Annotated[str, typer.Option("--text", help="What to say.")],

@@ -23,6 +23,7 @@ from crm_pipeline.periods import Calendar
 if TYPE_CHECKING:
     from crm_pipeline.defs.run import Prepared, Summary
     from crm_pipeline.doctor import Finding
+    from crm_pipeline.home.emotions import TrainedEmotions
     from crm_pipeline.home.intents import Trained
     from crm_pipeline.scored import Scores, Story
 
@@ -30,6 +31,14 @@ out = Console(width=None if os.isatty(1) else 140, highlight=False)
 MOST = 20
 
 WITH_INTENTS_LEFT_OUT = ("accuracy_kept", "accuracy_answered", "answered", "outside_recall")
+EMOTION_FIGURES = {
+    "accuracy": "accuracy of the likeliest label",
+    "uar": "unweighted recall",
+    "log_loss": "log loss",
+    "calibration_error": "calibration error of its probability",
+    "answered": "share answered, the others being unknown",
+    "accuracy_answered": "accuracy of those answered",
+}
 INTENT_FIGURES = {
     "accuracy": "accuracy of the likeliest intent",
     "macro_f1": "macro-F1",
@@ -357,6 +366,38 @@ def show_intents(done: Trained, home: Path) -> None:
     out.print(f"Labels      {done.stored}{earlier}", soft_wrap=True)
     out.print(f"MLflow      run {done.run_id}: crm-pipeline ui --home {home}")
     out.print(f"Next        crm-pipeline run --source SOURCE --home {home} classifies the messages with it")
+
+
+def show_emotions(done: TrainedEmotions, home: Path) -> None:
+    """Say how well a model of how voices sound does on speakers it never heard, what it mixes up, and where it stands."""
+    for note in done.notes:
+        out.print(Text.assemble(("note ", "yellow"), note), soft_wrap=True)
+    found = done.judgement
+    out.print(
+        f"[bold]{done.recordings:,}[/] recordings of {done.speakers:,} speakers, {len(done.labels)} labels, learned from "
+        f"{escape(done.file)}{', normalised by speaker' if done.normalised else ''}.",
+        soft_wrap=True,
+    )
+    table = Table(title=f"Judged on {escape(done.judged_on)}: {found.recordings:,} recordings", title_justify="left")
+    for heading in ("", "there"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, words in EMOTION_FIGURES.items():
+        table.add_row(words, cell(found.metrics.get(name)))
+    table.add_row("share of unheard speech taken for none", cell(done.refused))
+    out.print(table)
+    if found.unlearned:
+        out.print(f"{found.unlearned:,} recordings have labels that it was never shown; they are not judged.")
+    wrong = found.confusions[found.confusions["emotion"] != found.confusions["likeliest"]]
+    for row in wrong.sort_values("recordings", ascending=False, kind="stable").head(5).itertuples():
+        out.print(
+            f"  {row.recordings:,} × {escape(str(row.emotion))} taken for {escape(str(row.likeliest))}", soft_wrap=True
+        )
+    worst = found.speakers.head(1)
+    for row in worst.itertuples():
+        out.print(f"  least is told of {escape(str(row.speaker))}: {row.uar:.2f} of {row.recordings:,}", soft_wrap=True)
+    earlier = f" (what was there before: {done.earlier.name})" if done.earlier else ""
+    out.print(f"Labels      {done.stored}{earlier}", soft_wrap=True)
+    out.print(f"MLflow      run {done.run_id}: crm-pipeline ui --home {home}")
 
 
 def _edition(told: str) -> str:

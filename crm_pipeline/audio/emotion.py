@@ -23,7 +23,11 @@ GROUPS = 10
 LEAST = 0.4
 """Probability of the likeliest label below which the answer is `UNKNOWN`; an assumption, not fitted."""
 
+FEWEST = 5
+"""Stretches of a speaker with which one is compared, where vectors are normalised by speaker; with fewer nothing is said."""
+
 UNSURE, UNTAUGHT = "no label is likely enough", "there are no labelled recordings to learn from"
+ALONE = "too few recordings of its speaker"
 """Reasons; those of a stretch that is not looked at are in `emotion_limits`."""
 
 
@@ -66,6 +70,9 @@ class EmotionModel(Stored):
         if not len(stretches):
             return untold(0, "")
         reasons = self.limits.reasons(stretches)
+        if self.by_speaker:
+            _, places, counts = np.unique(_spoken(stretches, speakers), return_inverse=True, return_counts=True)
+            reasons[(reasons == "") & (counts[places] < FEWEST)] = ALONE
         judged = reasons == ""
         probabilities = self.probabilities(stretches, speakers)
         highest = np.where(judged, probabilities.max(axis=1), np.nan)
@@ -78,8 +85,12 @@ class EmotionModel(Stored):
         """Return the probability of each of ``labels`` (n × labels); without ``speakers``, all stretches are one's."""
         vectors = stretches.vectors
         if self.by_speaker:
-            vectors = normalised(vectors, np.zeros(len(vectors)) if speakers is None else np.asarray(speakers))
+            vectors = normalised(vectors, _spoken(stretches, speakers))
         return softmax(self.machines.scores(vectors, stretches.images) * self.temperature)
+
+
+def _spoken(stretches: Stretches, speakers: Sequence[str] | None) -> np.ndarray:
+    return np.zeros(len(stretches)) if speakers is None else np.asarray(speakers)
 
 
 def untold(count: int, reason: str = UNTAUGHT) -> pd.DataFrame:

@@ -80,7 +80,7 @@ class Frames:
 
 def frames_of(signal: np.ndarray) -> Frames:
     """Return the frames of one channel (samples,) at `RATE`."""
-    signal = np.asarray(signal, np.float32)
+    signal = np.asarray(signal, np.float64)  # else sums differ in what is kept, from one process to the next
     signal = signal - (signal.mean() if len(signal) else 0)
     power = np.square(_cut(signal, WINDOW)).mean(axis=1)
     within = np.flatnonzero(power > power.max() * RANGE)
@@ -89,8 +89,8 @@ def frames_of(signal: np.ndarray) -> Frames:
     power = power[within[0] : within[-1] + 1]
     signal = signal[within[0] * HOP : within[-1] * HOP + WINDOW]
     level = float(np.sqrt(power[power >= power.max() * LOUD].mean()))
-    signal = signal * np.float32(LEVEL / np.sqrt(level**2 + 1e-12))
-    spectra = _power(_cut(signal, WINDOW) * np.hanning(WINDOW).astype(np.float32), SPECTRUM)
+    signal = signal * (LEVEL / np.sqrt(level**2 + 1e-12))
+    spectra = _power(_cut(signal, WINDOW) * np.hanning(WINDOW), SPECTRUM)
     pitch, voicing = _pitched(signal, len(spectra))
     mel = np.log(spectra @ _bank().T + 1e-7)
     energy = np.log(spectra.mean(axis=1) + 1e-9)

@@ -10,6 +10,9 @@ import pandas as pd
 
 from crm_pipeline.audio.emotion_features import BANDS, HOP, RATE, WIDTH, described, frames_of, pictured
 
+NUMBERS = "<f4"
+"""How numbers are written in a table."""
+
 
 @dataclass(frozen=True)
 class Stretches:
@@ -36,13 +39,13 @@ class Stretches:
         return Stretches(*(getattr(self, field.name)[kept] for field in fields(self)))
 
     def to_frame(self) -> pd.DataFrame:
-        """Return them as a table: ``seconds``, ``level``, and ``vector`` and ``image`` as lists of numbers."""
+        """Return them as a table: ``seconds``, ``level``, and ``vector`` and ``image`` as the bytes of their numbers (`NUMBERS`)."""
         return pd.DataFrame(
             {
                 "seconds": self.seconds.astype(float),
                 "level": self.levels.astype(float),
-                "vector": [*self.vectors.astype(float).tolist()],
-                "image": [*self.images.reshape(len(self), -1).astype(float).tolist()],
+                "vector": [one.astype(NUMBERS).tobytes() for one in self.vectors],
+                "image": [one.astype(NUMBERS).tobytes() for one in self.images],
             }
         )
 
@@ -50,8 +53,8 @@ class Stretches:
     def of_frame(cls, rows: pd.DataFrame) -> Stretches:
         """Return the stretches that `to_frame` wrote."""
         return cls(
-            np.array(rows["vector"].tolist(), np.float32),
-            np.array(rows["image"].tolist(), np.float32).reshape(-1, BANDS, WIDTH),
+            np.array([np.frombuffer(one, NUMBERS) for one in rows["vector"]]),
+            np.array([np.frombuffer(one, NUMBERS) for one in rows["image"]]).reshape(-1, BANDS, WIDTH),
             rows["seconds"].to_numpy(float),
             rows["level"].to_numpy(float),
         )

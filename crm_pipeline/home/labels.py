@@ -10,6 +10,9 @@ from crm_pipeline.text.labels import UNKNOWN, Labelled, parse, slugs, trainable
 LABELS = Path("labels", "intents.csv")
 """Where `crm-pipeline train-intents` keeps a home's labelled texts."""
 
+EMOTIONS = Path("labels", "emotions.parquet")
+"""Where `crm-pipeline train-emotion` keeps what it measured of a home's labelled recordings."""
+
 STARTER = Path(__file__).parent.parent / "text" / "starter_intents.csv"
 """What a home without labelled texts of its own begins with."""
 

@@ -95,7 +95,7 @@ def parse(content: bytes, name: str, text_column: str | None = None, label_colum
     UsageError
         When columns are missing or a line cannot be read.
     """
-    rows = _rows(_decoded(content), name)
+    rows = rows_of(decoded(content), name)
     _, header = next(rows, (1, []))
     places = _places(header, name, {"text": text_column, "intent": label_column})
     found = Labelled(name, [], [], [], [], [], [])
@@ -120,7 +120,7 @@ def parse(content: bytes, name: str, text_column: str | None = None, label_colum
     if odd:
         line, value = odd[0]
         found.notes.append(
-            f"{name}, column {header[places['sentiment']]}: {_many(len(odd), 'value')} that {_is(len(odd))} none of positive, "
+            f"{name}, column {header[places['sentiment']]}: {many(len(odd), 'value')} that {_is(len(odd))} none of positive, "
             f"neutral, negative left out, the first in line {line} ({value[:40]!r})."
         )
     return _without_oddities(found, header[places["text"]])
@@ -140,15 +140,15 @@ def trainable(found: Labelled) -> Labelled:
         first = found.lines[found.intents.index(single[0])]
         found = found.only(
             [intent not in single for intent in found.intents],
-            f"{found.name}: {_many(len(single), 'intent')} with a single example left out ({_some(single)}; the first in line {first}).",
+            f"{found.name}: {many(len(single), 'intent')} with a single example left out ({some(single)}; the first in line {first}).",
         )
     classes = len(counts) - len(single)
     if classes < 2:
         raise UsageError(
-            f"{found.name} has {_many(classes, 'intent')} with at least two different texts: at least two such intents are needed."
+            f"{found.name} has {many(classes, 'intent')} with at least two different texts: at least two such intents are needed."
         )
     if len(found) < LEAST:
-        raise UsageError(f"{found.name} has {_many(len(found), 'text')} to learn from: at least {LEAST} are needed.")
+        raise UsageError(f"{found.name} has {many(len(found), 'text')} to learn from: at least {LEAST} are needed.")
     return found
 
 
@@ -196,7 +196,8 @@ def _plain(label: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", ascii_only).strip("_") if ascii_only.strip() or not label.strip() else "label"
 
 
-def _decoded(content: bytes) -> str:
+def decoded(content: bytes) -> str:
+    """Return the text of a file: UTF-8, UTF-16 with its mark, or Latin-1."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16", errors="replace")
     try:
@@ -205,7 +206,7 @@ def _decoded(content: bytes) -> str:
         return content.decode("cp1252", errors="replace")
 
 
-def _rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
+def rows_of(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the line in which each row begins, and its fields; lines without anything are passed over."""
     first = text.lstrip("\r\n").split("\n", 1)[0]
     delimiter = max(DELIMITERS, key=first.count)
@@ -241,7 +242,7 @@ def _places(header: list[str], name: str, given: dict[str, str | None]) -> dict[
             sought = (
                 f"no column {column!r}" if column else f"no column with the {what} (such as {', '.join(known[:3])})"
             )
-            raise UsageError(f"{name}, line 1: {sought}; it has {_some(header, 8) or 'none'}: name it with {option}.")
+            raise UsageError(f"{name}, line 1: {sought}; it has {some(header, 8) or 'none'}: name it with {option}.")
     return places
 
 
@@ -252,7 +253,7 @@ def _without_oddities(found: Labelled, column: str) -> Labelled:
         line = found.lines[empty.index(True)]
         found = found.only(
             [not e for e in empty],
-            f"{found.name}, column {column}: {_many(sum(empty), 'empty text')} left out, the first in line {line}.",
+            f"{found.name}, column {column}: {many(sum(empty), 'empty text')} left out, the first in line {line}.",
         )
     begun: dict[tuple[str, str], int] = {}
     again = [begun.setdefault(pair, i) != i for i, pair in enumerate(zip(found.texts, found.intents, strict=True))]
@@ -260,14 +261,14 @@ def _without_oddities(found: Labelled, column: str) -> Labelled:
         line = found.lines[again.index(True)]
         found = found.only(
             [not a for a in again],
-            f"{found.name}: {_many(sum(again), 'repetition')} of a text with its intent left out, the first in line {line}.",
+            f"{found.name}: {many(sum(again), 'repetition')} of a text with its intent left out, the first in line {line}.",
         )
     first: dict[str, int] = {}
     conflicts = [(i, first[t]) for i, t in enumerate(found.texts) if first.setdefault(t, i) != i]
     if conflicts:
         i, j = conflicts[0]
         found.notes.append(
-            f"{found.name}: {_many(len({found.texts[i] for i, _ in conflicts}), 'text')} with several intents, kept with each; the first "
+            f"{found.name}: {many(len({found.texts[i] for i, _ in conflicts}), 'text')} with several intents, kept with each; the first "
             f"in lines {found.lines[j]} ({found.intents[j]}) and {found.lines[i]} ({found.intents[i]})."
         )
     return found
@@ -277,7 +278,8 @@ def _visible(text: str) -> bool:
     return any(not (letter.isspace() or unicodedata.category(letter) in ("Cc", "Cf")) for letter in text)
 
 
-def _many(count: int, what: str) -> str:
+def many(count: int, what: str) -> str:
+    """Return a number of things in words."""
     return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
@@ -285,6 +287,7 @@ def _is(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
-def _some(names: Sequence[str], most: int = SHOWN) -> str:
+def some(names: Sequence[str], most: int = SHOWN) -> str:
+    """Return the first names and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(name.strip()[:60] for name in names[:most]) + more

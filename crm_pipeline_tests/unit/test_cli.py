@@ -39,6 +39,7 @@ def call(*arguments: str) -> int:
         (["explain"], "customer"),
         (["train-intents"], "file"),
         (["train-intents", "nowhere.csv"], "nowhere.csv"),
+        (["train-emotion", "nowhere.csv"], "nowhere.csv"),
         (["prune"], "--runs-older-than"),
         (["prune", "--runs-older-than", "0"], "--runs-older-than"),
         (["scores", "--format", "xml"], "xml"),
@@ -75,6 +76,7 @@ def test_help_and_no_arguments(capsys: pytest.CaptureFixture[str]) -> None:
         "trace",
         "prune",
         "train-intents",
+        "train-emotion",
         "say",
     ):
         assert command in shown

@@ -1,0 +1,260 @@
+"""What a home learns from recordings labelled with how they sound: where they come from, what it keeps, the trial. No model's insides."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from crm_pipeline.audio.emotion import EmotionModel, fit, unheard
+from crm_pipeline.audio.emotion_judging import Judgement, judge, judge_unheard
+from crm_pipeline.audio.emotion_labels import Labelled, parse, taken, trainable
+from crm_pipeline.audio.emotion_stretches import measured
+from crm_pipeline.engine import storage_error
+from crm_pipeline.errors import UsageError
+from crm_pipeline.hashing import digest
+from crm_pipeline.home.disk import told_of_disk
+from crm_pipeline.home.labels import EMOTIONS
+from crm_pipeline.lake import only_one
+from crm_pipeline.settings import load_settings
+from crm_pipeline.tracking import Tracker
+
+NORMALISED = b"normalised_by_speaker"
+"""Metadata of the file kept: whether vectors are normalised by speaker."""
+
+KEPT = ("path", "emotion", "speaker", "seconds", "level", "vector", "image")
+"""Columns of the file kept: no sound."""
+
+
+@dataclass(frozen=True)
+class TrainedEmotions:
+    """What `train_emotion` did.
+
+    Attributes
+    ----------
+    file, judged_on : str
+    recordings, speakers : int
+        Learned from.
+    labels : list of str
+    normalised : bool
+        By speaker.
+    notes : list of str
+        What is odd about the files.
+    judgement : Judgement
+    refused : float
+        Share of unheard speech that is taken for something else.
+    run_id, model_uri : str
+    stored : Path
+    earlier : Path or None
+        What was kept before.
+    """
+
+    file: str
+    judged_on: str
+    recordings: int
+    speakers: int
+    labels: list[str]
+    normalised: bool
+    notes: list[str]
+    judgement: Judgement
+    refused: float
+    run_id: str
+    model_uri: str
+    stored: Path
+    earlier: Path | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        tables = {name: getattr(self.judgement, name).to_dict("records") for name in ("confusions", "speakers")}
+        paths = {"stored": str(self.stored), "earlier": str(self.earlier) if self.earlier else None}
+        return vars(self) | paths | {"judgement": vars(self.judgement) | tables}
+
+
+def train_emotion(
+    home: Path,
+    file: Path,
+    test: Path | None = None,
+    normalised: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+) -> TrainedEmotions:
+    """Fit a model of how voices sound, judge it, record it, and keep what was measured for the runs to come.
+
+    Parameters
+    ----------
+    home, file : Path
+    test : Path, optional
+        Labelled recordings to judge it on; without, speakers of ``file`` are left out in turn.
+    normalised : bool
+        Whether vectors are normalised by speaker, which needs several recordings of each.
+    say : callable, optional
+        Is told what is going on.
+
+    Raises
+    ------
+    UsageError, CrmError
+        One sentence about a file or the home.
+    """
+    settings = load_settings(home)
+    say("measuring")
+    learn = trainable(read_recordings(file, processes=settings.threads))
+    probe = read_recordings(test, processes=settings.threads) if test else None
+    if probe is not None and not len(probe):
+        raise UsageError(f"{probe.name} has no usable recording to judge on: give labelled ones, or leave --test out.")
+    _prepared(home)
+    say("fitting")
+    given = (learn.stretches, learn.rows["emotion"].tolist(), learn.rows["speaker"].tolist())
+    model = fit(*given, settings.seed, normalised)
+    say("judging")
+    notes = list(learn.notes)
+    if probe is None:
+        judgement = judge_unheard(unheard(*given, settings.seed, normalised), given[2])
+        judged_on = f"the speakers of {learn.name}, each left out" if learn.known_speakers else f"folds of {learn.name}"
+    else:
+        judgement, judged_on = _on_test(model, learn, probe, notes), probe.name
+    say("recording")
+    with told_of_disk(home):
+        run_id, model_uri = _recorded(home, learn, model, judgement, judged_on)
+        stored, earlier = _kept(home, learn, normalised)
+    return TrainedEmotions(
+        file=str(file),
+        judged_on=judged_on,
+        recordings=len(learn),
+        speakers=int(learn.rows["speaker"].nunique()),
+        labels=model.labels,
+        normalised=normalised,
+        notes=notes,
+        judgement=judgement,
+        refused=model.limits.refused,
+        run_id=run_id,
+        model_uri=model_uri,
+        stored=stored,
+        earlier=earlier,
+    )
+
+
+def read_recordings(file: Path, confined: bool = False, processes: int = 2) -> Labelled:
+    """Return the labelled recordings of a CSV file, measured; paths are relative to its folder.
+
+    Parameters
+    ----------
+    file : Path
+    confined : bool
+        Whether recordings must lie in that folder.
+    processes : int
+
+    Raises
+    ------
+    UsageError
+        When the file cannot be read; a recording that cannot is left out, and said.
+    """
+    try:
+        content = Path(file).read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"{file} cannot be read ({error.strerror}): give a CSV file of labelled recordings."
+        ) from error
+    return taken(parse(content, str(file)), Path(file).parent, confined, processes)
+
+
+def kept_recordings(home: Path) -> tuple[pd.DataFrame, bool]:
+    """Return what a home keeps of its own labelled recordings, and whether they are normalised by speaker.
+
+    Raises
+    ------
+    UsageError
+        When someone changed the file so that it cannot be read.
+    """
+    path = home / EMOTIONS
+    try:
+        table = pq.read_table(path, columns=[*KEPT])
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UsageError(
+            f"{path} cannot be read ({error}): run `crm-pipeline train-emotion` again, or remove it."
+        ) from error
+    return table.to_pandas(), (table.schema.metadata or {}).get(NORMALISED) == b"true"
+
+
+def example() -> pd.DataFrame:
+    """Return what MLflow shows as an input: a tone, never a voice."""
+    at = np.arange(16_000) / 16_000
+    return measured([(0.05 * np.sin(2 * np.pi * 220 * at)).astype(np.float32)]).to_frame()
+
+
+def version_of(rows: pd.DataFrame) -> str:
+    """Return a hash of labelled recordings: of what was measured, and how it is labelled."""
+    told = (f"{row.emotion}\t{row.speaker}\t{row.vector.hex()}" for row in rows.itertuples())
+    return digest("\n".join(sorted(told)), 16)
+
+
+def _prepared(home: Path) -> None:
+    try:
+        (home / EMOTIONS).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(error, home) from error
+    if (home / EMOTIONS).is_dir():
+        raise UsageError(f"{home / EMOTIONS} is a folder: remove it, what was measured is kept in a file of that name.")
+
+
+def _on_test(model: EmotionModel, learn: Labelled, probe: Labelled, notes: list[str]) -> Judgement:
+    """Judge a model on recordings of their own, and note what is odd about them."""
+    notes += probe.notes
+    heard = sorted(set(learn.rows["speaker"]) & set(probe.rows["speaker"]))
+    if heard:
+        notes.append(
+            f"{probe.name}: {len(heard)} of its {probe.rows['speaker'].nunique()} speakers, such as {heard[0]}, are in "
+            f"{learn.name} too: the figures are not of unheard speakers alone."
+        )
+    if not set(probe.rows["emotion"]) & set(model.labels):
+        raise UsageError(
+            f"{probe.name} has no label of {learn.name} ({', '.join(model.labels[:5])}): there is nothing to judge."
+        )
+    return judge(model, probe.stretches, probe.rows["emotion"].tolist(), probe.rows["speaker"].tolist())
+
+
+def _recorded(
+    home: Path, learn: Labelled, model: EmotionModel, judgement: Judgement, judged_on: str
+) -> tuple[str, str]:
+    """Record the model, what it was learned from and how it did as one MLflow run."""
+    tracker, version = Tracker(home), version_of(learn.rows)
+    tracked = tracker.log_model(
+        f"emotion/svm@{version[:8]}",
+        model,
+        parameters={
+            "file": Path(learn.name).name,
+            "judged_on": judged_on,
+            "labels": len(model.labels),
+            "speakers": learn.rows["speaker"].nunique(),
+            "normalised_by_speaker": model.by_speaker,
+            "temperature": round(model.temperature, 4),
+        },
+        metrics={"recordings": len(learn), "refused": model.limits.refused} | judgement.metrics,
+        tags={"crm.asset": "train-emotion", "crm.labels": version},
+        example=example(),
+    )
+    told = {name: getattr(judgement, name).to_csv(index=False) for name in ("confusions", "speakers")}
+    tracker.log_tables(tracked.run_id, told)
+    return tracked.run_id, tracked.model_uri
+
+
+def _kept(home: Path, learn: Labelled, normalised: bool) -> tuple[Path, Path | None]:
+    """Put what was measured in the home, atomically; what was there before stays beside it under its day and second."""
+    path = home / EMOTIONS
+    table = pa.Table.from_pandas(learn.rows[[*KEPT]], preserve_index=False)
+    table = table.replace_schema_metadata({NORMALISED: str(normalised).lower().encode()})
+    with only_one(path.with_name(".emotions.lock")):
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        pq.write_table(table, temporary, compression="zstd")
+        earlier = None
+        if path.exists() and path.read_bytes() != temporary.read_bytes():
+            earlier = path.with_name(f"emotions.{datetime.now(UTC):%Y%m%dT%H%M%S%f}.parquet")
+            os.link(path, earlier)
+        os.replace(temporary, path)
+    return path, earlier
