@@ -1,6 +1,6 @@
 """Everything that is measured of one recording, with an hour of it never in memory. Who speaks in a channel does not belong here.
 
-Times are seconds of the recording. The recording is read twice after its outline: once for spectra and levels, and once for the
+Times are seconds of the recording. A long recording is read twice after its outline: for spectra and levels, and for the
 stretches in which somebody speaks, each measured alone. Two pitch trackers stay: pYIN's path through a stretch tells how a voice
 speaks, while `emotion_features` describes a voice by a bare autocorrelation every 10 ms, on which its published figures rest.
 """
@@ -27,6 +27,9 @@ PIECE, GAP = 30.0, 0.6
 
 WINDOW, SHORTEST = 4.0, 0.5
 """Seconds of a window in which the feeling of a voice is looked for: at most and at least."""
+
+HELD = 60.0
+"""Seconds of a recording whose signal is held; a longer one is read once more."""
 
 POINTS, BANDS = 400, 40
 """Points of the envelope and columns of the picture at most, and bands of the picture."""
@@ -59,15 +62,18 @@ def measured(path: Path | str, seconds: float = 30) -> Measured:
     """
     known = outline(path)
     header, begins = known.header, known.start / RATE
-    heard = _first(blocks(path, seconds, known), known.channels)
+    signal: Iterable[np.ndarray] = blocks(path, seconds, known)
+    if known.stop - known.start <= HELD * RATE:
+        signal = list(signal)
+    heard = _first(signal, known.channels)
     levels = [speech.level_line(one.power) for one in heard]
     spoken = [speech.stretches(level) for level in levels]
     pieces = [aligned(speech.pieces(one, GAP, PIECE), known.stop - known.start) for one in spoken]
     voices = [
         _Voice(level, one, len(each.spectra.level)) for level, one, each in zip(levels, spoken, heard, strict=True)
     ]
-    for channel, start, signal in _cut(blocks(path, seconds, known), pieces):
-        voices[channel].add(start, signal)
+    for channel, start, said in _cut(signal if isinstance(signal, list) else blocks(path, seconds, known), pieces):
+        voices[channel].add(start, said)
     length = known.samples / RATE
     silent = speech.silences([one + begins for one in spoken], length)
     call = {

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crm_pipeline.audio import features
 from crm_pipeline.audio.features import measured
 from crm_pipeline.audio.many import measured_many
 from crm_pipeline.audio.measured import Measured, from_images, to_image
@@ -99,6 +100,13 @@ def test_the_length_of_what_is_read_at_once_changes_nothing(call, seconds):
         assert other.values == pytest.approx(one.values, rel=1e-4, abs=1e-4)
         for name in ("speech", "windows", "vectors", "images", "envelope", "pitch"):
             np.testing.assert_array_equal(getattr(other, name), getattr(one, name))
+
+
+def test_what_is_not_held_is_read_again(call, monkeypatch):
+    held = measured(call)
+    monkeypatch.setattr(features, "HELD", 0)
+
+    assert measured(call).to_bytes() == held.to_bytes()
 
 
 def test_bytes_hold_everything(call):
