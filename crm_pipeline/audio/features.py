@@ -181,7 +181,7 @@ def _values(known: Outline, number: int, found: Spectra, voice: _Voice) -> tuple
     spoken = speech.length(voice.spoken)
     frames = len(found.level)
     if spoken < LEAST or frames < DELTA:
-        return None, f"{spoken:.1f} s of speech are heard in it, less than {LEAST} s"
+        return None, f"{spoken:.2f} s of speech are heard in it, less than {LEAST} s"
     times = np.arange(frames) * HOP / RATE
     place = np.searchsorted(voice.spoken[:, 0], times, side="right") - 1
     speaks = (place >= 0) & (times < voice.spoken[place, 1])

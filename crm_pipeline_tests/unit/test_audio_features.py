@@ -148,7 +148,7 @@ def test_where_nobody_speaks_there_is_a_reason(written, signal):
     found = measured(written(signal))
 
     assert found.channels[0].values is None
-    assert "0.0 s of speech" in found.channels[0].reason
+    assert "0.00 s of speech" in found.channels[0].reason
     assert math.isnan(found.call["overlap_share"])
     assert Measured.from_bytes(found.to_bytes()).to_bytes() == found.to_bytes()
 
