@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import bench_audio, bench_messages, bench_text, measure, tables
+from benchmarks import bench_audio, bench_messages, bench_speech, bench_text, measure, tables
 
 DOCS = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 RESULTS = measure.OUT / "results.json"
@@ -39,10 +39,13 @@ def main() -> None:
     sizes: dict[str, Any] = found.get("sizes", {})
     text = found.get("text") if given.again else measure.text()
     audio = found.get("audio") if given.again else measure.audio()
+    speech = found.get("speech") if given.again else measure.speech()
     for customers in () if given.again else sorted(int(size) for size in given.sizes.split(",")):
         sizes[str(customers)] = size(customers, given.rounds)
         RESULTS.write_text(
-            json.dumps({"machine": measure.machine(), "sizes": sizes, "text": text, "audio": audio}, indent=1),
+            json.dumps(
+                {"machine": measure.machine(), "sizes": sizes, "text": text, "audio": audio, "speech": speech}, indent=1
+            ),
             encoding="utf-8",
         )
     listed = sorted(sizes.values(), key=lambda one: one["customers"])
@@ -53,10 +56,11 @@ def main() -> None:
         *([tables.text_verdicts(text)] if text else []),
         *([tables.audio_verdicts(audio)] if audio else []),
     ]
-    for table in [*([tables.text_table(text)] if text else []), *bars]:
+    heard = [tables.speech_table(speech)] if speech else []
+    for table in [*([tables.text_table(text)] if text else []), *heard, *bars]:
         print("\n" + tables.plain(table))
     if not given.no_docs:
-        DOCS.write_text(page(listed, text, audio), encoding="utf-8")
+        DOCS.write_text(page(listed, text, audio, speech), encoding="utf-8")
     sys.exit(any(row[-1] == "missed" for table in bars for row in table))
 
 
@@ -105,7 +109,18 @@ def audio_section(found: dict[str, Any]) -> list[str]:
     return ["## Recordings", how, tables.markdown(tables.audio_verdicts(found))]
 
 
-def page(listed: list[dict[str, Any]], text: dict[str, Any] | None, audio: dict[str, Any] | None) -> str:
+def speech_section(found: dict[str, Any]) -> list[str]:
+    """Return what docs/benchmarks.md says of speech."""
+    how = " ".join((bench_speech.__doc__ or "").split("\n\n", 2)[2].split())
+    return ["## Speech", how, tables.markdown(tables.speech_table(found))]
+
+
+def page(
+    listed: list[dict[str, Any]],
+    text: dict[str, Any] | None,
+    audio: dict[str, Any] | None,
+    speech: dict[str, Any] | None,
+) -> str:
     """Return docs/benchmarks.md."""
     facts = "\n".join(f"- {name}: {value}" for name, value in measure.machine().items())
     loads = [run["load_before"] for one in listed for run in one["runs"] if "load_before" in run]
@@ -145,6 +160,7 @@ def page(listed: list[dict[str, Any]], text: dict[str, Any] | None, audio: dict[
         ]
     parts += text_section(text) if text else []
     parts += audio_section(audio) if audio else []
+    parts += speech_section(speech) if speech else []
     return "\n\n".join(parts) + "\n"
 
 

@@ -78,6 +78,12 @@ def audio() -> dict[str, Any]:
     return _child("bench_audio", ["--result", str(result)], result)
 
 
+def speech() -> dict[str, Any]:
+    """Measure what is heard in real recordings and in the sample company's calls."""
+    result = OUT / "speech.json"
+    return _child("bench_speech", ["--result", str(result)], result)
+
+
 def _empty(name: str) -> Path:
     folder = OUT / name
     shutil.rmtree(folder, ignore_errors=True)

@@ -157,6 +157,22 @@ def text_table(found: Mapping[str, Any]) -> list[list[str]]:
     return rows
 
 
+def speech_table(found: Mapping[str, Any]) -> list[list[str]]:
+    """Return what is heard in real recordings and in made-up calls."""
+    if "failure" in found:
+        return [["speech"], [f"failed: {found['failure']}"[:120]]]
+    rows = [["speech", "measured"]]
+    for name, one in found["real"].items():
+        for way in ("ours", "Decoder()"):
+            wrong, cpu = one[f"{way}: words wrong"], one[f"{way}: cpu seconds"]
+            rows.append([f"{name}, {way}: words wrong", f"{wrong:.2f} in {cpu:.1f} s of {one['seconds']:.0f} s"])
+    watched = found["watched"]
+    rows += [[f"made-up calls: {key}", f"{value:.3g}"] for key, value in watched.items() if key != "by word"]
+    for word, of in watched["by word"].items():
+        rows.append([f"made-up calls: {word}", f"{of['found']} of {of['said']} found, {of['made up']} made up"])
+    return rows
+
+
 def text_verdicts(found: Mapping[str, Any]) -> list[list[str]]:
     """Return every bar of the text layer with what was measured and whether it is met."""
     rows = [["text", "messages", "measured", "bar", ""]]

@@ -24,8 +24,12 @@ from crm_pipeline.errors import UsageError
 EVERYDAY = 300
 """Words of everyday language that are expected: the likeliest of the model's own."""
 
-WATCHED = 0.01
-"""Least probability of a watched word; its other forms have a tenth."""
+WATCHED, SOUNDS, GREATEST = 0.01, 4, 0.3
+"""Least probability of a watched word of so many sounds, twice that for each more: a long word is hardly heard by mistake; at most
+the third. A word's other forms have a tenth."""
+
+LISTENED = {"topn": 2, "maxhmmpf": 1500}
+"""Of pocketsphinx's settings those that make it faster; a little worse, too."""
 
 LANGUAGE_WEIGHT = 10.0
 """How much the expectation counts against the sound (pocketsphinx's ``lw``)."""
@@ -67,7 +71,7 @@ class PocketSphinx:
         """Engine, its version and what is set here."""
         from importlib.metadata import version
 
-        settings = (EVERYDAY, WATCHED, LANGUAGE_WEIGHT, HISS)
+        settings = (EVERYDAY, WATCHED, SOUNDS, GREATEST, LANGUAGE_WEIGHT, HISS, *LISTENED.values())
         return f"pocketsphinx {version('pocketsphinx')} en-us {settings} {' '.join(self.watched)}".strip()
 
     def transcribe(self, signal: np.ndarray, recorded: int = RATE) -> Transcript:
@@ -114,8 +118,9 @@ def _decoder(watched: tuple[str, ...]) -> Any:
             )
     everyday, likeliest = _everyday()
     sentences = _sentences()
-    least = {form: WATCHED / 10 for word in watched for form in forms(word) if form in dictionary}
-    least |= dict.fromkeys(watched, WATCHED)
+    own = {word: _least(len(dictionary[word][0].split())) for word in watched}
+    least = {form: own[word] / 10 for word in watched for form in forms(word) if form in dictionary} | own
+    dictionary = dictionary | {word: _without_r(dictionary[word]) for word in least}
     said = {word for sentence in sentences for word in sentence if word in dictionary}
     vocabulary = sorted({*likeliest, *said, *least})
     with tempfile.TemporaryDirectory() as folder:  # the decoder reads files only, and both at once
@@ -123,8 +128,17 @@ def _decoder(watched: tuple[str, ...]) -> Any:
         words.write_text("".join(map("{}\n".format, _pronounced(vocabulary, dictionary))), encoding="utf-8")
         language.write_text(arpa(vocabulary, everyday, sentences, least), encoding="utf-8")
         return imported("pocketsphinx").Decoder(
-            dict=str(words), lm=str(language), lw=LANGUAGE_WEIGHT, fwdflat=False, loglevel="FATAL"
+            dict=str(words), lm=str(language), lw=LANGUAGE_WEIGHT, fwdflat=False, loglevel="FATAL", **LISTENED
         )
+
+
+def _least(sounds: int) -> float:
+    return min(GREATEST, WATCHED * 2.0 ** (sounds - SOUNDS))
+
+
+def _without_r(pronunciations: list[str]) -> list[str]:
+    """Return pronunciations and how the British say them: no *r* at the end of a syllable."""
+    return list(dict.fromkeys([*pronunciations, *(re.sub(r"\bER\b", "AH", sounds) for sounds in pronunciations)]))
 
 
 @functools.cache

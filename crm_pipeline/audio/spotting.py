@@ -9,7 +9,7 @@ from crm_pipeline.audio.language import forms, words_of
 from crm_pipeline.audio.transcribers import Transcript
 from crm_pipeline.errors import UsageError
 
-THRESHOLD = 0.0
+THRESHOLD = 0.7
 """Least confidence of a watched word, where none of its own is given."""
 
 

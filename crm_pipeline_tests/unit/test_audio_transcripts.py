@@ -82,7 +82,7 @@ def test_what_is_listened_to_holds_every_stretch_once(stretches: list[tuple[floa
 )
 def test_a_watched_word_is_found_from_its_threshold_on(said: list[tuple[str, float]], least: float) -> None:
     words = tuple(Word(text, i, i + 1, sure) for i, (text, sure) in enumerate(said))
-    hits = Spotter(("cancel", "refund"), {"cancel": least}).spot(Transcript(words))
+    hits = Spotter(("cancel", "refund"), {"cancel": least, "refund": 0}).spot(Transcript(words))
     assert [(hit.word, hit.start, hit.score) for hit in hits] == [
         ("cancel" if word.text == "cancelled" else "refund", word.start, word.confidence)
         for word in words
@@ -94,8 +94,9 @@ def test_a_phrase_is_found_as_sure_as_its_least_sure_word() -> None:
     words = tuple(
         Word(text, i, i + 1, sure) for i, (text, sure) in enumerate((("my", 0.9), ("Lawyers", 0.4), ("my", 1)))
     )
-    (hit,) = Spotter(("my lawyer",)).spot(Transcript(words))
+    (hit,) = Spotter(("my lawyer",), {"my lawyer": 0.4}).spot(Transcript(words))
     assert (hit.start, hit.end, hit.score) == (0, 2, 0.4)
+    assert not Spotter(("my lawyer",)).spot(Transcript(words))
     with pytest.raises(UsageError, match="no letter"):
         Spotter(("!",))
 
