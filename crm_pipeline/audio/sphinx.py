@@ -55,6 +55,8 @@ class PocketSphinx:
     ----------
     watched : sequence of str
         Words and phrases that are to be heard above all.
+    everything : bool
+        Expect any word of English, with pocketsphinx's own settings: some eight times slower, and better on real speech.
 
     Raises
     ------
@@ -62,15 +64,18 @@ class PocketSphinx:
         If it is not installed, or a watched word has no pronunciation in its dictionary.
     """
 
-    def __init__(self, watched: Sequence[str] = ()) -> None:
+    def __init__(self, watched: Sequence[str] = (), everything: bool = False) -> None:
         self.watched = tuple(sorted({word for phrase in watched for word in words_of(phrase)}))
-        self.decoder = _decoder(self.watched)
+        self.everything = everything
+        self.decoder = _decoder(self.watched, everything)
 
     @property
     def key(self) -> str:
         """Engine, its version and what is set here."""
         from importlib.metadata import version
 
+        if self.everything:
+            return f"pocketsphinx {version('pocketsphinx')} en-us everything ({HISS},)"
         settings = (EVERYDAY, WATCHED, SOUNDS, GREATEST, LANGUAGE_WEIGHT, HISS, *LISTENED.values())
         return f"pocketsphinx {version('pocketsphinx')} en-us {settings} {' '.join(self.watched)}".strip()
 
@@ -109,13 +114,15 @@ def hissing(signal: np.ndarray) -> np.ndarray:
     return signal + np.float32(10 ** (HISS / 20)) * noise
 
 
-def _decoder(watched: tuple[str, ...]) -> Any:
+def _decoder(watched: tuple[str, ...], everything: bool) -> Any:
     dictionary = _dictionary()
     for word in watched:
         if word not in dictionary:
             raise UsageError(
                 f"The watched word '{word}' has no pronunciation in pocketsphinx's dictionary: leave it out."
             )
+    if everything:
+        return imported("pocketsphinx").Decoder(loglevel="FATAL")
     everyday, likeliest = _everyday()
     sentences = _sentences()
     own = {word: _least(len(dictionary[word][0].split())) for word in watched}

@@ -17,7 +17,7 @@ from crm_pipeline.errors import UsageError
 RATE = 16_000
 """Samples per second of every signal that is transcribed."""
 
-NONE = "none"
+NONE, EVERYTHING = "none", "everything"
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def transcriber_of(setting: str, watched: Sequence[str] = ()) -> Transcriber | N
     Parameters
     ----------
     setting : str
-        ``pocketsphinx``, ``vosk:FOLDER``, ``faster-whisper:FOLDER`` or ``none``.
+        ``pocketsphinx``, ``pocketsphinx:everything``, ``vosk:FOLDER``, ``faster-whisper:FOLDER`` or ``none``.
     watched : sequence of str
         Words and phrases that are to be heard above all; only pocketsphinx makes use of them.
 
@@ -143,14 +143,14 @@ def transcriber_of(setting: str, watched: Sequence[str] = ()) -> Transcriber | N
     engine, colon, folder = setting.strip().partition(":")
     if engine == NONE and not colon:
         return None
-    if engine == "pocketsphinx" and not colon:
+    if engine == "pocketsphinx" and (not colon or folder == EVERYTHING):
         from crm_pipeline.audio.sphinx import PocketSphinx  # it needs the types above
 
-        return PocketSphinx(watched)
+        return PocketSphinx(watched, everything=bool(colon))
     if engine in _WITH_FOLDER and folder:
         return _WITH_FOLDER[engine](folder)
     raise UsageError(
-        f"The transcriber '{setting}' is not known: give pocketsphinx, vosk:FOLDER, faster-whisper:FOLDER or none."
+        f"The transcriber '{setting}' is not known: give pocketsphinx, pocketsphinx:everything, vosk:FOLDER, faster-whisper:FOLDER or none."
     )
 
 

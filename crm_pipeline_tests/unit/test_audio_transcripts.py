@@ -130,6 +130,7 @@ def test_a_setting_names_a_transcriber(tmp_path: Path, monkeypatch: pytest.Monke
     for setting in ("siri", "vosk", "vosk:", "none:x", "pocketsphinx:x"):
         with pytest.raises(UsageError, match="is not known: give pocketsphinx"):
             transcriber_of(setting)
+    assert transcriber_of("pocketsphinx:everything").key != transcriber_of("pocketsphinx").key
     with pytest.raises(UsageError, match="names no folder"):
         transcriber_of(f"vosk:{tmp_path / 'absent'}")
     monkeypatch.setattr(transcribers, "_engine", lambda module, package: _ENGINES[module])
