@@ -127,7 +127,12 @@ class Unheard:
 
 
 def fit(
-    stretches: Stretches, labels: Sequence[str], speakers: Sequence[str], seed: int = 0, by_speaker: bool = False
+    stretches: Stretches,
+    labels: Sequence[str],
+    speakers: Sequence[str],
+    seed: int = 0,
+    by_speaker: bool = False,
+    found: Unheard | None = None,
 ) -> EmotionModel:
     """Return a classifier; at least two labels and two speakers. Same input and seed, same model.
 
@@ -138,8 +143,10 @@ def fit(
     seed : int
     by_speaker : bool
         Normalise the vectors of each speaker by that speaker's own mean and spread.
+    found : Unheard, optional
+        What `unheard` returned for the same arguments, where it is known.
     """
-    found = unheard(stretches, labels, speakers, seed, by_speaker)
+    found = found or unheard(stretches, labels, speakers, seed, by_speaker)
     vectors = normalised(stretches.vectors, np.asarray(speakers)) if by_speaker else stretches.vectors
     machines = emotion_svm.fit(vectors, stretches.images, found.truth, seed)
     limits = emotion_limits.fit(stretches, found.folds)

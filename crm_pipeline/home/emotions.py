@@ -111,11 +111,12 @@ def train_emotion(
     _prepared(home)
     say("fitting")
     given = (learn.stretches, learn.rows["emotion"].tolist(), learn.rows["speaker"].tolist())
-    model = fit(*given, settings.seed, normalised)
+    found = unheard(*given, settings.seed, normalised)
+    model = fit(*given, settings.seed, normalised, found)
     say("judging")
     notes = list(learn.notes)
     if probe is None:
-        judgement = judge_unheard(unheard(*given, settings.seed, normalised), given[2])
+        judgement = judge_unheard(found, given[2])
         judged_on = f"the speakers of {learn.name}, each left out" if learn.known_speakers else f"folds of {learn.name}"
     else:
         judgement, judged_on = _on_test(model, learn, probe, notes), probe.name
