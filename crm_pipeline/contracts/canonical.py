@@ -345,8 +345,7 @@ def clean_names(contract: TableContract, columns: Collection[str]) -> list[str]:
     which their lines can give).
     """
     always = {"amount"} if contract.name == "orders" else set()
-    there = {*columns, *always}
-    return [c.name for c in contract.clean_columns if c.required or c.derived or c.name in there or c.beside in there]
+    return [c.name for c in contract.clean_columns if c.required or c.derived or c.name in columns or c.name in always]
 
 
 def _described(columns: object) -> list[Described]:

@@ -81,7 +81,7 @@ class Column:
     derived : bool
         Made by the pipeline, never mapped.
     beside : str
-        The mapped column that names a file whose content this one tells of: not in raw, and in the clean table where that is mapped.
+        The mapped column that names a file whose content this one tells of: not in raw, and in the clean table where there are such files.
     """
 
     name: str

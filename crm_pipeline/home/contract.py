@@ -32,14 +32,14 @@ def columns_of(project: Project, asset: str) -> Sequence[Output]:
         return score_columns(task.answers)
     if asset == "activity/texts":
         return activity_columns(shape.intents)
-    return (*columns_of_tables(asset, tables), *derived_columns(asset, catalogue.columns(tables, shape)))
+    return (*columns_of_tables(asset, tables), *derived_columns(asset, catalogue.columns(project.source.inputs, shape)))
 
 
 def optional_columns_of(project: Project, asset: str) -> Sequence[Output]:
     """Return the columns that an asset has where there is something to say: a prediction per model, features to learn from."""
     layer, task = asset.split("/")[0], _task_of(asset)
     if task is not None and layer == "training":  # without any before the first cut-off
-        return catalogue.columns(project.source.tables, project.shape)
+        return catalogue.columns(project.source.inputs, project.shape)
     if task is None or not (layer == "track_record" or asset.endswith("_predictions")):
         return ()
     models = chosen(project.settings, task.name) if layer == "evaluation" else []

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from crm_pipeline.errors import CrmError
 from crm_pipeline.home.project import Project
+from crm_pipeline.home.recordings import forget
 from crm_pipeline.lake import Lake, only_one
 from crm_pipeline.settings import Settings
 from crm_pipeline.sources.publishing import withdraw
+from crm_pipeline.sources.recordings import remembered
 from crm_pipeline.sources.spec import Source, load_source
 from crm_pipeline.sources.state import CARRIED, read_state, write_state
 from crm_pipeline.sources.sync import Pending, SyncReport, pending, sync
@@ -23,7 +25,9 @@ def look_at_source(source: Source, lake: Lake, settings: Settings) -> SyncReport
         One sentence about a file or the home.
     """
     with only_one(lake.root / ".locks" / "source.lock"):
-        return sync(source, lake, settings)
+        report = sync(source, lake, settings)
+        forget(lake.home, {r.sha256 for r in remembered(lake).values() if r.sha256})
+        return report
 
 
 def pending_files(project: Project) -> list[Pending]:

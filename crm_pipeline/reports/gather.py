@@ -79,7 +79,7 @@ def gather(
         features=now,
         previous_features=earlier,
         previous_period=calendar.shift(calendar.key(date.fromisoformat(newest)), -1) if newest else None,
-        descriptions={f.name: f.description for f in catalogue(source.tables, shape or settings)},
+        descriptions={f.name: f.description for f in catalogue(source.inputs, shape or settings)},
         reasons={t: theme_shares(frames[f"scored_{t}"]) for t in tasks},
         texts=_texts(tables, frames["scores"], period, calendar),
         comebacks=_comebacks(tables, calendar.shift(period, -2 * settings.horizon), settings.horizon),

@@ -35,7 +35,7 @@ class SourceState:
     Attributes
     ----------
     tables : dict[str, tuple[str, ...]]
-        Canonical tables the source gives, each with the canonical columns it maps.
+        Canonical tables the source gives, each with the canonical columns it maps, and those that tell of files which are there.
     first, last : str
         Keys of the first and last period with data.
     complete_until : str or None
@@ -61,6 +61,11 @@ class SourceState:
     files: str = ""
     spans: dict[str, TableSpan] = field(default_factory=dict)
     grain: str = ""
+
+    @property
+    def inputs(self) -> frozenset[str]:
+        """What features can be made of: the canonical tables there are, and ``recordings`` where there are any."""
+        return frozenset(self.tables) | ({"recordings"} if "recording" in self.tables.get("calls", ()) else set())
 
     def known_from(self, table: str) -> str:
         """Return the key of the first period over which a table tells everything; lines stand in for absent orders."""

@@ -297,7 +297,8 @@ class _Sync:
                 self._no_rows(name, table)
         self._tell_vanished()
         found = covered(self.new, self.source, self.calendar, self.settings.horizon)
-        state = self._state(found)
+        heard = self._heard()
+        state = self._state(found, any(r.sha256 for r in heard.values()))
         self.warnings += found.warnings
         report = SyncReport(state, found.complete, read=self.read, warnings=self.warnings)
         for name, table in self.new.tables.items():
@@ -315,7 +316,8 @@ class _Sync:
             told = customers if name == "messages" or _maps(self.new.tables[name], "transcript", "audio_path") else None
             extras.names(self.lake, self.new.tables[name], told, CANONICAL[name], found.first)
         if "calls" in self.new.tables:
-            self._recordings(self.new.tables["calls"], found.first)
+            extras.recordings(self.lake, self.new.tables["calls"], CANONICAL["calls"], heard, found.first)
+            recordings.remember(self.lake, heard)
         for name, table in self.new.tables.items():
             publish_table(self.lake, CANONICAL[name], table, self.calendar.range(found.first, found.last))
         save_index(self.lake, self.new)
@@ -323,8 +325,9 @@ class _Sync:
         report.files = [f.path for f in self.new.files()]
         return report
 
-    def _recordings(self, calls: TableIndex, first: str) -> None:
+    def _heard(self) -> dict[str, recordings.Recording]:
         """Look at the recordings that the calls name, and say what is wrong with some."""
+        calls = self.new.tables.get("calls", TableIndex())
         named = extras.recording_names(self.lake, calls) if _maps(calls, "audio_path") else []
         if named and not recordings.readable():
             self.warnings.append(recordings.MISSING_EXTRA)
@@ -332,8 +335,7 @@ class _Sync:
         before = recordings.remembered(self.lake)
         heard = recordings.look(self.source.root, named, before)
         self.warnings += recordings.sentences(before, heard)
-        extras.recordings(self.lake, calls, CANONICAL["calls"], heard, first)
-        recordings.remember(self.lake, heard)
+        return heard
 
     def _tell_vanished(self) -> None:
         """Say which files are gone; fail, before anything is published, where the source wants it."""
@@ -362,13 +364,15 @@ class _Sync:
             "mend its mapping in source.yaml (for another format, strptime(column, '%d/%m/%Y'))."
         )
 
-    def _state(self, found: Covered) -> SourceState:
+    def _state(self, found: Covered, recorded: bool) -> SourceState:
         tables = {}
         for name, table in self.new.tables.items():
             mapped = {c for r in table.records.values() for c in r.columns}
             if name == "order_lines" and "orders" in self.new.tables:
                 mapped |= {"customer_id", "ordered_at"}
-            tables[name] = tuple(c.name for c in CANONICAL[name].source_columns if c.name in mapped)
+            if name == "calls" and recorded:
+                mapped.add("recording")
+            tables[name] = tuple(c.name for c in CANONICAL[name].columns if not c.derived and c.name in mapped)
         return SourceState(
             name=self.source.name,
             timezone=self.source.timezone,

@@ -73,7 +73,7 @@ def clean_table(
     """
     mapped = set(columns) if columns is not None else {c.name for c in contract.columns}
     rows = _without_marked(raw)
-    if contract.name == "calls" and "audio_path" in mapped:
+    if contract.name == "calls":
         rows = _with_recordings(rows, raw)
     if contract.name == "orders" and "amount" not in mapped and lines is not None:
         rows = _amounts_of_lines(rows, lines, money_unit)

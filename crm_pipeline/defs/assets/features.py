@@ -17,19 +17,22 @@ from crm_pipeline.transforms.features.catalogue import activity_tables, history
 from crm_pipeline.versions import code_version
 
 EPOCH = date(1970, 1, 1)
-SPANS = {"categories": "order_lines", "texts": "messages"}
+UNDERSTOOD = ("texts", "audio")
+"""Activity tables that are made of what was understood, beside the assets of that."""
+
+SPANS = {"categories": "order_lines", "texts": "messages", "audio": "calls"}
 """The canonical table whose span an activity table has, where that is not the one of its name."""
 
-OF_PARTS = ("categories", "order_lines", "texts")
+OF_PARTS = ("categories", "order_lines", *UNDERSTOOD)
 """Activity tables of which ``lifetime/customers`` keeps nothing: they tell more of what another has counted."""
 
 
 def feature_assets(project: Project) -> list[dg.AssetsDefinition]:
     """Return the assets from activity to the training tables."""
-    names = activity_tables(project.source.tables)
+    names = activity_tables(project.source.inputs)
     tasks = project.tasks
     return [
-        *(_activity(project, name) for name in names if name != "texts"),
+        *(_activity(project, name) for name in names if name not in UNDERSTOOD),
         _lifetime(project, names),
         _purchase_process(project),
         _features(project, names),

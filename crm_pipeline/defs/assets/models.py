@@ -223,7 +223,7 @@ def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.Assets
 def worth_assets(project: Project, task: str) -> list[dg.AssetsDefinition]:
     """Return the asset that tells what the features of texts are worth to a task; none without messages."""
     settings, h = project.settings, project.settings.horizon
-    texts = [f.name for f in catalogue(project.source.tables, project.shape) if f.source == "texts"]
+    texts = [f.name for f in catalogue(project.source.inputs, project.shape) if f.source == "texts"]
     if not texts or not the_task(task).ablated:
         return []
     used = {"horizon": h, "seed": settings.seed, "money_unit": settings.money_unit, "texts": texts}

@@ -57,7 +57,7 @@ def _scores(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefinitio
         if model is None or customers.empty:
             rows = abstain(customers, release, row["reason"])
         else:
-            themes = {f.name: f.theme for f in catalogue(project.source.tables, project.shape)}
+            themes = {f.name: f.theme for f in catalogue(project.source.inputs, project.shape)}
             rows = score(model, customers, release, level_from_json(level.execute()["level"].iloc[0]), themes)
         told = {"champion": release.model, "model_version": release.model_version}
         return Result(conform(rows, score_columns(the_task(task).answers)), told)
@@ -93,7 +93,7 @@ def _text(value: object) -> str:
 
 def _customers(project: Project) -> dg.AssetsDefinition:
     settings, source = project.settings, project.source
-    names = activity_tables(source.tables)
+    names = activity_tables(source.inputs)
     year = tuple(range(1 - settings.year, 1))
     used = {"eligibility": settings.eligibility, "horizon": settings.horizon, "money_unit": settings.money_unit,
             "timezone": source.timezone, "has_cases": "cases" in source.tables, "train_every": settings.train_every}  # fmt: skip

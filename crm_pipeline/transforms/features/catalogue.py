@@ -26,7 +26,7 @@ def history(shape: Shape) -> int:
 
 
 def activity_tables(tables: Collection[str]) -> tuple[str, ...]:
-    """Return the activity tables that the given canonical tables give rise to.
+    """Return the activity tables that the given canonical tables, and ``recordings`` of calls, give rise to.
 
     ``orders`` is always there, because it is derived from order lines where a source has no orders.
     """
@@ -37,7 +37,8 @@ def activity_tables(tables: Collection[str]) -> tuple[str, ...]:
             present.append("categories")
     if "messages" in tables:
         present += ["messages", "texts"]
-    return (*present, *(name for name in ("cases", "calls", "contacts") if name in tables))
+    present += [name for name in ("cases", "calls", "contacts") if name in tables]
+    return (*present, *(["audio"] if "recordings" in tables else []))
 
 
 def catalogue(tables: Collection[str], shape: Shape) -> list[Feature]:
@@ -46,7 +47,7 @@ def catalogue(tables: Collection[str], shape: Shape) -> list[Feature]:
     Parameters
     ----------
     tables : collection of str
-        The canonical tables the source has. A feature of an absent table is not in the catalogue.
+        The canonical tables the source has, and ``recordings``. A feature of an absent table is not in the catalogue.
     shape : Shape
         Windows, horizon and year, in periods.
     """
