@@ -72,7 +72,7 @@ def measured(path: Path | str, seconds: float = 30) -> Measured:
     voices = [
         _Voice(level, one, len(each.spectra.level)) for level, one, each in zip(levels, spoken, heard, strict=True)
     ]
-    for channel, start, said in _cut(signal if isinstance(signal, list) else blocks(path, seconds, known), pieces):
+    for channel, start, said in cut(signal if isinstance(signal, list) else blocks(path, seconds, known), pieces):
         voices[channel].add(start, said)
     length = known.samples / RATE
     silent = speech.silences([one + begins for one in spoken], length)
@@ -144,7 +144,7 @@ def aligned(pieces: np.ndarray, samples: int) -> np.ndarray:
     return np.stack([first, np.minimum(np.ceil(pieces[:, 1] * RATE / HOP).astype(int) * HOP, samples)], axis=1)
 
 
-def _cut(parts: Iterable[np.ndarray], pieces: list[np.ndarray]) -> Iterator[tuple[int, int, np.ndarray]]:
+def cut(parts: Iterable[np.ndarray], pieces: list[np.ndarray]) -> Iterator[tuple[int, int, np.ndarray]]:
     """Yield channel, first sample and signal of each piece; no more is held than a piece and a block."""
     waiting = sorted((end, start, channel) for channel, own in enumerate(pieces) for start, end in own.tolist())
     held, at = np.zeros((len(pieces), 0), np.float32), 0

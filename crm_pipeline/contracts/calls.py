@@ -1,6 +1,8 @@
-"""What is measured of one recording: of each of its channels, and of the call. No values here."""
+"""Columns of the audio room: what is measured of a recording, and what is understood of each call. No values here."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from crm_pipeline.contracts.column import Output
 
@@ -55,3 +57,60 @@ CALL = (
     Output("longest_silence", "float64", "longest stretch in which nobody speaks", "s"),
 )  # fmt: skip
 """Of the recording as a whole."""
+
+CALLER, AGENT, BOTH = "caller", "agent", "both"
+"""Whose voice a channel has; with one channel it has both."""
+
+CALLS = (
+    Output("call_id", "text", "which call"),
+    Output("channel", "int64", "channel of its recording, from 1; two that are equal are one"),
+    Output("speaker", "text", "whose voice it has: caller or agent, or both where there is one channel"),
+    Output("customer_id", "text", "the customer"),
+    Output("event_at", "timestamp", "when the call began", "UTC"),
+    Output("recording", "text", "SHA-256 of the recording"),
+    Output("reason", "text", "why nothing is measured in the channel; null where something is"),
+    *CALL,
+    *CHANNEL,
+    Output("emotion", "text", "how the voice sounds, by the labels it was learned from; unknown where that cannot be said"),
+    Output("emotion_probability", "float64", "calibrated probability of the likeliest label; null where nothing can be said", "probability"),
+    Output("emotion_reason", "text", "why the emotion is unknown"),
+    Output("emotion_windows", "text", "emotion over time: start, end, emotion and probability of each window, as JSON"),
+    Output("transcript", "text", "what is said, as heard by the transcriber, masked as messages are; null where nothing is heard"),
+    Output("confidence", "float64", "how sure that is: of its words, by their length", "probability"),
+    Output("low_confidence", "bool", "it is so unsure that it should be heard before it is believed"),
+    Output("watched", "text", "the watched words in it, separated by commas; null where there is none"),
+    Output("utterances", "text", "start, end, text and confidence of what is said without a pause, as JSON, masked"),
+)  # fmt: skip
+"""The table ``audio/calls``: a row for each channel of each call that has a recording."""
+
+AUDIO: dict[str, tuple[Output, ...]] = {"calls": CALLS}
+"""The tables ``audio/<name>``."""
+
+HEARD_OF_A_CUSTOMER = (
+    Output("customer_id", "text", "the customer"),
+    Output("period_start", "date32", "first day of the period"),
+    Output("n_heard", "int64", "calls with a recording in which something is measured", "calls"),
+    Output("call_ms", "int64", "their length, added up", "ms"),
+    Output("speech_ms", "int64", "how long the caller speaks in them", "ms"),
+    Output("silence_ms", "int64", "how long the caller does not", "ms"),
+    Output("overlap_ms", "int64", "how long both speak at once", "ms"),
+    Output("hold_ms", "int64", "how long nobody speaks for 10 s and more", "ms"),
+    Output("syllables", "int64", "syllables of the caller", "thousandths"),
+    Output("n_pitched", "int64", "calls in which the caller's voice has a pitch", "calls"),
+    Output("pitch_range_sum", "int64", "range of that pitch, added up", "thousandths of a semitone"),
+    Output("level_spread_sum", "int64", "spread of the caller's level, added up over the calls", "thousandths of a dB"),
+    Output("n_watched", "int64", "calls in which a watched word is heard", "calls"),
+    Output("n_felt", "int64", "calls in which it is known how the caller sounds", "calls"),
+)  # fmt: skip
+
+EMOTION_COLUMN = "emotion_"
+"""Prefix of the column that counts the calls in which the caller sounds like a label."""
+
+
+def heard_columns(emotions: Iterable[tuple[str, str]]) -> tuple[Output, ...]:
+    """Return the columns of ``activity/audio``; ``emotions`` are those with a column of their own, as (slug, label)."""
+    counted = (
+        Output(f"{EMOTION_COLUMN}{slug}", "int64", f"calls in which the caller sounds {label}", "calls")
+        for slug, label in emotions
+    )
+    return (*HEARD_OF_A_CUSTOMER, *counted)
