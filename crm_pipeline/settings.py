@@ -123,6 +123,23 @@ class Settings(BaseSettings):
         ("DE", "AT", "CH", "GB", "FR", "NL", "BE", "IT", "ES", "US"),
         description="Countries (ISO 3166) whose national telephone numbers are masked; international ones are everywhere.",
     )
+    transcriber: str = Field(
+        "pocketsphinx",
+        description=(
+            "What writes down what is said in recordings of calls: `pocketsphinx` (English, comes with the extra audio), "
+            "`vosk:FOLDER` or `faster-whisper:FOLDER` with a model of your own, or `none`."
+        ),
+    )
+    watched_words: tuple[str, ...] = Field(
+        ("cancel", "refund", "lawyer", "supervisor"),
+        description="Words and phrases that are looked for in calls: a call with one of them comes earlier in the queue.",
+    )
+    caller_channel: int = Field(
+        2,
+        ge=1,
+        le=2,
+        description="In a recording of two channels, the one with the customer's voice; the agent has the other.",
+    )
     topics: int = Field(12, ge=2, le=100, description="Topics that the messages of a year are sorted into.")
     database_url: str = Field(
         "",
@@ -209,6 +226,11 @@ class Settings(BaseSettings):
     def year(self) -> int:
         """Periods in a year."""
         return YEAR[self.grain]
+
+    @property
+    def emotions(self) -> tuple[tuple[str, str], ...]:
+        """None: how voices can sound is known by a home's labelled recordings (`home.project.Project.shape`)."""
+        return ()
 
     @property
     def intents(self) -> tuple[tuple[str, str], ...]:

@@ -13,13 +13,17 @@ import pyarrow as pa
 from crm_pipeline.audio.features import cut
 from crm_pipeline.audio.recordings import RATE, blocks, outline
 from crm_pipeline.audio.spotting import Spotter
-from crm_pipeline.audio.transcribers import Transcriber, transcriber_of
+from crm_pipeline.audio.transcribers import Transcriber, Transcript, transcriber_of
 from crm_pipeline.audio.transcripts import Utterance, joined, to_json, transcribed
 from crm_pipeline.text.processes import Work, mapped
 
 
 def listened_many(
-    paths: Sequence[Path | str], spoken: Sequence[Sequence[np.ndarray]], setting: str, watched: Sequence[str], processes: int
+    paths: Sequence[Path | str],
+    spoken: Sequence[Sequence[np.ndarray]],
+    setting: str,
+    watched: Sequence[str],
+    processes: int,
 ) -> list[bytes]:
     """Return what is said in each recording, as JSON: of each channel ``said`` (utterances) and ``watched`` (words).
 
@@ -51,7 +55,8 @@ def listened(
     known = outline(path)
     begins = known.start / RATE
     pieces = [
-        np.array([*joined([*map(tuple, one - begins)], (known.stop - known.start) / RATE)]).reshape(-1, 2) for one in spoken
+        np.array([*joined([*map(tuple, one - begins)], (known.stop - known.start) / RATE)]).reshape(-1, 2)
+        for one in spoken
     ]
     found: list[list[Utterance]] = [[] for _ in spoken]
     samples = [np.round(one * RATE).astype(int) for one in pieces]
@@ -75,11 +80,15 @@ def _work(setting: str, watched: tuple[str, ...]) -> Work:
         for path, spoken in zip(batch["path"].to_pylist(), batch["spoken"].to_pylist(), strict=True):
             stretches = [np.array(one).reshape(-1, 2) for one in json.loads(spoken)]
             said = listened(path, stretches, transcriber) if transcriber else [[] for _ in stretches]
-            told.append(json.dumps([{"said": json.loads(to_json(one)), "watched": _watched(spotter, one)} for one in said]).encode())
+            told.append(
+                json.dumps(
+                    [{"said": json.loads(to_json(one)), "watched": _watched(spotter, one)} for one in said]
+                ).encode()
+            )
         return pa.record_batch({"said": pa.array(told, pa.binary())})
 
     return work
 
 
 def _watched(spotter: Spotter, said: Sequence[Utterance]) -> list[str]:
-    return sorted({hit.word for one in said for hit in spotter.spot(one)})
+    return sorted({hit.word for one in said for hit in spotter.spot(Transcript(one.words))})

@@ -28,7 +28,8 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "activity": ("customer_id",), "activity/categories": ("customer_id", "category"), "lifetime": ("customer_id",),
     "features": ("customer_id",), "outcomes": ("customer_id",), "outcomes/purchases": ("cutoff",),
     "training": ("customer_id", "as_of"), "levels": ("task",), "models": ("task",), "evaluation": ("model", "cutoff", "metric"),
-    "text/messages": ("message_id",), "text/message_topics": ("message_id",), "text/words": ("segment", "kind", "stem"),
+    "audio/calls": ("call_id", "channel"), "text/messages": ("message_id",),
+    "text/message_topics": ("message_id",), "text/words": ("segment", "kind", "stem"),
     "text/topics": ("topic", "term"), "text/intent_model": ("task",), "text/sentiment_model": ("task",),
     "scores": ("customer_id",), "track_record": ("customer_id", "edition"), "reports": ("as_of",),
 }  # fmt: skip

@@ -72,7 +72,7 @@ CALLS = (
     *CALL,
     *CHANNEL,
     Output("emotion", "text", "how the voice sounds, by the labels it was learned from; unknown where that cannot be said"),
-    Output("emotion_probability", "float64", "calibrated probability of the likeliest label; null where nothing can be said", "probability"),
+    Output("emotion_probability", "float64", "calibrated probability of the likeliest label; null where there is none", "probability"),
     Output("emotion_reason", "text", "why the emotion is unknown"),
     Output("emotion_windows", "text", "emotion over time: start, end, emotion and probability of each window, as JSON"),
     Output("transcript", "text", "what is said, as heard by the transcriber, masked as messages are; null where nothing is heard"),

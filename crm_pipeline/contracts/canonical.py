@@ -237,8 +237,8 @@ CALLS = TableContract(
     main_time="started_at",
     event="started",
     notes=(
-        "a call whose `audio_path` leads outside the source's folder, or to what is no recording, is refused; "
-        "one whose recording is not there stays a call",
+        "a call whose `audio_path` leads outside the source's folder, or to what is no recording, is refused",
+        "a call whose recording is not there stays a call",
     ),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from crm_pipeline.contracts import outputs
+from crm_pipeline.contracts.calls import AUDIO
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.column import Output
 from crm_pipeline.contracts.core import ARROW_NAMES, Column, TableContract
@@ -56,6 +57,7 @@ def outputs_markdown(answers: Mapping[str, Iterable[Output]]) -> str:
         "models/<task>/champion": outputs.CHAMPION,
         "levels/<task>": outputs.LEVEL,
         **{f"text/{name}": columns for name, columns in TEXT.items()},
+        **{f"audio/{name}": columns for name, columns in AUDIO.items()},
         "evaluation/<task>_without_texts": outputs.ABLATION,
         "quality/rows": outputs.QUALITY,
         "reports/period": outputs.REPORT,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from crm_pipeline.contracts.calls import AUDIO
 from crm_pipeline.contracts.canonical import lake_columns
 from crm_pipeline.contracts.outputs import Output, output_columns
 from crm_pipeline.contracts.texts import TEXT
@@ -17,4 +18,5 @@ def columns_of(asset: str, tables: Mapping[str, Sequence[str]]) -> tuple[Output,
     layer, _, name = asset.partition("/")
     if layer in ("raw", "clean", "rejects"):
         return tuple(Output(*column) for column in lake_columns(layer, name, tables.get(name, ())))
-    return TEXT.get(name, ()) if layer == "text" else output_columns(asset)
+    rooms = {"text": TEXT, "audio": AUDIO}
+    return rooms[layer].get(name, ()) if layer in rooms else output_columns(asset)

@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from crm_pipeline.defs.alerts import alert_sensors
+from crm_pipeline.defs.assets.calls import call_assets
 from crm_pipeline.defs.assets.features import feature_assets
 from crm_pipeline.defs.assets.models import model_assets
 from crm_pipeline.defs.assets.reports import report_asset
@@ -72,6 +73,7 @@ def all_assets(project: Project) -> list[dg.AssetsDefinition]:
     return [
         *table_assets(project),
         *text_assets(project, tracker),
+        *call_assets(project, tracker),
         *feature_assets(project),
         *model_assets(project, tracker),
         *score_assets(project, tracker),

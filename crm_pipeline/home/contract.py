@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import ibis
 
 from crm_pipeline.contracts.audit import audit_output, key_of, rules_of_output
+from crm_pipeline.contracts.calls import heard_columns
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.column import Output
 from crm_pipeline.contracts.core import TableContract, audit
@@ -32,6 +33,8 @@ def columns_of(project: Project, asset: str) -> Sequence[Output]:
         return score_columns(task.answers)
     if asset == "activity/texts":
         return activity_columns(shape.intents)
+    if asset == "activity/audio":
+        return heard_columns(shape.emotions)
     return (*columns_of_tables(asset, tables), *derived_columns(asset, catalogue.columns(project.source.inputs, shape)))
 
 

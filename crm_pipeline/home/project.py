@@ -25,6 +25,7 @@ class FeatureShape:
     eligibility: int
     year: int
     intents: tuple[tuple[str, str], ...]
+    emotions: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass

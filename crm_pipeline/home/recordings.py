@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 from crm_pipeline.engine import storage_error
@@ -21,7 +21,7 @@ AT_ONCE = 256
 
 
 def made_of(
-    project: Project, kind: str, version: str, wanted: Mapping[str, str], make: Callable[[Sequence[Path]], list[bytes]]
+    project: Project, kind: str, version: str, wanted: Mapping[str, str], make: Callable[[dict[str, Path]], list[bytes]]
 ) -> Iterator[tuple[str, bytes]]:
     """Yield (SHA-256, what is made of the recording), in the order of ``wanted``.
 
@@ -33,7 +33,7 @@ def made_of(
     wanted : mapping of str to str
         SHA-256 of a recording to its ``audio_path``.
     make : callable
-        From paths to what is made of each.
+        From SHA-256 and path of several to what is made of each.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def made_of(
         new = [sha for sha in wanted if not (folder / sha).is_file()]
         known = remembered(project.lake) if new else {}
         for some in (new[at : at + AT_ONCE] for at in range(0, len(new), AT_ONCE)):
-            paths = [_located(Path(project.source.files), wanted[sha], sha, known) for sha in some]
+            paths = {sha: _located(Path(project.source.files), wanted[sha], sha, known) for sha in some}
             for sha, result in zip(some, make(paths), strict=True):
                 _write(folder / sha, result)
         for sha in wanted:

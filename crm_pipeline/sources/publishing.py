@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from crm_pipeline.contracts.calls import AUDIO
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.core import TableContract
 from crm_pipeline.contracts.texts import TEXT
@@ -21,6 +22,9 @@ OWN_LAYERS = ("raw", "snapshot", "parts")
 
 OF_MESSAGES = {f"text/{name}" for name in TEXT} | {"activity/texts"}
 """What is made of messages alone."""
+
+OF_RECORDINGS = {f"audio/{name}" for name in AUDIO} | {"activity/audio"}
+"""What is made of the recordings of calls alone."""
 
 Slot = tuple[list[DataFile | Staged], int]
 """A place in a record's list of files, so that a staged file can be replaced by the published one."""
@@ -93,7 +97,9 @@ def superfluous(
     """
     regrained = carried is not None and carried.grain not in ("", state.grain)
     shrunk = carried is not None and not regrained and (state.complete_until or "") < (carried.complete_until or "")
-    absent = _made_of(set(CANONICAL) - set(state.tables))
+    absent = _made_of(set(CANONICAL) - set(state.tables)) | (
+        OF_RECORDINGS if "recordings" not in state.inputs else set()
+    )
     found = set()
     for asset, partition in published:
         if asset in absent:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -29,9 +28,9 @@ def home(tmp_path: Path) -> Project:
 def made(home: Project, version: str = "1", asked: list[str] | None = None) -> dict[str, bytes]:
     wanted = {r.sha256: r.name for r in recordings.remembered(home.lake).values() if r.sha256}
 
-    def make(paths: Sequence[Path]) -> list[bytes]:
-        asked.extend(p.name for p in paths) if asked is not None else None
-        return [p.name.encode() for p in paths]
+    def make(paths: dict[str, Path]) -> list[bytes]:
+        asked.extend(p.name for p in paths.values()) if asked is not None else None
+        return [p.name.encode() for p in paths.values()]
 
     return dict(made_of(home, "measured", version, wanted, make))
 

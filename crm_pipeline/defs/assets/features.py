@@ -129,7 +129,8 @@ def _features(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
     window = tuple(range(1 - history(project.shape), 1))
     begins = {n: project.source.known_from(SPANS.get(n, n)) for n in names}
     used = {"windows": settings.windows, "horizon": settings.horizon, "eligibility": settings.eligibility,
-            "timezone": project.source.timezone, "begins": sorted(begins.items()), "intents": project.shape.intents}  # fmt: skip
+            "timezone": project.source.timezone, "begins": sorted(begins.items()), "intents": project.shape.intents,
+            "emotions": project.shape.emotions}  # fmt: skip
     code = code_version(_features, used)
     ins = {
         "lifetime": reads("lifetime/customers"),

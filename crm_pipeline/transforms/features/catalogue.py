@@ -16,6 +16,7 @@ THEMES: dict[Theme, str] = {
     "breadth": "how many kinds of goods and channels the customer uses",
     "service": "returns, cases and calls",
     "messages": "what the customer writes",
+    "calls": "how the customer speaks in calls that are recorded",
     "contacts": "what the customer was sent, and the response",
 }
 

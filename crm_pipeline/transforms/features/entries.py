@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 import ibis
 from ibis.expr.types import Value
 
+from crm_pipeline.transforms.features.entries_audio import audio
 from crm_pipeline.transforms.features.entries_texts import texts
 from crm_pipeline.transforms.features.feature import Feature, Rows, Shape, quarter, ratio, share, spread, trend
 
@@ -198,7 +199,16 @@ def response(shape: Shape) -> list[Feature]:
     ]  # fmt: skip
 
 
-ENTRIES: tuple[Callable[[Shape], Iterable[Feature]], ...] = (rhythm, season, spend, breadth, service, response, texts)
+ENTRIES: tuple[Callable[[Shape], Iterable[Feature]], ...] = (
+    rhythm,
+    season,
+    spend,
+    breadth,
+    service,
+    response,
+    texts,
+    audio,
+)
 """All features, in column order."""
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 import ibis
 from ibis.expr.types import BooleanValue, FloatingValue, NumericValue, Table, Value
 
-Theme = Literal["recency", "rhythm", "spend", "season", "breadth", "service", "messages", "contacts"]
+Theme = Literal["recency", "rhythm", "spend", "season", "breadth", "service", "messages", "calls", "contacts"]
 
 
 class Shape(Protocol):
@@ -38,6 +38,11 @@ class Shape(Protocol):
     @property
     def intents(self) -> tuple[tuple[str, str], ...]:
         """The intents of messages that have a feature each, as (slug, label)."""
+        ...
+
+    @property
+    def emotions(self) -> tuple[tuple[str, str], ...]:
+        """How voices can sound, each with a feature, as (slug, label)."""
         ...
 
 

@@ -1,0 +1,53 @@
+"""What is measured and heard of a home's recordings, each once. How that is done belongs to audio, what becomes of it to the assets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crm_pipeline.hashing import digest
+from crm_pipeline.home.project import Project
+from crm_pipeline.home.recordings import made_of
+from crm_pipeline.versions import modules_version
+
+if TYPE_CHECKING:
+    from crm_pipeline.audio.measured import Measured
+
+MEASURING, LISTENING = "crm_pipeline.audio.many", "crm_pipeline.audio.listening"
+"""What is made of a recording, by module: a change of it makes the calls stale, and what is kept of recordings."""
+
+
+def measured(project: Project, wanted: Mapping[str, str]) -> dict[str, Measured | str]:
+    """Return what was measured of each recording, or why nothing could be.
+
+    ``wanted`` maps the SHA-256 of each recording to its ``audio_path``. Raises what `made_of` raises.
+    """
+    from crm_pipeline.audio.many import measured_many
+    from crm_pipeline.audio.measured import Measured
+
+    def make(paths: dict[str, Path]) -> list[bytes]:
+        found = measured_many([*paths.values()], project.settings.threads).to_pylist()
+        return [row["measured"] or row["reason"].encode() for row in found]
+
+    each = made_of(project, "measured", modules_version([MEASURING]), wanted, make)
+    return {sha: Measured.from_bytes(made) if made.startswith(b"PK") else made.decode() for sha, made in each}
+
+
+def listened(
+    project: Project, wanted: Mapping[str, str], heard: Mapping[str, Measured | str]
+) -> dict[str, Sequence[dict[str, Any]]]:
+    """Return what was said in each channel of the recordings in which something was measured, by `audio.listening`."""
+    from crm_pipeline.audio.listening import listened_many
+
+    settings = project.settings
+    spoken = {sha: [c.speech for c in found.channels] for sha, found in heard.items() if not isinstance(found, str)}
+
+    def make(paths: dict[str, Path]) -> list[bytes]:
+        each = [spoken[sha] for sha in paths]
+        return listened_many([*paths.values()], each, settings.transcriber, settings.watched_words, settings.threads)
+
+    follows = [modules_version([LISTENING, MEASURING]), settings.transcriber, settings.watched_words]
+    each = made_of(project, "said", digest(json.dumps(follows), 16), {sha: wanted[sha] for sha in spoken}, make)
+    return {sha: json.loads(made) for sha, made in each}
