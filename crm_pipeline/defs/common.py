@@ -22,7 +22,7 @@ READS = "reads"
 """Metadata of an asset: input name to asset, offsets in periods, whether it may be absent, whether as published too."""
 
 LAYERS = {
-    "raw": "1_raw", "clean": "2_clean", "rejects": "2_clean", "quality": "2_clean", "text": "2_text", "audio": "2_audio",
+    "raw": "1_raw", "clean": "2_clean", "rejects": "2_clean", "quality": "2_clean", "text": "2_text", "audio": "2_recordings",
     "activity": "3_activity", "lifetime": "3_activity", "features": "4_features", "outcomes": "4_features",
     "training": "5_models", "levels": "5_models", "models": "5_models", "evaluation": "6_evaluation",
     "scores": "7_scores", "track_record": "8_reports", "reports": "8_reports",

@@ -48,6 +48,7 @@ class Shape:
     eligibility: int
     year: int
     intents: tuple[tuple[str, str], ...] = ()
+    emotions: tuple[tuple[str, str], ...] = ()
 
 
 def order_frame(orders: list[Order], calendar: Calendar) -> pd.DataFrame:

@@ -24,7 +24,18 @@ from crm_pipeline.sources.state import SourceState
 HEAVY = ("sklearn", "mlflow", "xgboost", "keras", "jax", "librosa", "shap", "matplotlib", "nltk", "scipy", "skops")
 LIGHT = ("pandas", "pyarrow", "numpy")
 """What reads and learns, not what defines: the definitions do without."""
-LAYERS = ("1_raw", "2_clean", "2_text", "3_activity", "4_features", "5_models", "6_evaluation", "7_scores", "8_reports")
+LAYERS = (
+    "1_raw",
+    "2_clean",
+    "2_recordings",
+    "2_text",
+    "3_activity",
+    "4_features",
+    "5_models",
+    "6_evaluation",
+    "7_scores",
+    "8_reports",
+)
 
 ALL_TABLES = {name: tuple(c.name for c in contract.columns) for name, contract in CANONICAL.items()}
 ONLY_LINES = {"order_lines": ("order_id", "product_id", "quantity", "unit_price", "customer_id", "ordered_at")}
