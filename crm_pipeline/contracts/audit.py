@@ -40,7 +40,7 @@ def key_of(asset: str) -> tuple[str, ...]:
     if asset.endswith("_predictions"):
         return ("customer_id",)
     if asset.endswith(WORTH):
-        return ("cutoff", "metric")
+        return ("left_out", "cutoff", "metric")
     return _KEYS.get(asset) or _KEYS.get(asset.split("/")[0], ())
 
 

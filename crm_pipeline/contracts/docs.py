@@ -58,7 +58,7 @@ def outputs_markdown(answers: Mapping[str, Iterable[Output]]) -> str:
         "levels/<task>": outputs.LEVEL,
         **{f"text/{name}": columns for name, columns in TEXT.items()},
         **{f"audio/{name}": columns for name, columns in AUDIO.items()},
-        "evaluation/<task>_without_texts": outputs.ABLATION,
+        "evaluation/<task>_ablation": outputs.ABLATION,
         "quality/rows": outputs.QUALITY,
         "reports/period": outputs.REPORT,
     }

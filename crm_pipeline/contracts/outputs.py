@@ -12,8 +12,8 @@ def _columns(*rows: tuple[str, ...]) -> tuple[Output, ...]:
     return tuple(Output(*row) for row in rows)
 
 
-WORTH = "_without_texts"
-"""Ending of the asset that tells what the features of texts are worth to a task: ``evaluation/<task>_without_texts``."""
+WORTH = "_ablation"
+"""Ending of the asset that tells what tables, texts and audio are worth to a task: ``evaluation/<task>_ablation``."""
 
 CARD = _columns(
     ("task", "text", "what the model predicts"),
@@ -51,7 +51,7 @@ EVALUATION = _columns(
 
 ABLATION = _columns(
     ("task", "text", "what was predicted"),
-    ("left_out", "text", "the features that one of the two models does without"),
+    ("left_out", "text", "the features that one of the two fits does without: of tables, texts, audio, or two of them"),
     ("estimator", "text", "the estimator, fitted twice"),
     ("cutoff", "date32", "first day of the period at whose end the prediction was made"),
     ("metric", "text", "which measure"),

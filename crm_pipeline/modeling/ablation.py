@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,8 @@ from crm_pipeline.modeling.level import Level
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.modeling.training import Abstained, fit
 
-WITH, WITHOUT = "with", "without"
+ALL = "all features"
+COLUMNS = ("left_out", "estimator", "cutoff", "metric", "with_features", "without_features", "n")
 
 
 class Worth(NamedTuple):
@@ -39,9 +41,18 @@ class Worth(NamedTuple):
         return self.blocks > 1 and (self.low > 0 or self.high < 0)
 
 
+def alone_and_together(groups: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Return what is to be left out so that each group of features, and each few of them, stands alone: named by the groups."""
+    return {
+        " and ".join(some): [feature for name in some for feature in groups[name]]
+        for n in range(1, len(groups))
+        for some in combinations(groups, n)
+    }
+
+
 def ablate(
     task: str,
-    left_out: Sequence[str],
+    left_out: Mapping[str, Sequence[str]],
     training: pd.DataFrame,
     features: pd.DataFrame,
     outcomes: pd.DataFrame,
@@ -53,13 +64,13 @@ def ablate(
     threads: int,
     money_unit: float,
 ) -> pd.DataFrame:
-    """Judge the task's plain estimator (`Task.ablated`) with and without some features, at one cut-off.
+    """Judge the task's plain estimator (`Task.ablated`) with all features and without some, at one cut-off.
 
     Parameters
     ----------
     task : str
-    left_out : sequence of str
-        The features that one of the two does without.
+    left_out : mapping of str to sequence of str
+        What to call them, and the features that one fit does without; each is held against the fit with all.
     training : DataFrame
         ``training/<task>`` of the cut-off.
     features, outcomes : DataFrame
@@ -68,46 +79,42 @@ def ablate(
     Returns
     -------
     DataFrame
-        estimator, cutoff, metric (the task's loss and those it shows), with_features, without_features, n. Empty
-        where either could not be fitted, or the outcomes cannot be judged.
+        left_out, estimator, cutoff, metric (the task's loss and those it shows), with_features, without_features, n. Without
+        rows for a fit that could not be made; empty where the one with all could not, or the outcomes cannot be judged.
     """
     of = the_task(task)
-    columns = ["estimator", "cutoff", "metric", "with_features", "without_features", "n"]
-    rows = {WITH: training, WITHOUT: training.drop(columns=[c for c in left_out if c in training.columns])}
-    models = {
+    rows = {name: training.drop(columns=[c for c in out if c in training]) for name, out in left_out.items()}
+    tried = {
         name: fit(task, of.ablated, table, horizon=horizon, seed=seed, threads=threads, money_unit=money_unit)
-        for name, table in rows.items()
+        for name, table in {ALL: training, **rows}.items()
     }
-    if any(isinstance(model, Abstained) for model in models.values()):
-        return pd.DataFrame(columns=columns)
+    models = {name: model for name, model in tried.items() if not isinstance(model, Abstained)}
+    if ALL not in models:
+        return pd.DataFrame(columns=[*COLUMNS])
     said = foretold(
         task, models, features, outcomes, training, cutoff=cutoff, level=level, horizon=horizon, money_unit=money_unit
     )
     said = said[said["outcome"].notna()]
     outcome = said["outcome"].to_numpy("float64")
     if not of.judgeable(outcome):
-        return pd.DataFrame(columns=columns)
+        return pd.DataFrame(columns=[*COLUMNS])
     one = np.ones((1, len(outcome)))
     measured = {name: of.measure(outcome, said[name].to_numpy("float64"), one, 0.5) for name in models}
-    metrics = [m for m in dict.fromkeys((of.loss, *of.shown)) if m in measured[WITH]]
+    metrics = [m for m in dict.fromkeys((of.loss, *of.shown)) if m in measured[ALL]]
+    when = said["cutoff"].iloc[0]
     return pd.DataFrame(
         [
-            (
-                of.ablated,
-                said["cutoff"].iloc[0],
-                m,
-                float(measured[WITH][m][0]),
-                float(measured[WITHOUT][m][0]),
-                len(said),
-            )
+            (name, of.ablated, when, m, float(measured[ALL][m][0]), float(measured[name][m][0]), len(said))
+            for name in models
+            if name != ALL
             for m in metrics
         ],
-        columns=columns,
+        columns=[*COLUMNS],
     )
 
 
 def worth(rows: pd.DataFrame, metric: str) -> Worth:
-    """Return what the features are worth over all cut-offs of `ablate`'s rows, in a metric that is better when lower."""
+    """Return what the features are worth over all cut-offs of `ablate`'s rows of them, in a metric that is better when lower."""
     from scipy import stats
 
     own = rows[rows["metric"] == metric]

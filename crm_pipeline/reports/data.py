@@ -58,6 +58,8 @@ class ReportData:
     predictions : mapping of task to DataFrame
         ``evaluation/<task>_predictions``: customer_id, cutoff, outcome, one column per model, baselines prefixed
         ``baseline_``. Curves are drawn at its newest cut-off.
+    ablations : mapping of task to DataFrame
+        ``evaluation/<task>_ablation`` of the cut-offs that are judged; empty where the source has tables alone.
     champions : DataFrame
         One row per task: task, champion, model_version, status, reason, blocks, evidence.
     cards : DataFrame
@@ -96,6 +98,7 @@ class ReportData:
     refusals: pd.DataFrame = field(default_factory=_frame)
     absent_tables: tuple[str, ...] = ()
     evaluation: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    ablations: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     predictions: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     champions: pd.DataFrame = field(default_factory=_frame)
     cards: pd.DataFrame = field(default_factory=_frame)
@@ -111,7 +114,7 @@ class ReportData:
     def tasks(self) -> list[str]:
         """The tasks that anything is known of, in the order in which tasks are shown."""
         named = set(self.champions["task"]) if "task" in self.champions else set()
-        found = named | set(self.evaluation) | set(self.predictions) | set(self.track_record) | set(self.reasons)
+        found = named | set(self.evaluation) | set(self.ablations) | set(self.predictions) | set(self.track_record) | set(self.reasons)
         order = {name: rank for rank, name in enumerate(tasks())}
         return sorted(found, key=lambda task: (order.get(task, len(order)), task))
 

@@ -43,7 +43,8 @@ def gather(
     ----------
     tables : mapping of str to lazy table or None
         ``scores``, ``features`` (of this and earlier periods), ``counts``; per task ``evaluation_``, ``predictions_``,
-        ``champion_``, ``scored_``, ``record_<task>`` and ``card_<task>_<estimator>``; with churn ``lapsed`` and ``since``;
+        ``champion_``, ``scored_``, ``record_<task>``, ``ablation_<task>`` and ``card_<task>_<estimator>``; with churn ``lapsed`` and
+        ``since``;
         with messages those of `reports.texts.gather_texts`.
     shape : Shape or None
         What the features depend on; None: the settings alone.
@@ -52,7 +53,7 @@ def gather(
     frames = {
         name: pd.DataFrame() if table is None else _read(name, table)
         for name, table in tables.items()
-        if name not in LAZY and not name.startswith("worth_")
+        if name not in LAZY
     }
     now, earlier = _by_period(frames["features"], str(calendar.end_date(period)))
     newest = str(earlier["as_of"].iloc[0])[:10] if len(earlier) else None
@@ -73,6 +74,7 @@ def gather(
         refusals=refusals(frames["counts"]),
         absent_tables=tuple(name for name in CANONICAL if name not in source.tables),
         evaluation={t: frames[f"evaluation_{t}"] for t in tasks},
+        ablations={t: frames[f"ablation_{t}"] for t in tasks if f"ablation_{t}" in frames},
         predictions={t: frames[f"predictions_{t}"] for t in tasks},
         champions=pd.concat([frames[f"champion_{t}"] for t in tasks], ignore_index=True),
         cards=pd.concat([f for name, f in frames.items() if name.startswith("card_")], ignore_index=True),
@@ -94,7 +96,7 @@ def _read(name: str, table: ibis.Table) -> pd.DataFrame:
 def _texts(
     tables: Mapping[str, ibis.Table | None], scores: pd.DataFrame, period: str, calendar: Calendar
 ) -> Texts | None:
-    known = {name: t for name, t in tables.items() if t is not None and (name in TEXTS or name.startswith("worth_"))}
+    known = {name: t for name, t in tables.items() if t is not None and name in TEXTS}
     return gather_texts(known, scores, period, calendar) if set(TEXTS) <= known.keys() else None
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from crm_pipeline.modeling.ablation import worth
+from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.reports import plots, words
 from crm_pipeline.reports.data import ReportData
 from crm_pipeline.reports.summary import model_vs_baselines
@@ -42,8 +44,47 @@ def _comparison(data: ReportData, draw: Draw, task: str) -> dict[str, Any]:
         "figures": figures,
         "table": _comparison_table(data, task, table, metrics, champion),
         "cards": _cards(data, task, champion),
+        "sources": _sources(task, data.ablations.get(task, pd.DataFrame())),
         "baselines": bool(len(table) and (table["kind"] == "baseline").any()),
     }
+
+
+def _sources(task: str, rows: pd.DataFrame) -> Table | None:
+    """Return what tables, texts and audio give, each alone and together; None where there are tables alone."""
+    if rows.empty:
+        return None
+    loss = the_task(task).loss
+    own = rows[rows["metric"] == loss]
+    groups = [name for name in ("tables", "texts", "audio") if name in set(own["left_out"])]
+    every = own.drop_duplicates("cutoff")["with_features"]
+    lines: list[list[Cell | str]] = [[Cell(" and ".join(groups), "strong"), words.number(every.mean(), 4), words.DASH]]
+    for left_out in own["left_out"].unique():
+        kept = [name for name in groups if name not in left_out.split(" and ")]
+        these = own[own["left_out"] == left_out]
+        found = worth(these, loss)
+        gap = (
+            f"{words.number(found.mean, 4)} ({words.span(found.low, found.high, 4)})"
+            if found.blocks > 1
+            else words.number(found.mean, 4)
+        )
+        lines.append([" and ".join(kept), words.number(these["without_features"].mean(), 4), gap])
+    measure = words.measure(loss)
+    columns = [
+        Column("Learned from"),
+        Column(measure.label, True, f"{measure.says}; mean over the cut-offs"),
+        Column(
+            "More than with all",
+            True,
+            "mean difference over the cut-offs, in brackets its 95 % interval (Student's t over cut-offs)",
+        ),
+    ]
+    n = own["cutoff"].nunique()
+    what = f"What tables, texts and audio give, each alone and together: the task's plain estimator ({own['estimator'].iloc[0]})"
+    return Table(
+        f"{what}, judged at {n} cut-off{'s' if n != 1 else ''}. An interval that holds 0 shows no difference.",
+        columns,
+        lines,
+    )
 
 
 def _comparison_figure(

@@ -44,7 +44,7 @@ def texts_view(data: ReportData, draw: Draw) -> dict[str, Any] | None:
         "topics": _topics(found.topics),
         "trends": _trends(found.words),
         "complaints": _complaints(data, found),
-        "worth": [_worth(data, task, rows) for task, rows in sorted(found.worth.items())],
+        "worth": [_worth(task, rows[rows["left_out"] == "texts"]) for task, rows in sorted(data.ablations.items())],
     }
 
 
@@ -138,7 +138,7 @@ def _cut(body: object) -> str:
     return text if len(text) <= LONGEST else text[:LONGEST].rstrip() + " …"
 
 
-def _worth(data: ReportData, task: str, rows: pd.DataFrame) -> str:
+def _worth(task: str, rows: pd.DataFrame) -> str:
     """Say in one sentence what the messages' features are worth to a task."""
     loss = the_task(task).loss
     found = worth(rows, loss) if len(rows) else Worth(float("nan"), float("nan"), float("nan"), 0)

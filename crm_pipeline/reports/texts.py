@@ -39,8 +39,6 @@ class Texts:
     complaints : DataFrame
         The customers' most negative messages of the period: customer_id, event_at, body (masked, cut), sentiment, intent,
         `RISK`; who has most value at risk first, a message a customer.
-    worth : mapping of task to DataFrame
-        ``evaluation/<task>_without_texts`` of the cut-offs that are judged.
     """
 
     counts: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -48,7 +46,6 @@ class Texts:
     words: pd.DataFrame = field(default_factory=pd.DataFrame)
     masked: Mapping[str, int] = field(default_factory=dict)
     complaints: pd.DataFrame = field(default_factory=pd.DataFrame)
-    worth: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
 def gather_texts(tables: Mapping[str, Table], scores: pd.DataFrame, period: str, calendar: Calendar) -> Texts:
@@ -58,7 +55,7 @@ def gather_texts(tables: Mapping[str, Table], scores: pd.DataFrame, period: str,
     ----------
     tables : mapping of str to lazy table
         ``texts`` (``text/messages`` of the last year), ``bodies`` (``clean/messages`` of the period), ``words``, ``topics``,
-        ``message_topics``, and ``worth_<task>``.
+        ``message_topics``.
     scores : DataFrame
         ``scores/customers`` of the period.
     """
@@ -72,7 +69,6 @@ def gather_texts(tables: Mapping[str, Table], scores: pd.DataFrame, period: str,
         words=tables["words"].execute(),
         masked=_masked(now),
         complaints=_complaints(now, tables["bodies"], scores),
-        worth={n.removeprefix("worth_"): t.execute() for n, t in tables.items() if n.startswith("worth_")},
     )
 
 

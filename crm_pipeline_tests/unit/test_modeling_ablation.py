@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from crm_pipeline.contracts.outputs import ABLATION, conform
-from crm_pipeline.modeling.ablation import ablate, worth
+from crm_pipeline.modeling.ablation import ablate, alone_and_together, worth
 from crm_pipeline_tests.unit.modeling_world import training_table
 
 CUTOFFS = ["2019-01-01", "2019-02-01", "2019-03-01", "2019-04-01", "2020-03-01"]
@@ -20,7 +20,7 @@ def judged(task: str, tells: float, cutoff: str = "2020-03-01") -> pd.DataFrame:
     now = table[table["cutoff"] == "2020-03-01"]
     training = table[table["cutoff"] < "2020-01-01"]
     return ablate(
-        task, ["sentiment_12", "sentiment_3", "not_there"], training, now.drop(columns=["churned", "spend", "orders"]), now,
+        task, {"texts": ["sentiment_12", "sentiment_3", "not_there"]}, training, now.drop(columns=["churned", "spend", "orders"]), now,
         cutoff=cutoff, level=None, horizon=1, seed=1, threads=1, money_unit=0.0001,
     )  # fmt: skip
 
@@ -32,7 +32,7 @@ def test_features_that_tell_something_are_worth_something(task, metric):
         rows = judged(task, tells).set_index("metric")
         gaps[tells] = rows.loc[metric, "without_features"] - rows.loc[metric, "with_features"]
     assert gaps[3.0] > gaps[1.0] > abs(gaps[0.0]), gaps
-    rows = conform(judged(task, 1.0).assign(task=task, left_out="texts"), ABLATION).to_pandas()
+    rows = conform(judged(task, 1.0).assign(task=task), ABLATION).to_pandas()
     assert set(rows["estimator"]) == {"logistic" if task == "churn" else "linear"}
     assert (rows["n"] == 600).all()
 
@@ -56,11 +56,19 @@ def test_the_interval_is_students_over_cutoffs():
     assert worth(rows.head(0), "log_loss").blocks == 0
 
 
+def test_each_group_stands_alone_and_with_each_other_once():
+    groups = {"tables": ["a", "b"], "texts": ["c"], "audio": ["d"]}
+    assert alone_and_together(groups) == {
+        "tables": ["a", "b"], "texts": ["c"], "audio": ["d"], "tables and texts": ["a", "b", "c"],
+        "tables and audio": ["a", "b", "d"], "texts and audio": ["c", "d"],
+    }  # fmt: skip
+
+
 def test_what_cannot_be_fitted_or_judged_says_nothing():
     table = training_table(600, cutoffs=CUTOFFS)
     now = table[table["cutoff"] == "2020-03-01"]
     few = table.head(10)
     how = {"cutoff": "2020-03-01", "level": None, "horizon": 1, "seed": 1, "threads": 1, "money_unit": 0.0001}
-    assert ablate("churn", ["orders_3"], few, now, now, **how).empty
+    assert ablate("churn", {"orders": ["orders_3"]}, few, now, now, **how).empty
     training = table[table["cutoff"] < "2020-01-01"]
-    assert ablate("churn", ["orders_3"], training, now, now.assign(churned=0), **how).empty
+    assert ablate("churn", {"orders": ["orders_3"]}, training, now, now.assign(churned=0), **how).empty

@@ -1,5 +1,6 @@
 """The page's part *What customers write*: counted from the lake's tables, said in words, and safe whatever was written."""
 
+import re
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
@@ -32,10 +33,8 @@ def tables(bodies: dict[str, str]) -> dict[str, ibis.Table]:
                           "trend": ["rising", None, "rising"]})  # fmt: skip
     assigned = pd.DataFrame({"message_id": list(bodies), "topic": [i % 2 for i in range(len(bodies))],
                              "label": [("late parcel", "price")[i % 2] for i in range(len(bodies))]})  # fmt: skip
-    worth = pd.DataFrame({"metric": ["log_loss"] * 4, "with_features": [0.5, 0.5, 0.5, 0.5],
-                          "without_features": [0.49, 0.52, 0.5, 0.5]})  # fmt: skip
     told = {"texts": pd.DataFrame(rows), "bodies": pd.DataFrame({"message_id": list(bodies), "body": list(bodies.values())}),
-            "words": words, "topics": topics, "message_topics": assigned, "worth_churn": worth}  # fmt: skip
+            "words": words, "topics": topics, "message_topics": assigned}  # fmt: skip
     return {name: ibis.memtable(frame) for name, frame in told.items()}
 
 
@@ -48,8 +47,15 @@ def found() -> Texts:
     return gather_texts(tables({f"m{i}": f"text {i} {NASTY}" for i in range(9)}), SCORES, P, CALENDAR)
 
 
-def page(texts: Texts | None) -> str:
-    data = ReportData("Shop", P, date(2024, 6, 1), date(2024, 9, 1), "EUR", SCORES, texts=texts)
+def ablation(gaps: list[float], left_out: str = "texts") -> pd.DataFrame:
+    cutoffs = [date(2020, 1, 1 + i) for i in range(len(gaps))]
+    return pd.DataFrame({"left_out": left_out, "estimator": "logistic", "cutoff": cutoffs, "metric": "log_loss",
+                         "with_features": 0.5, "without_features": [0.5 + g for g in gaps]})  # fmt: skip
+
+
+def page(texts: Texts | None, ablated: pd.DataFrame | None = None) -> str:
+    ablations = {"churn": ablation([-0.01, 0.02, 0.0, 0.0]) if ablated is None else ablated}
+    data = ReportData("Shop", P, date(2024, 6, 1), date(2024, 9, 1), "EUR", SCORES, texts=texts, ablations=ablations)
     return render_report(data)
 
 
@@ -86,7 +92,7 @@ def test_a_source_without_messages_has_no_such_part():
 def test_a_period_without_messages_and_without_models_is_told(found):
     empty = {name: table.limit(0) for name, table in tables({"m0": "x"}).items()}
     nothing = gather_texts(empty, SCORES, P, CALENDAR)
-    html = page(nothing)
+    html = page(nothing, ablation([]))
     assert "0 messages from customers in this month" in html
     assert "No message from a customer was negative" in html
     assert "Too few messages for topics" in html
@@ -99,8 +105,23 @@ def test_a_period_without_messages_and_without_models_is_told(found):
     ([0.01], "nothing can be said from one"),
 ])  # fmt: skip
 def test_what_messages_are_worth_is_said_with_its_interval(found, gaps, said):
-    worth = pd.DataFrame({"metric": "log_loss", "with_features": 0.5, "without_features": [0.5 + g for g in gaps]})
-    assert said in page(replace(found, worth={"churn": worth}))
+    assert said in page(found, ablation(gaps))
+
+
+def test_tables_texts_and_audio_are_shown_alone_and_together(found):
+    gaps = {
+        "tables": 0.2,
+        "texts": 0.01,
+        "audio": 0.0,
+        "tables and texts": 0.3,
+        "tables and audio": 0.21,
+        "texts and audio": 0.02,
+    }
+    html = page(found, pd.concat([ablation([gap, gap + 0.001, gap - 0.001], name) for name, gap in gaps.items()]))
+    text = " ".join(re.sub(r"<[^>]+>", " ", html).split())
+    assert "tables and texts and audio 0.5000" in text
+    assert "audio 0.8000 0.3000 (0.2975 to 0.3025)" in text, "what is left out is the other two"
+    assert "tables and texts 0.5000 0.0000 (−0.0025 to 0.0025)" in text
 
 
 def test_a_long_message_is_cut(found):

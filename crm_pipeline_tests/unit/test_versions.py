@@ -30,7 +30,7 @@ print(json.dumps({n.asset: n.code_version for n in built.graph.nodes.values()}))
 """
 
 
-WORTH = ("evaluation/churn_without_texts", "evaluation/demand_without_texts")
+WORTH = ("evaluation/churn_ablation", "evaluation/demand_ablation")
 CATALOGUE = {
     "features/customers", "training/churn", "training/demand", "scores/customers", "reports/period",
 }  # fmt: skip

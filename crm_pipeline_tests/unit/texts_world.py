@@ -110,7 +110,7 @@ def worths(effect: float, decoys: bool | None = None) -> dict[str, Worth]:
         for cutoff in JUDGED:
             now, known = table[table["cutoff"] == cutoff], table[table["cutoff"] < cutoff]
             rows.append(ablate(
-                task, names(models()[2]), known, now.drop(columns=["churned", "spend", "orders"]), now,
+                task, {"texts": names(models()[2])}, known, now.drop(columns=["churned", "spend", "orders"]), now,
                 cutoff=cutoff, level=None, horizon=3, seed=1, threads=1, money_unit=0.0001,
             ))  # fmt: skip
         found[task] = worth(pd.concat(rows), loss)

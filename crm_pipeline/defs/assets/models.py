@@ -221,16 +221,19 @@ def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.Assets
 
 
 def worth_assets(project: Project, task: str) -> list[dg.AssetsDefinition]:
-    """Return the asset that tells what the features of texts are worth to a task; none without messages."""
+    """Return the asset that tells what tables, texts and audio are worth to a task; none where there are tables alone."""
     settings, h = project.settings, project.settings.horizon
-    texts = [f.name for f in catalogue(project.source.inputs, project.shape) if f.source == "texts"]
-    if not texts or not the_task(task).ablated:
+    groups: dict[str, list[str]] = {"tables": [], "texts": [], "audio": []}
+    for feature in catalogue(project.source.inputs, project.shape):
+        groups.get(feature.source, groups["tables"]).append(feature.name)
+    groups = {name: features for name, features in groups.items() if features}
+    if len(groups) < 2 or not the_task(task).ablated:
         return []
-    used = {"horizon": h, "seed": settings.seed, "money_unit": settings.money_unit, "texts": texts}
+    used = {"horizon": h, "seed": settings.seed, "money_unit": settings.money_unit, "groups": groups}
     code = code_version(worth_assets, used, also=[type(the_task(task)).__module__])
     told = (
-        f"What the messages' features are worth to {task}: the same estimator with and without them, judged on what happened "
-        f"since {horizon_words(project)} ago. Empty while the period is not complete."
+        f"What the features of {', '.join(groups)} are worth to {task}, each alone and together: the same estimator with and "
+        f"without them, judged on what happened since {horizon_words(project)} ago. Empty while the period is not complete."
     )
     ins = {
         "features": reads("features/customers", (-h,)),
@@ -249,7 +252,7 @@ def worth_assets(project: Project, task: str) -> list[dg.AssetsDefinition]:
         training: ibis.Table | None,
         level: ibis.Table | None,
     ) -> Any:
-        from crm_pipeline.modeling.ablation import ablate
+        from crm_pipeline.modeling.ablation import ablate, alone_and_together
         from crm_pipeline.modeling.level import level_from_json
 
         happened = outcomes.execute()
@@ -257,7 +260,7 @@ def worth_assets(project: Project, task: str) -> list[dg.AssetsDefinition]:
             return conform([], ABLATION)
         found = ablate(
             task,
-            texts,
+            alone_and_together(groups),
             training.execute(),
             features.execute(),
             happened,
@@ -268,7 +271,7 @@ def worth_assets(project: Project, task: str) -> list[dg.AssetsDefinition]:
             threads=settings.threads,
             money_unit=float(settings.money_unit),
         )
-        return conform(found.assign(task=task, left_out="texts"), ABLATION)
+        return conform(found.assign(task=task), ABLATION)
 
     return [worth]
 

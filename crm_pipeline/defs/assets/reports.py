@@ -43,7 +43,8 @@ def report_asset(project: Project) -> dg.AssetsDefinition:
         year = tuple(range(1 - settings.year, 1))
         ins |= {"texts": reads("text/messages", year), "bodies": reads("clean/messages"), "words": reads("text/words"),
                 "topics": reads("text/topics"), "message_topics": reads("text/message_topics")}  # fmt: skip
-        ins |= {f"worth_{t}": reads(f"evaluation/{t}{WORTH}", back) for t in tasks if the_task(t).ablated}
+    if {"messages", "recordings"} & project.source.inputs:
+        ins |= {f"ablation_{t}": reads(f"evaluation/{t}{WORTH}", back) for t in tasks if the_task(t).ablated}
     if "churn" in tasks:
         ins["lapsed"] = reads("outcomes/churn", (-h,), optional=True)
         ins["since"] = reads("activity/orders", tuple(range(1 - h, 1)))
