@@ -23,6 +23,9 @@ MASKING = "crm_pipeline.text.bodies"
 WRITTEN = {"messages": "body", "calls": "transcript"}
 """Tables that hold what customers wrote or said, and the column; it is masked in everything but raw."""
 
+WRITTEN_CHANNEL, SPOKEN_CHANNEL = "message", "call"
+"""Where a text of ``text/messages`` comes from."""
+
 UNKNOWN = "unknown"
 """What a text is that belongs to no intent: in a labelled file as in a prediction."""
 
@@ -43,9 +46,11 @@ LABELS = _columns(
 
 MESSAGES = (
     *_columns(
-        ("message_id", "text", "which message"),
+        ("message_id", "text", "which message; of what was said in a call its call_id after call:"),
         ("customer_id", "text", "the customer who wrote it, or to whom it was written"),
         ("event_at", "timestamp", "when it was sent", "UTC"),
+        ("channel", "text", "message; or call: what the customer said in one, as transcribed"),
+        ("confidence", "float64", "how sure a transcript is; what is unsure weighs less. Null of what was written", "probability"),
         ("inbound", "bool", "the customer wrote it; so it is taken where the source tells no direction"),
         ("language", "text", "as declared, else as detected (ISO 639-1); null where the text is too short to tell"),
         ("n_sentences", "int64", "sentences", "sentences"),
@@ -110,7 +115,7 @@ TEXT: dict[str, tuple[Output, ...]] = {
 TEXTS_OF_A_CUSTOMER = _columns(
     ("customer_id", "text", "the customer"),
     ("period_start", "date32", "first day of the period"),
-    ("n_in", "int64", "messages from the customer", "messages"),
+    ("n_in", "int64", "messages from the customer, and calls with a transcript", "messages"),
     ("n_scored", "int64", "those whose sentiment is known", "messages"),
     ("sentiment_sum", "int64", "their sentiment, added up", "thousandths"),
     ("n_negative", "int64", "complaints: messages from the customer with a negative sentiment", "messages"),

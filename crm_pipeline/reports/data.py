@@ -114,7 +114,14 @@ class ReportData:
     def tasks(self) -> list[str]:
         """The tasks that anything is known of, in the order in which tasks are shown."""
         named = set(self.champions["task"]) if "task" in self.champions else set()
-        found = named | set(self.evaluation) | set(self.ablations) | set(self.predictions) | set(self.track_record) | set(self.reasons)
+        found = (
+            named
+            | set(self.evaluation)
+            | set(self.ablations)
+            | set(self.predictions)
+            | set(self.track_record)
+            | set(self.reasons)
+        )
         order = {name: rank for rank, name in enumerate(tasks())}
         return sorted(found, key=lambda task: (order.get(task, len(order)), task))
 

@@ -10,7 +10,7 @@ import ibis
 import pandas as pd
 from ibis.expr.types import Table
 
-from crm_pipeline.contracts.texts import MASKED_KINDS
+from crm_pipeline.contracts.texts import MASKED_KINDS, WRITTEN_CHANNEL
 from crm_pipeline.periods import Calendar
 from crm_pipeline.settings import YEAR
 from crm_pipeline.transforms.texts import NEGATIVE, POSITIVE
@@ -107,7 +107,7 @@ def _masked(now: Table) -> dict[str, int]:
 
 
 def _complaints(now: Table, bodies: Table, scores: pd.DataFrame) -> pd.DataFrame:
-    felt = now.filter(now.inbound & (now.sentiment < NEGATIVE))
+    felt = now.filter(now.inbound & (now.sentiment < NEGATIVE) & (now.channel == WRITTEN_CHANNEL))
     worst = felt.mutate(rank=ibis.row_number().over(group_by="customer_id", order_by=[felt.sentiment, felt.message_id]))
     worst = worst.filter(worst.rank == 0).select("message_id", "customer_id", "event_at", "sentiment", "intent")
     found = worst.execute()

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crm_pipeline.contracts.texts import MASKED_KINDS, MESSAGES
+from crm_pipeline.contracts.texts import MASKED_KINDS, MESSAGES, WRITTEN_CHANNEL
 from crm_pipeline.text.language import detect
 from crm_pipeline.text.processes import Work, mapped
 from crm_pipeline.text.tokens import Reader
@@ -50,7 +50,8 @@ def understand(
     Parameters
     ----------
     messages : Table
-        message_id, customer_id, event_at, body (masked), inbound (bool), and language, where the source declares it.
+        message_id, customer_id, event_at, body (masked), inbound (bool), and language, where the source declares it; where
+        some are transcripts of calls, channel and confidence: what is unsure has so much less of a sentiment and an intent.
     intents : IntentModel or None
         None: every intent is null.
     sentiment : SentimentModel
@@ -83,7 +84,15 @@ def _understood(
         felt[mine], about[mine], likely[mine] = _told(
             bodies.take(written), languages.take(written), intents, sentiment, words
         )
+    channel: pa.Array = pa.repeat(WRITTEN_CHANNEL, len(batch))
+    sure: pa.Array = pa.nulls(len(batch), pa.float64())
+    if "confidence" in batch.schema.names:
+        channel, sure = batch.column("channel"), batch.column("confidence")
+        weight = sure.fill_null(1.0).to_numpy(zero_copy_only=False)
+        felt, likely = felt * weight, likely * weight
     columns = {
+        "channel": channel,
+        "confidence": sure,
         "language": languages,
         "n_sentences": read["n_sentences"],
         "n_tokens": read["n_tokens"],

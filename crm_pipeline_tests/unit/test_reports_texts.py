@@ -23,7 +23,7 @@ def tables(bodies: dict[str, str]) -> dict[str, ibis.Table]:
     rows, at = [], datetime(2024, 4, 20)
     for i, (message_id, _) in enumerate(bodies.items()):
         rows.append({"message_id": message_id, "customer_id": f"c{i % 3}", "event_at": at + timedelta(days=5 * i), "inbound": True,
-                     "sentiment": -0.9 + i / 10, "intent": "delivery" if i % 2 else "unknown",
+                     "channel": "message", "sentiment": -0.9 + i / 10, "intent": "delivery" if i % 2 else "unknown",
                      **dict.fromkeys((f"masked_{k}" for k in MASKED_KINDS), 1)})  # fmt: skip
     topics = pd.DataFrame({"topic": [0, 0, 1], "label": ["late parcel"] * 2 + ["price"], "term": ["late", "parcel", "price"],
                            "share": [0.7, 0.7, 0.3], "stability": [0.9, 0.9, 0.4]})  # fmt: skip

@@ -20,13 +20,13 @@ P = "2024-05-01"
 START = CALENDAR.start(P)
 INTENTS = (("delivery", "delivery"), ("leaving", "cancel my account"))
 SCHEMA = {
-    "message_id": "string", "customer_id": "string", "event_at": "timestamp(6)", "inbound": "boolean",
+    "message_id": "string", "customer_id": "string", "event_at": "timestamp(6)", "channel": "string", "inbound": "boolean",
     "sentiment": "float64", "intent": "string",
 }  # fmt: skip
 
 
 def table(rows: list[dict]) -> ibis.Table:
-    full = [dict.fromkeys(SCHEMA) | {"message_id": str(i), "customer_id": "a", "inbound": True, **row}
+    full = [dict.fromkeys(SCHEMA) | {"message_id": str(i), "customer_id": "a", "channel": "message", "inbound": True, **row}
             for i, row in enumerate(rows)]  # fmt: skip
     frame = pd.DataFrame(full, columns=list(SCHEMA)).astype({"sentiment": "float64"})
     return ibis.memtable(frame, schema=ibis.schema(SCHEMA))

@@ -10,7 +10,6 @@ from typing import Any
 import dagster as dg
 import ibis
 
-from crm_pipeline.contracts.canonical import INBOUND
 from crm_pipeline.contracts.outputs import CARD, conform
 from crm_pipeline.contracts.texts import LABELS, MASKING, MESSAGE_TOPICS, TOPICS, WORDS
 from crm_pipeline.defs.common import described, reads
@@ -121,23 +120,30 @@ def _messages(project: Project, tracker: Tracker) -> dg.AssetsDefinition:
         "intent": reads("text/intent_model", None),
         "sentiment": reads("text/sentiment_model", None),
     }
+    recorded = "recordings" in project.source.inputs
+    if recorded or "transcript" in project.source.tables.get("calls", ()):
+        ins["calls"] = reads("clean/calls")
+    if recorded:
+        ins["heard"] = reads("audio/calls")
 
     @dg.asset(**described(project, "text/messages", code, ins, kinds=("nltk", "scikitlearn")))
     @publishes
     def understood(
-        context: dg.AssetExecutionContext, messages: ibis.Table, intent: ibis.Table, sentiment: ibis.Table
+        context: dg.AssetExecutionContext,
+        messages: ibis.Table,
+        intent: ibis.Table,
+        sentiment: ibis.Table,
+        calls: ibis.Table | None = None,
+        heard: ibis.Table | None = None,
     ) -> Any:
-        """What is understood of each message, masked before: language, words and stems, how it feels, what it is about."""
+        """What is understood of each message and of what is said in calls, masked before: language, words, how it feels, what about."""
         from crm_pipeline.text.messages import understand
 
-        known = [c for c in ("direction", "language") if c in messages.columns]
-        rows = messages.select("message_id", "customer_id", "event_at", "body", *known)
-        inbound = (
-            rows.direction.fill_null(INBOUND[0]).lower().isin(INBOUND) if "direction" in known else ibis.literal(True)
-        )
-        rows = rows.mutate(inbound=inbound).order_by("event_at", "message_id")
+        rows = of_customers.written(messages)
+        if calls is not None:
+            rows = of_customers.with_calls(rows, calls, heard)
         about, felt = (tracker.load(card.execute()["model_uri"].iloc[0]) for card in (intent, sentiment))
-        return understand(rows.to_pyarrow(), about, felt, project.settings.threads)
+        return understand(rows.order_by("event_at", "message_id").to_pyarrow(), about, felt, project.settings.threads)
 
     return understood
 
