@@ -140,6 +140,9 @@ class Settings(BaseSettings):
         le=2,
         description="In a recording of two channels, the one with the customer's voice; the agent has the other.",
     )
+    queue_days: int = Field(
+        30, ge=1, le=366, description="How many days back, from a period's end, a call stands in the call queue."
+    )
     topics: int = Field(12, ge=2, le=100, description="Topics that the messages of a year are sorted into.")
     database_url: str = Field(
         "",

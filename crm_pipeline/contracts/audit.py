@@ -31,7 +31,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "audio/calls": ("call_id", "channel"), "text/messages": ("message_id",),
     "text/message_topics": ("message_id",), "text/words": ("segment", "kind", "stem"),
     "text/topics": ("topic", "term"), "text/intent_model": ("task",), "text/sentiment_model": ("task",),
-    "scores": ("customer_id",), "track_record": ("customer_id", "edition"), "reports": ("as_of",),
+    "scores": ("customer_id",), "plans": ("rank",), "track_record": ("customer_id", "edition"), "reports": ("as_of",),
 }  # fmt: skip
 
 

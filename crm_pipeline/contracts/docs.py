@@ -9,6 +9,7 @@ from crm_pipeline.contracts.calls import AUDIO
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.column import Output
 from crm_pipeline.contracts.core import ARROW_NAMES, Column, TableContract
+from crm_pipeline.contracts.plans import PLANS
 from crm_pipeline.contracts.texts import TEXT
 
 HEADER = """# The canonical tables
@@ -59,6 +60,7 @@ def outputs_markdown(answers: Mapping[str, Iterable[Output]]) -> str:
         **{f"text/{name}": columns for name, columns in TEXT.items()},
         **{f"audio/{name}": columns for name, columns in AUDIO.items()},
         "evaluation/<task>_ablation": outputs.ABLATION,
+        **{f"plans/{name}": columns for name, columns in PLANS.items()},
         "quality/rows": outputs.QUALITY,
         "reports/period": outputs.REPORT,
     }

@@ -14,6 +14,7 @@ from crm_pipeline.defs.alerts import alert_sensors
 from crm_pipeline.defs.assets.calls import call_assets
 from crm_pipeline.defs.assets.features import feature_assets
 from crm_pipeline.defs.assets.models import model_assets
+from crm_pipeline.defs.assets.plans import plan_assets
 from crm_pipeline.defs.assets.reports import report_asset
 from crm_pipeline.defs.assets.scores import score_assets
 from crm_pipeline.defs.assets.tables import table_assets
@@ -77,6 +78,7 @@ def all_assets(project: Project) -> list[dg.AssetsDefinition]:
         *feature_assets(project),
         *model_assets(project, tracker),
         *score_assets(project, tracker),
+        *plan_assets(project, tracker),
         report_asset(project),
     ]
 

@@ -23,7 +23,7 @@ OWN_LAYERS = ("raw", "snapshot", "parts")
 OF_MESSAGES = {f"text/{name}" for name in TEXT} | {"activity/texts"}
 """What is made of messages alone."""
 
-OF_RECORDINGS = {f"audio/{name}" for name in AUDIO} | {"activity/audio"}
+OF_RECORDINGS = {f"audio/{name}" for name in AUDIO} | {"activity/audio", "plans/service"}
 """What is made of the recordings of calls alone."""
 
 Slot = tuple[list[DataFile | Staged], int]
