@@ -1,6 +1,7 @@
 """The sample company's recordings: they change no other table, say what the truth says, and nothing of a customer at no effect."""
 
 import csv
+import re
 import wave
 from pathlib import Path
 
@@ -9,9 +10,13 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 import pytest
 
+from crm_pipeline.audio.language import words_of
+from crm_pipeline.audio.sphinx import STARTER
 from crm_pipeline.errors import UsageError
 from crm_pipeline.readiness import readiness
 from crm_pipeline.sample import recordings, write_company
+from crm_pipeline.sample.wordings_calls import CALLS as CALLS_SAY
+from crm_pipeline.sample.wordings_calls import FEELINGS
 from crm_pipeline.settings import load_settings
 from crm_pipeline.sources.spec import load_source
 
@@ -86,3 +91,12 @@ def test_check_counts_the_recordings_of_a_source_where_some_calls_have_none(comp
     found = readiness(load_source(company), load_settings(tmp_path))
     audio = next(task for task in found.tasks if task.name.startswith("audio"))
     assert not any("no recording" in reason for reason in audio.blocks)
+
+
+def test_callers_say_no_sentence_that_the_recogniser_or_the_intents_learn_from() -> None:
+    slot = re.compile(r"\{\w+\}")
+    with STARTER.open(encoding="utf-8", newline="") as file:
+        learned = [" ".join(words_of(row["text"])) for row in csv.DictReader(file) if row["language"] == "en"]
+    for sentence in (sentence for said in (*CALLS_SAY.values(), *FEELINGS.values()) for sentence in said):
+        pattern = re.compile(".+".join(re.escape(" ".join(words_of(part))) for part in slot.split(sentence)))
+        assert not [text for text in learned if pattern.fullmatch(text)], sentence
