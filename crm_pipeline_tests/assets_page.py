@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -14,11 +15,12 @@ from crm_pipeline.defs.common import inputs_of
 from crm_pipeline.home.project import Project
 from crm_pipeline.lake import Dep
 from crm_pipeline.settings import Settings
-from crm_pipeline.sources.state import SourceState
+from crm_pipeline.sources.state import SourceLabels, SourceState
 
 HEAD = """# Assets
 
-Generated from the definitions by `make docs`; do not edit. These are the assets of a source that has every table, by month: what
+Generated from the definitions by `make docs`; do not edit. These are the assets of a source that has every table and labelled
+recordings, by month: what
 each reads (in brackets the periods, 0 is its own; *or none* where it may be absent), and what starts runs.
 """
 
@@ -36,7 +38,8 @@ def _built(folder: Path, grain: str) -> Built:
     first, end = ("2025-01-01", "2026-07-01") if grain == "month" else ("2025-01-06", "2026-07-06")
     last = "2026-06-01" if grain == "month" else "2026-06-29"
     state = SourceState("all tables", "Europe/Berlin", "EUR", tables, first, last, end, closed=False)
-    return build_defs(Project(folder, Settings(grain=grain), state))  # type: ignore[arg-type]
+    labels = {"emotion": SourceLabels("training/emotions.csv", "", {})}
+    return build_defs(Project(folder, Settings(grain=grain), replace(state, labels=labels)))  # type: ignore[arg-type]
 
 
 def _assets(built: Built) -> Iterator[str]:

@@ -115,7 +115,7 @@ def parse(content: bytes, name: str) -> Labelled:
     return Labelled(name, rows.reset_index(drop=True), not nobody.any(), notes)
 
 
-def taken(found: Labelled, folder: Path, confined: bool = False, processes: int = 2) -> Labelled:
+def taken(found: Labelled, folder: Path, within: Path | None = None, processes: int = 2) -> Labelled:
     """Return the recordings measured; those that cannot be used are left out, and said.
 
     Parameters
@@ -123,8 +123,8 @@ def taken(found: Labelled, folder: Path, confined: bool = False, processes: int 
     found : Labelled
     folder : Path
         What relative paths are relative to.
-    confined : bool
-        Whether a recording outside the folder is refused.
+    within : Path, optional
+        A recording outside this folder is refused.
     processes : int
     """
     folder = folder.resolve()
@@ -133,7 +133,7 @@ def taken(found: Labelled, folder: Path, confined: bool = False, processes: int 
         pa.RecordBatch.from_pydict({"path": [str(one) for one in places[at : at + TOGETHER]]})
         for at in range(0, len(places), TOGETHER)
     ]
-    parts = mapped(_measurer, (str(folder) if confined else "",), batches, processes)
+    parts = mapped(_measurer, (str(within.resolve()) if within else "",), batches, processes)
     table = pa.Table.from_batches(parts, _MEASURED).to_pandas()
     rows = pd.concat([found.rows, table], axis=1)
     refused = rows["refused"] != ""

@@ -71,6 +71,12 @@ def measured(signals: Iterable[np.ndarray]) -> Stretches:
     )
 
 
+def example() -> pd.DataFrame:
+    """Return a table of one stretch that is a tone: what may be shown as an input, never a voice."""
+    at = np.arange(RATE) / RATE
+    return measured([(0.05 * np.sin(2 * np.pi * 220 * at)).astype(np.float32)]).to_frame()
+
+
 def joined(parts: Sequence[Stretches]) -> Stretches:
     """Return all stretches of several."""
     return Stretches(*(np.concatenate([getattr(one, field.name) for one in parts]) for field in fields(Stretches)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from crm_pipeline.contracts.column import Output
+from crm_pipeline.contracts.outputs import CARD
 
 CEPSTRA = 13
 _SPREAD = "standard deviation of the same over the frames in which somebody speaks"
@@ -83,7 +84,18 @@ CALLS = (
 )  # fmt: skip
 """The table ``audio/calls``: a row for each channel of each call that has a recording."""
 
-AUDIO: dict[str, tuple[Output, ...]] = {"calls": CALLS}
+LABELS = (
+    Output("path", "text", "a labelled recording, as the file of labels names it"),
+    Output("emotion", "text", "how it sounds"),
+    Output("speaker", "text", "who speaks in it"),
+    Output("seconds", "float64", "its length without the silence before and after", "s"),
+    Output("level", "float64", "root mean square of its active frames", "share of full scale"),
+    Output("vector", "binary", "what is measured of it: 591 numbers of 4 bytes"),
+    Output("image", "binary", "its log-mel spectrogram: 40 bands by 64 columns of 4 bytes"),
+    Output("normalised", "bool", "what is measured is held against the speaker's other recordings"),
+)  # fmt: skip
+
+AUDIO: dict[str, tuple[Output, ...]] = {"calls": CALLS, "labels": LABELS, "emotion_model": CARD}
 """The tables ``audio/<name>``."""
 
 HEARD_OF_A_CUSTOMER = (

@@ -12,6 +12,7 @@ import dagster as dg
 
 from crm_pipeline.defs.alerts import alert_sensors
 from crm_pipeline.defs.assets.calls import call_assets
+from crm_pipeline.defs.assets.emotions import emotion_assets
 from crm_pipeline.defs.assets.features import feature_assets
 from crm_pipeline.defs.assets.models import model_assets
 from crm_pipeline.defs.assets.plans import plan_assets
@@ -74,6 +75,7 @@ def all_assets(project: Project) -> list[dg.AssetsDefinition]:
     return [
         *table_assets(project),
         *text_assets(project, tracker),
+        *emotion_assets(project, tracker),
         *call_assets(project, tracker),
         *feature_assets(project),
         *model_assets(project, tracker),

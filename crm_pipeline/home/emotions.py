@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,12 +17,13 @@ import pyarrow.parquet as pq
 from crm_pipeline.audio.emotion import EmotionModel, fit, unheard
 from crm_pipeline.audio.emotion_judging import Judgement, judge, judge_unheard
 from crm_pipeline.audio.emotion_labels import Labelled, parse, taken, trainable
-from crm_pipeline.audio.emotion_stretches import measured
+from crm_pipeline.audio.emotion_stretches import example
 from crm_pipeline.engine import storage_error
 from crm_pipeline.errors import UsageError
 from crm_pipeline.hashing import digest
 from crm_pipeline.home.disk import told_of_disk
-from crm_pipeline.home.labels import EMOTIONS
+from crm_pipeline.home.labels import EMOTIONS, TOLD, EmotionLabels
+from crm_pipeline.home.project import Project
 from crm_pipeline.lake import only_one
 from crm_pipeline.settings import load_settings
 from crm_pipeline.tracking import Tracker
@@ -141,14 +142,14 @@ def train_emotion(
     )
 
 
-def read_recordings(file: Path, confined: bool = False, processes: int = 2) -> Labelled:
+def read_recordings(file: Path, within: Path | None = None, processes: int = 2) -> Labelled:
     """Return the labelled recordings of a CSV file, measured; paths are relative to its folder.
 
     Parameters
     ----------
     file : Path
-    confined : bool
-        Whether recordings must lie in that folder.
+    within : Path, optional
+        The folder in which recordings must lie.
     processes : int
 
     Raises
@@ -162,7 +163,7 @@ def read_recordings(file: Path, confined: bool = False, processes: int = 2) -> L
         raise UsageError(
             f"{file} cannot be read ({error.strerror}): give a CSV file of labelled recordings."
         ) from error
-    return taken(parse(content, str(file)), Path(file).parent, confined, processes)
+    return taken(parse(content, str(file)), Path(file).parent, within, processes)
 
 
 def kept_recordings(home: Path) -> tuple[pd.DataFrame, bool]:
@@ -183,10 +184,20 @@ def kept_recordings(home: Path) -> tuple[pd.DataFrame, bool]:
     return table.to_pandas(), (table.schema.metadata or {}).get(NORMALISED) == b"true"
 
 
-def example() -> pd.DataFrame:
-    """Return what MLflow shows as an input: a tone, never a voice."""
-    at = np.arange(16_000) / 16_000
-    return measured([(0.05 * np.sin(2 * np.pi * 220 * at)).astype(np.float32)]).to_frame()
+def recordings_of(project: Project, labels: EmotionLabels) -> tuple[pd.DataFrame, list[str]]:
+    """Return the labelled recordings that a home learns from, and what is odd about them.
+
+    Raises
+    ------
+    UsageError
+        When they cannot be read.
+    """
+    if labels.source is None:
+        rows, normalised = kept_recordings(project.home)
+        return rows.assign(normalised=normalised), []
+    root = Path(project.source.files)
+    found = read_recordings(root / labels.source, within=root, processes=project.settings.threads)
+    return found.rows[[*KEPT]].assign(normalised=False), found.notes
 
 
 def version_of(rows: pd.DataFrame) -> str:
@@ -258,4 +269,10 @@ def _kept(home: Path, learn: Labelled, normalised: bool) -> tuple[Path, Path | N
             earlier = path.with_name(f"emotions.{datetime.now(UTC):%Y%m%dT%H%M%S%f}.parquet")
             os.link(path, earlier)
         os.replace(temporary, path)
+        told = {
+            "version": version_of(learn.rows) + f" {normalised}",
+            "counts": learn.rows["emotion"].value_counts().to_dict(),
+        }
+        temporary.write_text(json.dumps(told, indent=1), encoding="utf-8")
+        os.replace(temporary, home / TOLD)
     return path, earlier

@@ -1,10 +1,14 @@
-"""The labelled texts of a home: where they lie, and which intents they know. Reading them whole and learning belong to text."""
+"""The labelled texts and recordings of a home: where they lie, and which labels they know. Measuring and learning belong elsewhere."""
 
+import json
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from crm_pipeline.errors import UsageError
+from crm_pipeline.sources.state import SourceState
 from crm_pipeline.text.labels import UNKNOWN, Labelled, parse, slugs, trainable
 
 LABELS = Path("labels", "intents.csv")
@@ -13,11 +17,14 @@ LABELS = Path("labels", "intents.csv")
 EMOTIONS = Path("labels", "emotions.parquet")
 """Where `crm-pipeline train-emotion` keeps what it measured of a home's labelled recordings."""
 
+TOLD = EMOTIONS.with_suffix(".json")
+"""What the definitions must know of that: its version, and how many recordings have each label."""
+
 STARTER = Path(__file__).parent.parent / "text" / "starter_intents.csv"
 """What a home without labelled texts of its own begins with."""
 
-MOST = 20
-"""Intents that have a feature each; the rarer ones are counted as known, not apart."""
+MOST, MOST_EMOTIONS = 20, 10
+"""Intents and emotions that have a feature each; the rarer ones are counted as known, not apart."""
 
 
 def labels_file(home: Path) -> Path:
@@ -30,6 +37,54 @@ def intents_of(home: Path) -> tuple[tuple[str, str], ...]:
     """Return the intents of a home that have a feature each, by slug, as (slug, label): the `MOST` with most examples."""
     path = labels_file(home)
     return _intents(path, path.stat().st_mtime_ns)
+
+
+@dataclass(frozen=True)
+class EmotionLabels:
+    """Labelled recordings that a home learns from.
+
+    Attributes
+    ----------
+    source : str or None
+        Where the source has them, relative to its files; None where they are the home's own.
+    version : str
+        Follows from their content.
+    counts : mapping of str to int
+        How many recordings have each label.
+    """
+
+    source: str | None
+    version: str
+    counts: Mapping[str, int]
+
+    @property
+    def common(self) -> tuple[tuple[str, str], ...]:
+        """The labels that have a feature each, by slug, as (slug, label): the `MOST_EMOTIONS` with most recordings."""
+        names = slugs(self.counts)
+        most = sorted(self.counts, key=lambda label: (-self.counts[label], label))[:MOST_EMOTIONS]
+        return tuple(sorted((names[label], label) for label in most))
+
+
+def emotion_labels(home: Path, source: SourceState) -> EmotionLabels | None:
+    """Return the labelled recordings of a home: its own, else the source's; None without, and where there is nothing to hear.
+
+    Raises
+    ------
+    UsageError
+        When someone changed the home's own.
+    """
+    if "recordings" not in source.inputs:
+        return None
+    if (home / EMOTIONS).is_file():
+        try:
+            told = json.loads((home / TOLD).read_text(encoding="utf-8"))
+            return EmotionLabels(None, str(told["version"]), dict(told["counts"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UsageError(
+                f"{home / TOLD} cannot be read ({error}): run `crm-pipeline train-emotion` again, or remove {home / EMOTIONS}."
+            ) from error
+    given = source.labels.get("emotion")
+    return EmotionLabels(given.path, given.version, given.counts) if given else None
 
 
 def kept_labels(path: Path) -> Labelled:

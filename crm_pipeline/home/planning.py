@@ -192,7 +192,8 @@ def through_period(project: Project, text: str | None, option: str = "--through"
 def _staying(project: Project) -> dict[Key, Manifest]:
     """Return what is published and stays as a run begins: the source covers it still."""
     lake = project.lake
-    gone = superfluous(lake.published(), read_state(lake.home, CARRIED), project.source, project.calendar)
+    carried = read_state(lake.home, CARRIED)
+    gone = superfluous(lake.published(), carried, project.source, project.calendar, project.without)
     return {key: manifest for key, manifest in lake.index().items() if key not in gone}
 
 

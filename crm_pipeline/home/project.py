@@ -8,11 +8,12 @@ from functools import cached_property
 from pathlib import Path
 
 from crm_pipeline.engine import Engine
-from crm_pipeline.home.labels import intents_of
+from crm_pipeline.home.labels import EmotionLabels, emotion_labels, intents_of
 from crm_pipeline.lake import Lake
 from crm_pipeline.modeling.tasks import chosen
 from crm_pipeline.periods import Calendar
 from crm_pipeline.settings import Settings, load_settings
+from crm_pipeline.sources.publishing import OF_LABELS
 from crm_pipeline.sources.state import SourceState, read_state
 
 
@@ -50,11 +51,22 @@ class Project:
         return Calendar(self.settings.grain, self.source.timezone)
 
     @cached_property
+    def emotion_labels(self) -> EmotionLabels | None:
+        """The labelled recordings that feelings are learned from; None without."""
+        return emotion_labels(self.home, self.source)
+
+    @property
+    def without(self) -> frozenset[str]:
+        """Assets that a fresh home would not have for what the home itself lacks, and not the source."""
+        return frozenset() if self.emotion_labels else frozenset(OF_LABELS)
+
+    @cached_property
     def shape(self) -> FeatureShape:
-        """What the features depend on: the settings' windows, and the intents that the home's labelled texts know."""
+        """What the features depend on: the settings' windows, and the intents and emotions that its labels know."""
         s = self.settings
         intents = intents_of(self.home) if "messages" in self.source.tables else ()
-        return FeatureShape(s.windows, s.horizon, s.eligibility, s.year, intents)
+        emotions = self.emotion_labels.common if self.emotion_labels else ()
+        return FeatureShape(s.windows, s.horizon, s.eligibility, s.year, intents, emotions)
 
     @cached_property
     def tasks(self) -> list[str]:

@@ -42,7 +42,7 @@ def pending_files(project: Project) -> list[Pending]:
 def begin(project: Project) -> None:
     """Withdraw what the source no longer covers, as a run begins."""
     lake, state = project.lake, project.source
-    withdraw(lake, read_state(lake.home, CARRIED), state, project.calendar)
+    withdraw(lake, read_state(lake.home, CARRIED), state, project.calendar, project.without)
     write_state(lake.home, state, CARRIED)
 
 

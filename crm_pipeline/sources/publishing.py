@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from crm_pipeline.contracts.calls import AUDIO
 from crm_pipeline.contracts.canonical import CANONICAL
@@ -25,6 +25,9 @@ OF_MESSAGES = {f"text/{name}" for name in TEXT} | {"activity/texts"}
 
 OF_RECORDINGS = {f"audio/{name}" for name in AUDIO} | {"activity/audio", "plans/service"}
 """What is made of the recordings of calls alone."""
+
+OF_LABELS = {"audio/labels", "audio/emotion_model"}
+"""What is made of labelled recordings alone."""
 
 Slot = tuple[list[DataFile | Staged], int]
 """A place in a record's list of files, so that a staged file can be replaced by the published one."""
@@ -69,17 +72,23 @@ def publish_table(lake: Lake, contract: TableContract, table: TableIndex, period
         lake.remove(f"snapshot/{contract.name}", "current")
 
 
-def withdraw(lake: Lake, carried: SourceState | None, state: SourceState, calendar: Calendar) -> None:
+def withdraw(
+    lake: Lake, carried: SourceState | None, state: SourceState, calendar: Calendar, without: Set[str] = frozenset()
+) -> None:
     """Withdraw what a fresh home of this source would not have (`superfluous`); its generations stay.
 
     A run does so as it begins; to ask for a plan leaves all that was published.
     """
-    for asset, partition in sorted(superfluous(lake.published(), carried, state, calendar)):
+    for asset, partition in sorted(superfluous(lake.published(), carried, state, calendar, without)):
         lake.remove(asset, partition)
 
 
 def superfluous(
-    published: Iterable[tuple[str, str]], carried: SourceState | None, state: SourceState, calendar: Calendar
+    published: Iterable[tuple[str, str]],
+    carried: SourceState | None,
+    state: SourceState,
+    calendar: Calendar,
+    without: Set[str] = frozenset(),
 ) -> set[tuple[str, str]]:
     """Return the published partitions that a fresh home of this source would not have.
 
@@ -94,6 +103,8 @@ def superfluous(
         The source as it was when a run last began.
     state : SourceState
         The source now.
+    without : set of str
+        Further assets that a fresh home would not have.
     """
     regrained = carried is not None and carried.grain not in ("", state.grain)
     shrunk = carried is not None and not regrained and (state.complete_until or "") < (carried.complete_until or "")
@@ -102,7 +113,7 @@ def superfluous(
     )
     found = set()
     for asset, partition in published:
-        if asset in absent:
+        if asset in absent or asset in without:
             found.add((asset, partition))
         if asset.split("/")[0] in OWN_LAYERS or not partition[:1].isdigit():
             continue

@@ -29,6 +29,25 @@ class TableSpan:
 
 
 @dataclass(frozen=True)
+class SourceLabels:
+    """A file of labelled recordings.
+
+    Attributes
+    ----------
+    path : str
+        Relative to the source's files.
+    version : str
+        Follows from its content and that of the recordings it names.
+    counts : dict[str, int]
+        How many recordings have each label.
+    """
+
+    path: str
+    version: str
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True)
 class SourceState:
     """The recorded facts of a source.
 
@@ -46,6 +65,8 @@ class SourceState:
         By table with times.
     grain : str
         Length of a period; empty in the record of an older version.
+    labels : dict[str, SourceLabels]
+        By what is labelled.
     """
 
     name: str
@@ -61,6 +82,7 @@ class SourceState:
     files: str = ""
     spans: dict[str, TableSpan] = field(default_factory=dict)
     grain: str = ""
+    labels: dict[str, SourceLabels] = field(default_factory=dict)
 
     @property
     def inputs(self) -> frozenset[str]:
@@ -84,6 +106,7 @@ def read_state(home: Path, name: str = "source.json") -> SourceState | None:
         data = json.loads(path.read_text(encoding="utf-8"))
         data["tables"] = {name: tuple(columns) for name, columns in data["tables"].items()}
         data["spans"] = {name: TableSpan(**span) for name, span in data.get("spans", {}).items()}
+        data["labels"] = {name: SourceLabels(**found) for name, found in data.get("labels", {}).items()}
         return SourceState(**data)
     except FileNotFoundError:
         return None

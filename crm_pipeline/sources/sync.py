@@ -19,11 +19,12 @@ from crm_pipeline.settings import Settings
 from crm_pipeline.sources import extras, findings, lines, reading, recordings
 from crm_pipeline.sources.files import Progress, Reader
 from crm_pipeline.sources.index import Index, Record, TableIndex, load_index, save_index
+from crm_pipeline.sources.labels import labelled
 from crm_pipeline.sources.publishing import publish_table
 from crm_pipeline.sources.scan import TableEntry, Terms
 from crm_pipeline.sources.span import Covered, covered
 from crm_pipeline.sources.spec import REQUIRED_TABLES, Entry, Source
-from crm_pipeline.sources.state import SourceState, write_state
+from crm_pipeline.sources.state import SourceLabels, SourceState, write_state
 from crm_pipeline.sources.vanished import vanished
 from crm_pipeline.versions import modules_version
 
@@ -197,12 +198,6 @@ class _Sync:
             self.new.tables[name] = table
             self.warnings += [note for r in table.records.values() for note in r.notes]
             self.warnings += findings.sentences(CANONICAL[name], table)
-        for name, place in self.source.labels.items():
-            if not place.is_file():
-                self.warnings.append(
-                    f"{self.source.path}: labels.{name} names {place}, which does not exist: mend the path or remove "
-                    "the line; everything that does not need it works."
-                )
         findings.refuse_unusable(self.new.tables, self.source.currency)
 
     def parts(self, name: str, entries: Sequence[Entry], of_orders: bool) -> list[TableEntry]:
@@ -298,7 +293,8 @@ class _Sync:
         self._tell_vanished()
         found = covered(self.new, self.source, self.calendar, self.settings.horizon)
         heard = self._heard()
-        state = self._state(found, any(r.sha256 for r in heard.values()))
+        labels, learned_from = self._labels()
+        state = self._state(found, any(r.sha256 for r in heard.values()), labels)
         self.warnings += found.warnings
         report = SyncReport(state, found.complete, read=self.read, warnings=self.warnings)
         for name, table in self.new.tables.items():
@@ -317,7 +313,7 @@ class _Sync:
             extras.names(self.lake, self.new.tables[name], told, CANONICAL[name], found.first)
         if "calls" in self.new.tables:
             extras.recordings(self.lake, self.new.tables["calls"], CANONICAL["calls"], heard, found.first)
-            recordings.remember(self.lake, heard)
+            recordings.remember(self.lake, learned_from | heard)
         for name, table in self.new.tables.items():
             publish_table(self.lake, CANONICAL[name], table, self.calendar.range(found.first, found.last))
         save_index(self.lake, self.new)
@@ -336,6 +332,25 @@ class _Sync:
         heard = recordings.look(self.source.root, named, before)
         self.warnings += recordings.sentences(before, heard)
         return heard
+
+    def _labels(self) -> tuple[dict[str, SourceLabels], dict[str, recordings.Recording]]:
+        """Look at the labelled recordings that the source names, and say what is wrong with them."""
+        labels: dict[str, SourceLabels] = {}
+        looked: dict[str, recordings.Recording] = {}
+        for name, place in self.source.labels.items() if recordings.readable() else ():
+            where = f"{self.source.path}: labels.{name}"
+            if not place.is_file():
+                self.warnings.append(
+                    f"{where} names {place}, which does not exist: mend the path or remove the line; everything that does not "
+                    "need it works."
+                )
+                continue
+            try:
+                labels[name], found = labelled(self.source.root, place, recordings.remembered(self.lake))
+                looked |= found
+            except UsageError as error:
+                self.warnings.append(f"{where} is not used: {error}")
+        return labels, looked
 
     def _tell_vanished(self) -> None:
         """Say which files are gone; fail, before anything is published, where the source wants it."""
@@ -364,7 +379,7 @@ class _Sync:
             "mend its mapping in source.yaml (for another format, strptime(column, '%d/%m/%Y'))."
         )
 
-    def _state(self, found: Covered, recorded: bool) -> SourceState:
+    def _state(self, found: Covered, recorded: bool, labels: dict[str, SourceLabels]) -> SourceState:
         tables = {}
         for name, table in self.new.tables.items():
             mapped = {c for r in table.records.values() for c in r.columns}
@@ -387,4 +402,5 @@ class _Sync:
             files=str(self.source.root),
             spans=found.tables,
             grain=self.settings.grain,
+            labels=labels,
         )

@@ -17,9 +17,11 @@ import pytest
 from crm_pipeline import defs
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.defs.build import Built, build_defs
+from crm_pipeline.errors import UsageError
+from crm_pipeline.home.labels import EMOTIONS, TOLD
 from crm_pipeline.home.project import Project
 from crm_pipeline.settings import load_settings
-from crm_pipeline.sources.state import SourceState
+from crm_pipeline.sources.state import SourceLabels, SourceState
 
 HEAVY = ("sklearn", "mlflow", "xgboost", "keras", "jax", "librosa", "shap", "matplotlib", "nltk", "scipy", "skops")
 LIGHT = ("pandas", "pyarrow", "numpy")
@@ -38,6 +40,7 @@ LAYERS = (
 )
 
 ALL_TABLES = {name: tuple(c.name for c in contract.columns) for name, contract in CANONICAL.items()}
+LABELS = {"emotion": SourceLabels("training/emotions.csv", "1", {"angry": 4, "At ease": 4})}
 ONLY_LINES = {"order_lines": ("order_id", "product_id", "quantity", "unit_price", "customer_id", "ordered_at")}
 
 
@@ -45,7 +48,7 @@ ONLY_LINES = {"order_lines": ("order_id", "product_id", "quantity", "unit_price"
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Built:
     home = tmp_path_factory.mktemp("home")
     state = SourceState("test", "UTC", "EUR", request.param, "2025-01-01", "2026-06-01", "2026-06-01", closed=True)
-    return build_defs(Project(home, load_settings(home), state))
+    return build_defs(Project(home, load_settings(home), replace(state, labels=LABELS)))
 
 
 def specs(built: Built) -> Iterator[dg.AssetSpec]:
@@ -64,6 +67,7 @@ def schema(spec: dg.AssetSpec) -> dg.TableSchema:
         ({"synthetic": True}, {"reports/period"}),
         ({"timezone": "Asia/Tokyo"}, {"activity/orders", "features/customers", "scores/customers", "reports/period"}),
         ({"tables": {n: c for n, c in ALL_TABLES.items() if n != "cases"}}, {"scores/customers", "reports/period"}),
+        ({"labels": {"emotion": replace(LABELS["emotion"], version="2")}}, {"audio/labels"}),
     ],
 )
 def test_rule_5_what_a_step_takes_from_the_source_record_stands_in_its_version(
@@ -71,6 +75,7 @@ def test_rule_5_what_a_step_takes_from_the_source_record_stands_in_its_version(
 ) -> None:
     """Else a used home keeps what was made of the old record: open_cases 0 where the table of cases is gone."""
     known = SourceState("test", "UTC", "EUR", ALL_TABLES, "2025-01-01", "2026-06-01", "2026-06-01", closed=True)
+    known = replace(known, labels=LABELS)
     before, after = (
         build_defs(Project(tmp_path, load_settings(tmp_path), state)).graph.nodes
         for state in (known, replace(known, **changes))
@@ -136,7 +141,33 @@ def test_rule_1_one_partitions_definition_for_all(built: Built) -> None:
     dated = {d.partitions_def for d in built.assets if d.partitions_def is not None}
     undated = {key.path[1] for d in built.assets if d.partitions_def is None for key in d.keys}
     assert len(dated) == 1
-    assert undated <= {"products", "labels", "intent_model", "sentiment_model"}
+    assert undated <= {"products", "labels", "intent_model", "sentiment_model", "emotion_model"}
+
+
+def test_feelings_are_learned_where_there_are_recordings_and_labels(tmp_path: Path) -> None:
+    """The home's own labels go before the source's; without any there is no model, and no column of a label."""
+    state = SourceState("test", "UTC", "EUR", ALL_TABLES, "2025-01-01", "2026-06-01", "2026-06-01", closed=True)
+
+    def project(state: SourceState) -> Project:
+        return Project(tmp_path, load_settings(tmp_path), state)
+
+    def learned(state: SourceState) -> set[str]:
+        names = build_defs(project(state)).graph.nodes
+        return {name for name in names if name in ("audio/labels", "audio/emotion_model")}
+
+    assert not learned(state)
+    assert project(state).shape.emotions == ()
+    assert project(state).without == {"audio/labels", "audio/emotion_model"}
+    state = replace(state, labels=LABELS)
+    assert learned(state) == project(replace(state, labels={})).without
+    assert project(state).shape.emotions == (("angry", "angry"), ("at_ease", "At ease"))
+    assert not learned(replace(state, tables=ONLY_LINES))
+    (tmp_path / EMOTIONS).parent.mkdir()
+    (tmp_path / EMOTIONS).touch()
+    with pytest.raises(UsageError, match="train-emotion"):
+        project(state).shape  # noqa: B018
+    (tmp_path / TOLD).write_text('{"version": "1", "counts": {"glad": 2}}')
+    assert project(state).shape.emotions == (("glad", "glad"),)
 
 
 def loaded() -> dict[str, Any]:

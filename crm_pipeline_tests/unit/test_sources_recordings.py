@@ -12,6 +12,7 @@ import pytest
 from crm_pipeline.contracts.core import HEARD, NAMED
 from crm_pipeline.sources import recordings
 from crm_pipeline.sources.spec import load_source
+from crm_pipeline.sources.state import read_state
 from crm_pipeline.sources.sync import pending
 from crm_pipeline.text.bodies import masked
 from crm_pipeline_tests.unit.sources_world import ORDERS, TODAY, World, tables
@@ -108,6 +109,29 @@ def test_a_transcript_is_masked_and_a_fingerprint_is_not(shop: World) -> None:
     assert {r["transcript"] for r in rows if r["event"] == "started"} == {"I am [name]"}
     heard = {r["audio_path"]: r["content"] for r in raw.to_pylist() if r["event"] == HEARD}
     assert {r["audio_path"]: r["content"] for r in rows if r["event"] == HEARD} == heard
+
+
+def test_labelled_recordings_count_by_their_content_and_none_outside_the_source_is_opened(shop: World) -> None:
+    shop.yaml(tables(orders="orders.csv", calls="calls.csv"), more="labels: {emotion: learn/told.csv}")
+    shop.write(
+        "learn/told.csv", "path,emotion,speaker\nx.wav,calm,1\n../talks/a.wav,angry,2\n../../secret.wav,calm,3\n"
+    )
+    shop.write("learn/x.wav", wav(700))
+    source = load_source(shop.root)
+    known = shop.sync().state.labels["emotion"]
+    assert (known.path, known.counts) == ("learn/told.csv", {"angry": 1, "calm": 2})
+    assert pending(source, shop.lake, shop.settings, TODAY) == []
+    (shop.root.parent / "secret.wav").write_bytes(wav(loud=1))
+    assert shop.sync().state.labels["emotion"] == known
+    shop.write("learn/x.wav", wav(700, loud=99))
+    assert [(p.name, p.what) for p in pending(source, shop.lake, shop.settings, TODAY)] == [("learn/x.wav", "changed")]
+    other = shop.sync().state
+    assert other.labels["emotion"].version != known.version
+    assert read_state(shop.lake.home) == other
+    shop.write("learn/told.csv", "path,mood\nx.wav\n")
+    report = shop.sync()
+    assert report.state.labels == {}
+    assert any("labels.emotion is not used: learn/told.csv, line 2: 1 columns" in w for w in report.warnings)
 
 
 @pytest.mark.parametrize("name", ["a\0b.wav", "x" * 5000, "https://calls.example/1.wav", "/etc/passwd/x"])

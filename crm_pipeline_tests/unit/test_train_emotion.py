@@ -94,7 +94,7 @@ def test_what_cannot_be_used_is_left_out_and_said(tmp_path: Path) -> None:
             "text.wav,calm,s0\nempty.wav,calm,s0\nsilent.wav,calm,s1\nnowhere.wav,calm,s1\n,calm,s1\ntext.wav,,s1\n"
         )
         more.write(f"0-0-calm-0.wav,calm,s0\n{outside},calm,s7\n")
-    found = read_recordings(file, confined=True)
+    found = read_recordings(file, within=tmp_path)
     assert len(found) == 8
     told = "\n".join(found.notes)
     for line, why in ((10, "no audio"), (11, "empty"), (12, "silent"), (13, "no such file"), (17, "outside")):

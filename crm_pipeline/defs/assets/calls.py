@@ -31,10 +31,14 @@ def _calls(project: Project, tracker: Tracker) -> dg.AssetsDefinition:
             "phone_regions": settings.phone_regions}  # fmt: skip
     code = code_version(_calls, used, also=[MEASURING, LISTENING])
     ins = {"calls": reads("clean/calls"), "named": reads("raw/calls")}
+    if project.emotion_labels:
+        ins["model"] = reads("audio/emotion_model", None)
 
     @dg.asset(**described(project, "audio/calls", code, ins, kinds=("librosa",)))
     @publishes
-    def listened_to(context: dg.AssetExecutionContext, calls: ibis.Table, named: ibis.Table) -> Any:
+    def listened_to(
+        context: dg.AssetExecutionContext, calls: ibis.Table, named: ibis.Table, model: ibis.Table | None = None
+    ) -> Any:
         """What is measured, felt and said in each channel of the calls that have a recording; each recording is decoded once."""
         from crm_pipeline.audio.tables import calls_table, masked
 
@@ -43,7 +47,8 @@ def _calls(project: Project, tracker: Tracker) -> dg.AssetsDefinition:
         wanted = {row["recording"]: row["audio_path"] for row in rows}
         heard = measured(project, wanted)
         said = listened(project, wanted, heard)
-        table = calls_table(rows, heard, said, None, settings.caller_channel)
+        uri = None if model is None else model.execute()["model_uri"].iloc[0]
+        table = calls_table(rows, heard, said, tracker.load(uri) if uri else None, settings.caller_channel)
         if not settings.mask_text:
             return table
         names = named.filter(named.event == NAMED).select("customer_id", "transcript").to_pyarrow().to_pylist()
