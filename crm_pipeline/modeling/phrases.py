@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm_pipeline.periods import Grain
+from crm_pipeline.transforms.features.entries_audio import SOUNDS
 from crm_pipeline.transforms.texts import NEGATIVE, POSITIVE
 
 Text: TypeAlias = Any
@@ -190,6 +191,28 @@ def _mostly_about(facts: Facts) -> Text:
     return choose(shares.max(axis=1) >= 0.5, said, "")
 
 
+def calls(facts: Facts, worse: np.ndarray) -> Text:
+    """Say how the customer sounds in recorded calls, how often a watched word was said, and how much of the time the customer spoke."""
+    y = facts.year
+    spoke, watched = facts.number(f"heard_speech_{y}"), facts.number(f"heard_watched_{y}")
+    base = join("spoke ", whole(spoke * 100), f" % of the time in recorded calls of the last {facts.periods(y)}")
+    word = choose(watched > 0, join(", a watched word in ", whole(watched * 100), " % of them"), "")
+    none = join(f"no recorded call in the last {facts.periods(y)}")
+    return choose(np.isfinite(spoke), join(base, _mostly_sounds(facts), word), none)
+
+
+def _mostly_sounds(facts: Facts) -> Text:
+    """Say how the customer sounds in half of the calls or more; nothing where no label has as many."""
+    names = [c for c in facts.features.columns if c.startswith(SOUNDS) and c.endswith(f"_{facts.year}")]
+    if not names or not len(facts):
+        return pa.array([""] * len(facts))
+    shares = np.nan_to_num(np.column_stack([facts.number(name) for name in names]))
+    words = [name.removeprefix(SOUNDS).removesuffix(f"_{facts.year}").replace("_", " ") for name in names]
+    said = pa.array([f", sounding {word} in " for word in words]).take(pa.array(shares.argmax(axis=1)))
+    most = shares.max(axis=1)
+    return choose(most >= 0.5, join(said, whole(most * 100), " %"), "")
+
+
 def contacts(facts: Facts, worse: np.ndarray) -> Text:
     """Say how many campaign contacts were sent, and how many were opened."""
     y = facts.year
@@ -211,5 +234,6 @@ PHRASES: dict[str, Callable[[Facts, np.ndarray], Text]] = {
     "breadth": breadth,
     "service": service,
     "messages": messages,
+    "calls": calls,
     "contacts": contacts,
 }

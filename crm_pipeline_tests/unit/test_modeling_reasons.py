@@ -6,7 +6,19 @@ import pytest
 
 from crm_pipeline.modeling.reasons import factors_json, top_reasons
 
-THEMES = ["breadth", "contacts", "messages", "recency", "rhythm", "season", "service", "spend", "base", "level"]
+THEMES = [
+    "breadth",
+    "calls",
+    "contacts",
+    "messages",
+    "recency",
+    "rhythm",
+    "season",
+    "service",
+    "spend",
+    "base",
+    "level",
+]
 
 
 def customer(**features: float) -> pd.DataFrame:
@@ -49,6 +61,12 @@ def first_reason(theme: str, pull: float, task: str = "churn", **features: float
             {"sentiment_3": -0.4, "about_late_delivery_12": 0.6, "about_praise_12": 0.4, "messages_unanswered": 1},
             "wrote twice in the last 3 months, 5 in 12 months, mostly about late delivery, negative, 1 unanswered (raises the risk)",
         ),
+        ("calls", -1, {}, "no recorded call in the last 12 months (lowers the risk)"),
+        (
+            "calls", 1, {"heard_speech_12": 0.61, "heard_watched_12": 0.5, "heard_as_angry_12": 0.67, "heard_as_calm_12": 0.33},
+            ("spoke 61 % of the time in recorded calls of the last 12 months, sounding angry in 67 %, "
+             "a watched word in 50 % of them (raises the risk)"),
+        ),
         ("contacts", -1, {}, "4 campaign contacts in the last 12 months, 25 % opened (lowers the risk)"),
     ],
 )  # fmt: skip
@@ -72,7 +90,7 @@ def test_the_three_strongest_themes_in_order_and_small_ones_not_at_all():
 
 def test_a_source_with_orders_only_still_has_words():
     features = customer()[["recency_days", "gap_mean_days", "order_days_all", "tenure_days"]]
-    for theme in THEMES[:8]:
+    for theme in THEMES[:9]:
         themes = pd.DataFrame([dict.fromkeys(THEMES, 0.0) | {theme: 1.0}])
         assert top_reasons("churn", themes, features)["reason_1"].notna().all()
 

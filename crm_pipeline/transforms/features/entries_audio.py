@@ -14,6 +14,9 @@ from crm_pipeline.transforms.features.feature import Feature, Rows, Shape, ratio
 
 AUDIO = "audio"
 
+SOUNDS = "heard_as_"
+"""Prefix of the features that tell how the customer sounds."""
+
 
 def audio(shape: Shape) -> list[Feature]:
     """How the customer speaks in calls, and how these go."""
@@ -38,7 +41,7 @@ def audio(shape: Shape) -> list[Feature]:
         ),
         feature("heard_watched", "Share with a watched word, of", "share", _over("n_watched", "n_heard")),
         *(
-            feature(f"heard_{slug}", f"Share in which the customer sounds {label}, of", "share", _over(f"{EMOTION_COLUMN}{slug}", "n_felt"))
+            feature(f"{SOUNDS}{slug}", f"Share that sounds {label}, of", "share", _over(f"{EMOTION_COLUMN}{slug}", "n_felt"))
             for slug, label in shape.emotions
         ),
     ]  # fmt: skip
