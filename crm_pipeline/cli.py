@@ -219,6 +219,33 @@ def scores(
 
 
 @app.command()
+def queue(
+    home: Home = DEFAULT_HOME,
+    period: Annotated[
+        str | None, typer.Option("--period", help="Period, such as 2011-08 (default: the latest with a queue).")
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option("--top", min=1, help="How many matters (default: 20 in a table, else all).")
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
+    to: Annotated[Path | None, typer.Option("--to", help="Write to this file instead of the terminal.")] = None,
+) -> None:
+    """The call queue: who needs a person first, and why."""
+    from crm_pipeline.console import MOST, show_queue
+    from crm_pipeline.queued import open_queue
+    from crm_pipeline.scored import write_frame
+
+    if form not in ("table", "csv", "json"):
+        raise UsageError(f"--format {form} is not known: choose table, csv or json.")
+    if form == "table":
+        if to is not None:
+            raise UsageError("--to FILE needs --format csv or json.")
+        show_queue(open_queue(home, period, top or MOST))
+    else:
+        write_frame(open_queue(home, period, top).frame, form, to)
+
+
+@app.command()
 def explain(customer: str, home: Home = DEFAULT_HOME, as_of: AsOf = None, generation: Generation = None) -> None:
     """One customer: scores, reasons, history."""
     from crm_pipeline.console import show_customer

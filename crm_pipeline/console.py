@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from crm_pipeline.doctor import Finding
     from crm_pipeline.home.emotions import TrainedEmotions
     from crm_pipeline.home.intents import Trained
+    from crm_pipeline.queued import Queue
     from crm_pipeline.scored import Scores, Story
 
 out = Console(width=None if os.isatty(1) else 140, highlight=False)
@@ -317,6 +318,23 @@ def show_scores(scores: Scores) -> None:
     )
     if len(scores.frame) > MOST:
         out.print(f"The {MOST} with the most value at risk; all of them: --format csv --to scores.csv")
+
+
+def show_queue(queue: Queue) -> None:
+    """Print the head of the call queue: who, when, why, and what to say first."""
+    made = " · synthetic data" if queue.source.synthetic else ""
+    title = f"{queue.matters:,} open matters as of the end of {queue.label}{made}"
+    table = Table("", "priority", "customer", "called", "why", "say first", title=title, title_justify="left")
+    for row in queue.frame.itertuples():
+        called = row.called_at if pd.notna(row.called_at) else row.case_opened_at
+        who = [value for value in (row.customer_id, row.call_id, row.case_id) if pd.notna(value)]
+        table.add_row(
+            str(row.rank), f"{row.priority:.2f}", "\n".join(escape(v) for v in who), f"{called:%Y-%m-%d %H:%M}",
+            escape(row.reason), escape(row.suggested_reply),
+        )  # fmt: skip
+    out.print(table)
+    if queue.matters > len(queue.frame):
+        out.print(f"The first {len(queue.frame)}; all of them, with what was said: --format csv --to queue.csv")
 
 
 def show_customer(story: Story) -> None:

@@ -27,6 +27,8 @@ CONSENT = "snapshot/customers"
 CONTACTING = ("call", "personal offer", "win-back mail")
 """Recommended actions that need consent to marketing."""
 
+NO_CONSENT = "no consent to marketing (as last read)"
+
 DAYS = (*(c.name for c in CUSTOMERS if c.type == "date32"), "last_order_at")
 """What is a day: always, or (the last) where the source has no times of day."""
 
@@ -123,19 +125,26 @@ def scored_period(opened: Opened, as_of: str | None, table: str = TABLE) -> str:
 
 def with_consent(lake: Lake, frame: pd.DataFrame) -> pd.DataFrame:
     """Overlay the consent as the source last gave it: whoever refuses marketing is not contactable. Consent is read when acting."""
-    if lake.manifest(CONSENT, "current") is None:
+    refused = refusing(lake)
+    if not refused:
         return frame
-    now = lake.table(CONSENT, ["current"])
-    if "consent_marketing" not in now.columns:
-        return frame
-    refused = set(now.filter(now.consent_marketing == False).customer_id.execute())  # noqa: E712 - an Ibis expression
     hit = frame.customer_id.isin(refused)
     contacting = hit & frame.recommended_action.isin(CONTACTING)
     return frame.assign(
         recommended_action=frame.recommended_action.where(~contacting, "do not contact (no consent)"),
         contactable=frame.contactable.where(~hit, False),
-        not_contactable_reason=frame.not_contactable_reason.where(~hit, "no consent to marketing (as last read)"),
+        not_contactable_reason=frame.not_contactable_reason.where(~hit, NO_CONSENT),
     )
+
+
+def refusing(lake: Lake) -> set[str]:
+    """Return the customers who refuse marketing, as the source last said."""
+    if lake.manifest(CONSENT, "current") is None:
+        return set()
+    now = lake.table(CONSENT, ["current"])
+    if "consent_marketing" not in now.columns:
+        return set()
+    return set(now.filter(now.consent_marketing == False).customer_id.execute())  # noqa: E712 - an Ibis expression
 
 
 def with_days(frame: pd.DataFrame) -> pd.DataFrame:
@@ -148,11 +157,15 @@ def with_days(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_scores(scores: Scores, form: str, to: Path | None) -> None:
-    """Write the table as csv, parquet or json, to a file or to standard output.
+    """Write the scored table as `write_frame` does."""
+    write_frame(scores.frame, form, to)
+
+
+def write_frame(frame: pd.DataFrame, form: str, to: Path | None) -> None:
+    """Write a table as csv, parquet or json, to a file or to standard output.
 
     The CSV survives a spreadsheet: ids are text, dates ISO, and text that begins like a formula gets an apostrophe.
     """
-    frame = scores.frame
     target: Any = to or sys.stdout
     try:
         if form == "parquet":

@@ -80,7 +80,7 @@ def all_assets(project: Project) -> list[dg.AssetsDefinition]:
         *feature_assets(project),
         *model_assets(project, tracker),
         *score_assets(project, tracker),
-        *plan_assets(project, tracker),
+        *plan_assets(project),
         report_asset(project),
     ]
 

@@ -19,7 +19,7 @@ nothing. Urgency is the sum of the first four over their weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -49,7 +49,7 @@ WORTH_SAYING, TOP = 1 / 3, 0.9
 WATCHED_REPLIES = {
     "lawyer": "We take this seriously. The head of our service team will call you back today.",
     "supervisor": "You asked for a supervisor. One will call you back today.",
-    "cancel": "We are sorry that you think of leaving. A colleague will call you back today, to put it right or to settle it.",
+    "cancel": "You asked us to cancel. A colleague will call you back today, to put it right or to settle it.",
     "refund": "You asked for your money back. A colleague will look into it and call you back today with an answer.",
 }
 INTENT_REPLIES = {
@@ -68,21 +68,19 @@ OF_A_CASE = "Your case is still open. A colleague will tell you today where it s
 OTHERWISE = "Thank you for your call. Is there anything that we can still do for you?"
 
 
-def queue(matters: pd.DataFrame, intents: Iterable[str | None], end: datetime) -> pd.DataFrame:
+def queue(matters: pd.DataFrame, end: datetime) -> pd.DataFrame:
     """Return the matters with urgency, priority, rank, suggested reply and reason, the most pressing first.
 
     Parameters
     ----------
     matters : DataFrame
         By `transforms.matters`.
-    intents : iterable of str or None
-        What each transcript is about.
     end : datetime
         The end of the period (UTC).
 
     Ties are broken by value, then by the ids: equal matters give equal queues.
     """
-    rows = matters.assign(intent=pd.Series(list(intents), index=matters.index, dtype="object"))
+    rows = matters.copy()
     terms = pd.DataFrame(_terms(rows, end), index=rows.index)
     weighted = terms * pd.Series(WEIGHTS)
     pressing = sum(WEIGHTS[name] for name in PRESSING)
@@ -103,7 +101,7 @@ def queue(matters: pd.DataFrame, intents: Iterable[str | None], end: datetime) -
 def _terms(rows: pd.DataFrame, end: datetime) -> dict[str, pd.Series]:
     sure = (1 + rows["confidence"].astype("float64").fillna(0.0)) / 2
     emotion = rows["emotion"].astype("object").map(lambda label: EMOTIONS.get(_lower(label), 0.0)).astype("float64")
-    intent = rows["intent"].map(lambda label: INTENTS.get(_lower(label), 0.0)).astype("float64")
+    intent = rows["intent"].astype("object").map(lambda label: INTENTS.get(_lower(label), 0.0)).astype("float64")
     days = (pd.Timestamp(end) - pd.to_datetime(rows["case_opened_at"])) / pd.Timedelta(days=1)
     return {
         "emotion": emotion * rows["emotion_probability"].astype("float64").fillna(0.0),

@@ -9,7 +9,9 @@ from ibis.expr.types import BooleanValue, Table
 
 from crm_pipeline.contracts.calls import AGENT
 from crm_pipeline.contracts.canonical import INBOUND
+from crm_pipeline.contracts.texts import SPOKEN_CHANNEL
 from crm_pipeline.transforms.columns import optional
+from crm_pipeline.transforms.texts import SPOKEN
 
 HEARD = ("emotion", "emotion_probability", "watched", "transcript", "confidence", "low_confidence")
 """What a call's matter takes from the caller's channel."""
@@ -18,7 +20,9 @@ KNOWN = ("churn_probability", "customer_value", "not_contactable_reason")
 """What a matter takes from the scored customer."""
 
 
-def matters(calls: Table, heard: Table, customers: Table, cases: Table | None, end: datetime, days: int) -> Table:
+def matters(
+    calls: Table, heard: Table, customers: Table, cases: Table | None, texts: Table | None, end: datetime, days: int
+) -> Table:
     """Return a row for each open matter of a customer.
 
     A call belongs to the customer's newest case that was opened before it and is open at the end; calls of a customer
@@ -34,6 +38,8 @@ def matters(calls: Table, heard: Table, customers: Table, cases: Table | None, e
         ``scores/customers`` of the period.
     cases : Table or None
         ``clean/cases`` as far back as a case can be open; None where the source has none.
+    texts : Table or None
+        ``text/messages`` of the same periods as the calls; None where the source has no messages to learn intents from.
     end : datetime
         The end of the period (UTC, exclusive): nothing that happened later is looked at.
 
@@ -41,13 +47,13 @@ def matters(calls: Table, heard: Table, customers: Table, cases: Table | None, e
     -------
     Table
         customer_id, case_id, case_opened_at, case_category, call_id, called_at, n_calls, silent (why nothing was heard in the
-        call), `HEARD`, `KNOWN` and value_rank.
+        call), intent, `HEARD`, `KNOWN` and value_rank.
     """
     since = ibis.literal(end - timedelta(days=days), "timestamp(6)")
     until = ibis.literal(end, "timestamp(6)")
     recent = calls.filter((calls.event_at >= since) & (calls.event_at < until) & _inbound(calls))
     recent = recent.select("call_id", "customer_id", called_at=recent.event_at)
-    found = _of_cases(_with_sound(recent, heard), _open(cases, until))
+    found = _of_cases(_with_intent(_with_sound(recent, heard), texts), _open(cases, until))
     return found.left_join(_known(customers), "customer_id").drop("customer_id_right")
 
 
@@ -62,6 +68,15 @@ def _with_sound(calls: Table, heard: Table) -> Table:
     joined = calls.left_join(caller, "call_id")
     silent = ibis.ifelse(joined.call_id_right.isnull(), ibis.literal("it has no recording"), joined.reason)
     return joined.mutate(silent=silent).drop("call_id_right", "reason")
+
+
+def _with_intent(calls: Table, texts: Table | None) -> Table:
+    """Return the calls with what their words are about, as the text room says."""
+    if texts is None:
+        return calls.mutate(intent=ibis.null("string"))
+    spoken = texts.filter(texts.channel == SPOKEN_CHANNEL).select("intent", message_id=texts.message_id)
+    about = calls.mutate(message_id=ibis.literal(SPOKEN) + calls.call_id)
+    return about.left_join(spoken, "message_id").drop("message_id", "message_id_right")
 
 
 def _open(cases: Table | None, until: ibis.Value) -> Table:

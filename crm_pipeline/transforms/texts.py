@@ -17,6 +17,10 @@ NEGATIVE, POSITIVE = -0.05, 0.05
 """Sentiment below is negative, above positive; the bounds that VADER's authors give (Hutto and Gilbert, ICWSM 2014)."""
 
 
+SPOKEN = "call:"
+"""What the id of a call begins with as the id of a text."""
+
+
 def written(messages: Table) -> Table:
     """Return of ``clean/messages`` what a text is understood by: message_id, customer_id, event_at, body, language, inbound.
 
@@ -61,7 +65,7 @@ def with_calls(messages: Table, calls: Table, heard: Table | None) -> Table:
             body=joined.body.coalesce(joined.transcript), confidence=joined.confidence.coalesce(joined.sure),
         )  # fmt: skip
     spoken = known.filter(known.body.notnull()).select(
-        "customer_id", "event_at", "body", "language", "confidence", message_id=ibis.literal("call:") + known.call_id,
+        "customer_id", "event_at", "body", "language", "confidence", message_id=ibis.literal(SPOKEN) + known.call_id,
         inbound=ibis.literal(True), channel=ibis.literal(SPOKEN_CHANNEL),
     )  # fmt: skip
     written = messages.mutate(channel=ibis.literal(WRITTEN_CHANNEL), confidence=ibis.null("float64"))

@@ -16,7 +16,7 @@ from crm_pipeline.modeling.queue import INTENTS, WEIGHTS, queue
 from crm_pipeline.transforms.matters import HEARD, KNOWN, matters
 
 END = datetime(2026, 7, 1)
-TEXTS = {"transcript": "string", "watched": "string", "emotion": "string"}
+TEXTS_SCHEMA = {"message_id": "string", "channel": "string", "intent": "string"}
 CALLER = {"emotion": "calm", "emotion_probability": 0.9, "watched": None, "transcript": "where is it", "confidence": 0.8,
           "low_confidence": False, "reason": None, "speaker": "caller"}  # fmt: skip
 HEARD_SCHEMA = {"call_id": "string", "emotion": "string", "emotion_probability": "float64", "watched": "string",
@@ -60,7 +60,13 @@ def found(
     ]
     opened = None if cases is None else table(cases, CASES_SCHEMA)
     known = table(scored, CUSTOMERS_SCHEMA)
-    made = matters(table(calls, CALLS_SCHEMA), table(recorded, HEARD_SCHEMA), known, opened, END, 30)
+    texts = [
+        {"message_id": f"call:{row['call_id']}", "channel": "call", "intent": f"of {row['call_id']}"}
+        for row in recorded
+    ]
+    texts += [{"message_id": row["call_id"], "channel": "message", "intent": "leaving"} for row in calls]
+    spoken = table(texts, TEXTS_SCHEMA)
+    made = matters(table(calls, CALLS_SCHEMA), table(recorded, HEARD_SCHEMA), known, opened, spoken, END, 30)
     return made.execute().sort_values(["customer_id", "case_id"], ignore_index=True)
 
 
@@ -76,6 +82,7 @@ def test_a_call_belongs_to_the_newest_open_case_before_it_and_calls_without_one_
         for row in rows[["customer_id", "case_id", "call_id", "n_calls"]].to_numpy()
     ]
     assert seen == [("A", "new", "a2", 2), ("A", "old", "a1", 1), ("B", None, "b2", 2), ("C", "silent", None, 0)]
+    assert rows.intent.dropna().tolist() == ["of a2", "of b2"]
     assert rows.silent.dropna().tolist() == ["it has no recording"], (
         "of the old case; a2 was heard, and is told before a3"
     )
@@ -106,8 +113,7 @@ def matter(**told: Any) -> dict[str, Any]:
 
 
 def ranked(*rows: dict[str, Any], intents: list[str | None] | None = None) -> pd.DataFrame:
-    frame = pd.DataFrame(list(rows))
-    return queue(frame, intents or [None] * len(rows), END)
+    return queue(pd.DataFrame(list(rows)).assign(intent=intents or [None] * len(rows)), END)
 
 
 def test_an_angry_caller_who_says_cancel_is_in_the_first_decile_and_a_calm_question_is_not() -> None:
@@ -118,7 +124,7 @@ def test_an_angry_caller_who_says_cancel_is_in_the_first_decile_and_a_calm_quest
         angry, cancels = n % 10 in (0, 5), n % 10 in (0, 3)
         word = {"watched": "cancel" if cancels else None, "confidence": 0.4, "low_confidence": True}
         recorded.append(heard(f"c{n:03}", emotion="angry" if angry else "calm", emotion_probability=0.7, **word))
-    rows = queue(found(calls, recorded), [None] * 100, END)
+    rows = queue(found(calls, recorded), END)
     first = {row.call_id for row in rows.itertuples() if row.rank <= 10}
     assert first == {f"c{n:03}" for n in range(0, 100, 10)}
 
@@ -179,4 +185,4 @@ def test_equal_matters_in_any_order_give_one_queue_and_ties_go_by_value() -> Non
 
 
 def test_no_matter_at_all_is_an_empty_queue() -> None:
-    assert queue(found([], [], []), [], END).empty
+    assert queue(found([], [], []), END).empty
