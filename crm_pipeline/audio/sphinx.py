@@ -34,8 +34,9 @@ LISTENED = {"topn": 2, "maxhmmpf": 1500}
 LANGUAGE_WEIGHT = 10.0
 """How much the expectation counts against the sound (pocketsphinx's ``lw``)."""
 
-HISS = -46.0
-"""dB of full scale of the white noise that stands above 3.4 kHz where a telephone lets nothing through."""
+HISS = -56.0
+"""dB of full scale of the white noise that stands above 3.4 kHz where a telephone lets nothing through; from -51 on real speech is
+heard worse."""
 
 TELEPHONE = 8000
 """Samples per second up to which a recording has nothing where the model listens too."""
