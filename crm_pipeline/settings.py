@@ -126,9 +126,9 @@ class Settings(BaseSettings):
     transcriber: str = Field(
         "pocketsphinx",
         description=(
-            "What writes down what is said in recordings of calls: `pocketsphinx` (English, comes with the extra audio; fast, for watched words), "
-            "`pocketsphinx:everything` (some eight times slower, hears more of real speech), or `none`. For real calls bring a model: "
-            "`vosk:FOLDER` or `faster-whisper:FOLDER`."
+            "What writes down what is said in recordings of calls: `pocketsphinx` (English, comes with the extra audio; fast, for "
+            "watched words), `pocketsphinx:everything` (some eight times slower, hears more of real speech), or `none`. For "
+            "real calls bring a model: `vosk:FOLDER` or `faster-whisper:FOLDER`."
         ),
     )
     watched_words: tuple[str, ...] = Field(

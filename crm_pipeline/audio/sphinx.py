@@ -91,7 +91,6 @@ class PocketSphinx:
         decoder.end_utt()
         if decoder.hyp() is None:
             return Transcript()
-        exp = decoder.get_logmath().exp
         heard = (part for part in decoder.seg() if part.word[0] not in "<[")
         return Transcript(
             tuple(
@@ -99,7 +98,7 @@ class PocketSphinx:
                     _bare(part.word),
                     part.start_frame / _FRAMES,
                     (part.end_frame + 1) / _FRAMES,
-                    min(1.0, exp(part.prob)),
+                    min(1.0, part.prob),
                 )
                 for part in heard
             )

@@ -18,6 +18,7 @@ from crm_pipeline.audio.spotting import Spotter
 from crm_pipeline.audio.transcribers import RATE, Transcript, Word, transcriber_of
 from crm_pipeline.audio.transcripts import LONGEST, from_json, joined, to_json, transcribed
 from crm_pipeline.errors import CrmError, UsageError
+from crm_pipeline.sample import recordings as sample
 
 SENTENCE = (
     Path(os.environ.get("CRM_REAL_DATA", "../shared/data"))
@@ -49,6 +50,13 @@ def test_a_sentence_that_a_person_reads_is_roughly_heard(sphinx: PocketSphinx) -
     assert len({"he", "was", "not", "man"} & set(said.text.split())) >= 3
     assert 2 <= said.start < 3 < said.end <= len(whole) / RATE
     assert transcribed(whole, [(2.0, len(whole) / RATE)], sphinx) == (said,)
+
+
+def test_how_sure_words_are_differs(sphinx: PocketSphinx) -> None:
+    _, sound = sample.caller("en-us+m1", "angry", np.random.default_rng(1))
+    sure = [word.confidence for word in sphinx.transcribe(np.repeat(sound, 2).astype(np.float32), sample.RATE).words]
+    assert min(sure) < 0.5 < max(sure)
+    assert all(0 <= one <= 1 for one in sure)
 
 
 @pytest.mark.parametrize("samples", [0, 1, RATE])
