@@ -4,9 +4,8 @@ Usage: ``python -m benchmarks.bench_speech [--calls 240] [--result FILE]``.
 
 Words heard wrong are counted on recordings of real speech (librivox: a novel read aloud; cards: commands), ours beside
 pocketsphinx's ``Decoder()`` at its defaults. Watched words are looked for in freshly made calls of the sample company's
-callers, whose voices nothing was set on; what they say was seen when settings were chosen, with other
-voices, and the starter texts, from which the recogniser's language is estimated, hold all of it but the sentences with a watched
-word: words wrong and false alarms are flattered by that.
+callers, whose voices nothing was set on. No sentence of theirs is in the starter texts, from which the recogniser's language is
+estimated; they were seen when settings were chosen, said by other voices.
 """
 
 from __future__ import annotations
