@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +11,8 @@ import ibis
 import numpy as np
 import pytest
 
+from crm_pipeline.audio.emotion import fit
+from crm_pipeline.audio.emotion_stretches import Stretches
 from crm_pipeline.audio.measured import IMAGE, LENGTH, Channel, Measured
 from crm_pipeline.audio.tables import calls_table, masked
 from crm_pipeline.contracts.calls import CHANNEL
@@ -88,3 +91,24 @@ def test_sums_of_a_customer_are_of_the_caller_alone_and_whole() -> None:
     assert (row["customer_id"], row["n_heard"], row["call_ms"], row["speech_ms"]) == ("1", 2, 20_000, 8_000)
     assert (row["silence_ms"], row["overlap_ms"], row["syllables"], row["n_watched"]) == (12_000, 2_000, 40_000, 2)
     assert (row["n_pitched"], row["n_felt"], row["emotion_angry"]) == (0, 0, 0)
+
+
+def test_a_channel_sounds_like_the_mean_of_its_windows_by_their_length() -> None:
+    rng = np.random.default_rng(0)
+    labels = ["angry", "calm"] * 60
+    vectors = rng.normal(size=(120, LENGTH)).astype("f4") + np.array([2.0, -2.0] * 60, "f4")[:, None]
+    stretches = Stretches(vectors, np.zeros((120, *IMAGE), "f4"), np.ones(120), np.full(120, 0.05))
+    model = fit(stretches, labels, [f"speaker {n // 12}" for n in range(120)])
+    angry, calm = rng.normal(size=(2, LENGTH)).astype("f4") + np.array([[2.0], [-2.0]], "f4")
+    heard = channel(windows=3)
+    heard = replace(
+        heard, vectors=np.stack([angry, calm, angry + 99]), lengths=np.array([3.0, 1.0, 9.0]), levels=np.full(3, 0.05)
+    )
+    (row,) = calls_table([call(1, "a")], {"a": recording(heard)}, {"a": nothing()}, model, 1).to_pylist()
+    each = model.probabilities(heard.stretches())[:2, 0]
+    assert row["emotion"] == "angry"
+    assert row["emotion_reason"] is None
+    assert row["emotion_probability"] == pytest.approx(each @ [0.75, 0.25])
+    windows = json.loads(row["emotion_windows"])
+    assert [one["emotion"] for one in windows] == ["angry", "calm", "unknown"], "the last is like no speech"
+    assert windows[2]["probability"] is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -457,6 +458,17 @@ def begin(shop: World) -> None:
     assert state is not None
     withdraw(shop.lake, read_state(shop.lake.home, CARRIED), state, Calendar(shop.settings.grain, state.timezone))
     write_state(shop.lake.home, state, CARRIED)
+
+
+def test_what_was_learned_is_withdrawn_with_its_labels(shop: World) -> None:
+    shop.write("orders1.csv", ORDERS + "a,1,2020-03-01,1\nb,1,2020-04-01,1\n")
+    report = shop.sync()
+    publish(shop, "audio/labels", "all")
+    calendar = Calendar(shop.settings.grain, report.state.timezone)
+    withdraw(shop.lake, None, replace(report.state, tables={**report.state.tables, "calls": ("recording",)}), calendar)
+    assert shop.lake.partitions("audio/labels") == ["all"]
+    withdraw(shop.lake, None, report.state, calendar, {"audio/labels"})
+    assert shop.lake.partitions("audio/labels") == []
 
 
 def test_what_was_made_of_periods_outside_the_span_is_withdrawn_and_its_history_kept(shop: World) -> None:
