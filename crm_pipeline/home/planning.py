@@ -199,9 +199,8 @@ def _staying(project: Project) -> dict[Key, Manifest]:
 
 def _targets(graph: Graph, periods: list[str], index: Iterable[Key]) -> list[Key]:
     """Return what the periods are to have, and the verdict on every score published in whatever period, once it is due."""
-    names = [
-        n for n in graph.nodes if n.split("/")[0] in ("raw", "clean", "rejects", "scores", "track_record", "reports")
-    ]
+    layers = ("raw", "clean", "rejects", "scores", "plans", "track_record", "reports")
+    names = [n for n in graph.nodes if n.split("/")[0] in layers]
     nodes = graph.nodes
     asked = [(n, p if nodes[n].partitioned else ALL) for n in names for p in periods]
     read = graph.read_as_published()

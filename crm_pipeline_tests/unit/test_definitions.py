@@ -19,6 +19,7 @@ from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.defs.build import Built, build_defs
 from crm_pipeline.errors import UsageError
 from crm_pipeline.home.labels import EMOTIONS, TOLD
+from crm_pipeline.home.planning import _targets
 from crm_pipeline.home.project import Project
 from crm_pipeline.settings import load_settings
 from crm_pipeline.sources.state import SourceLabels, SourceState
@@ -135,6 +136,13 @@ def test_groups_lead_forward_only(built: Built) -> None:
         if group[dep.asset_key] > group[spec.key]
     }
     assert not back
+
+
+def test_a_run_builds_every_asset(built: Built) -> None:
+    needed = built.graph.needed(_targets(built.graph, ["2026-06-01"], []))
+    assert {name for name, _ in needed} >= {
+        n for n in built.graph.nodes if n.split("/")[0] in ("audio", "text", "plans")
+    }
 
 
 def test_rule_1_one_partitions_definition_for_all(built: Built) -> None:
