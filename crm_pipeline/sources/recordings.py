@@ -75,6 +75,8 @@ def _look(folder: Path, name: str, known: Recording | None) -> Recording:
         if path is None:
             return Recording(name, problem=OUTSIDE)
         stat = path.stat()
+    except RuntimeError:  # of Python 3.11 and 3.12
+        return Recording(name, problem="its audio_path is a link that leads back to itself")
     except (OSError, ValueError):  # nothing there, or what can be no path: a null character, a name too long
         return Recording(name)
     if known is not None and known.sha256 and (known.size, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
