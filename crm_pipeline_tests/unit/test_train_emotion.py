@@ -12,7 +12,7 @@ from crm_pipeline.audio.emotion_features import RATE
 from crm_pipeline.audio.emotion_labels import Labelled, parse, taken, trainable
 from crm_pipeline.errors import UsageError
 from crm_pipeline.home.emotions import kept_recordings, read_recordings, train_emotion
-from crm_pipeline.home.labels import EMOTIONS
+from crm_pipeline.home.labels import EMOTIONS, TOLD
 from crm_pipeline.tracking import Tracker
 
 soundfile = pytest.importorskip("soundfile", reason="needs the extra 'audio'")
@@ -75,12 +75,15 @@ def test_it_learns_judges_records_and_keeps(tmp_path: Path, capsys: pytest.Captu
     rows, normalised = kept_recordings(home)
     assert rows.equals(read.rows[rows.columns])
     assert not normalised
+    told = json.loads((home / TOLD).read_text())
+    assert told["counts"] == {"calm": 12, "cross": 12}
 
     done = train_emotion(home, file, labelled(tmp_path / "test", seed=1), normalised=True)
     assert done.earlier is not None  # the same recordings, but otherwise compared
     assert any("4 of its 4 speakers" in note for note in done.notes)
     assert done.judgement.metrics["uar"] > 0.9
     assert kept_recordings(home)[1]
+    assert json.loads((home / TOLD).read_text())["version"] != told["version"]
 
 
 def test_what_cannot_be_used_is_left_out_and_said(tmp_path: Path) -> None:
