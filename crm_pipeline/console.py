@@ -324,7 +324,7 @@ def show_queue(queue: Queue) -> None:
     """Print the head of the call queue: who, when, why, and what to say first."""
     made = " · synthetic data" if queue.source.synthetic else ""
     title = f"{queue.matters:,} open matters as of the end of {queue.label}{made}"
-    table = Table("", "priority", "customer", "called", "why", "say first", title=title, title_justify="left")
+    table = Table("", "priority", "customer", "called or opened", "why", "say first", title=title, title_justify="left")
     for row in queue.frame.itertuples():
         called = row.called_at if pd.notna(row.called_at) else row.case_opened_at
         who = [value for value in (row.customer_id, row.call_id, row.case_id) if pd.notna(value)]

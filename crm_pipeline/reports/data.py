@@ -10,6 +10,7 @@ import pandas as pd
 
 from crm_pipeline.modeling.tasks import tasks
 from crm_pipeline.periods import Grain
+from crm_pipeline.reports.calls import Calls
 from crm_pipeline.reports.texts import Texts
 
 
@@ -78,6 +79,8 @@ class ReportData:
         after the lapse was declared).
     texts : Texts or None
         What customers wrote; None where the source has no messages.
+    calls : Calls or None
+        What was heard in calls, and the call queue; None where no call has a recording.
     """
 
     source: str
@@ -109,6 +112,7 @@ class ReportData:
     reasons: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     comebacks: pd.DataFrame = field(default_factory=_frame)
     texts: Texts | None = None
+    calls: Calls | None = None
 
     @property
     def tasks(self) -> list[str]:

@@ -11,6 +11,7 @@ import pandas as pd
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.modeling.tasks import chosen as chosen_tasks
 from crm_pipeline.periods import Calendar
+from crm_pipeline.reports.calls import gather_calls
 from crm_pipeline.reports.data import ReportData
 from crm_pipeline.reports.summary import refusals, row_quality, theme_shares
 from crm_pipeline.reports.texts import Texts, gather_texts
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 
     from crm_pipeline.transforms.features.feature import Shape
 
-LAZY = ("lapsed", "since", *TEXTS)
+CALLS = ("heard", "queue")
+"""Inputs that a source with recordings has."""
+
+LAZY = ("lapsed", "since", *TEXTS, *CALLS)
 """Inputs that are counted where they lie."""
 
 
@@ -55,6 +59,7 @@ def gather(
         for name, table in tables.items()
         if name not in LAZY
     }
+    heard, queue = (tables.get(name) for name in CALLS)
     now, earlier = _by_period(frames["features"], str(calendar.end_date(period)))
     newest = str(earlier["as_of"].iloc[0])[:10] if len(earlier) else None
     return ReportData(
@@ -83,6 +88,7 @@ def gather(
         previous_period=calendar.shift(calendar.key(date.fromisoformat(newest)), -1) if newest else None,
         descriptions={f.name: f.description for f in catalogue(source.inputs, shape or settings)},
         reasons={t: theme_shares(frames[f"scored_{t}"]) for t in tasks},
+        calls=gather_calls(heard, queue, period, calendar) if heard is not None and queue is not None else None,
         texts=_texts(tables, frames["scores"], period, calendar),
         comebacks=_comebacks(tables, calendar.shift(period, -2 * settings.horizon), settings.horizon),
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from crm_pipeline.reports import theme, words
 from crm_pipeline.reports.data import ReportData
+from crm_pipeline.reports.section_calls import calls_view
 from crm_pipeline.reports.section_curves import curves_view, demand_view
 from crm_pipeline.reports.section_customers import call_view, quality_view, scored_view
 from crm_pipeline.reports.section_inputs import drift_view, reasons_view
@@ -25,6 +26,7 @@ SECTIONS = (
     ("curves", "Ranking and calibration"),
     ("reasons", "Reasons overall"),
     ("texts", "What customers write"),
+    ("calls", "Calls, and who needs a person first"),
     ("drift", "Drift of the inputs"),
     ("demand", "Demand, predicted and actual"),
     ("call", "Whom to call first"),
@@ -86,7 +88,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "sections": [
             {"id": name, "title": title, "template": f"{name}.html.j2"}
             for name, title in SECTIONS
-            if name != "texts" or data.texts is not None
+            if name not in ("texts", "calls") or getattr(data, name) is not None
         ],
         "track": track_view(data, draw),
         "quality": quality_view(data),
@@ -95,6 +97,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "curves": curves_view(data, draw),
         "reasons": reasons_view(data, draw),
         "texts": texts_view(data, draw),
+        "calls": calls_view(data, draw),
         "drift": drift_view(data, draw),
         "demand": demand_view(data, draw),
         "call": call_view(data),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,6 +51,7 @@ _BASELINE_STYLES = {
     "zero": (_RECENCY, (0, (5, 2)), "s"),
     "last_spend": (_RFM, (0, (1, 1)), "^"),
 }
+BASELINES = tuple({"color": color} for color in (_RFM, _PROCESS, _SEASON))
 _MARKDOWN_BYTES = 60_000
 
 
@@ -73,6 +75,23 @@ def blank(
 
     figure = Figure(figsize=(width, height), layout="constrained", facecolor=PAPER)
     axes = figure.subplots(1, columns, squeeze=False, sharey=share_y)[0]
+    _dress(figure, axes, synthetic)
+    return figure, list(axes)
+
+
+def stacked(
+    width: float, height: float, heights: Sequence[float], *, synthetic: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure of axes above each other that share their x, of these relative heights; styled as `blank` is."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor=PAPER)
+    axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=list(heights))
+    _dress(figure, axes, synthetic)
+    return figure, list(axes)
+
+
+def _dress(figure: Figure, axes: Iterable[Axes], synthetic: bool) -> None:
     for one in axes:
         one.set_facecolor("none")
         one.tick_params(colors=MUTED, labelcolor=INK, labelsize=8.5, length=0)
@@ -83,7 +102,6 @@ def blank(
             spine.set_color(OTHER)
     if synthetic:
         figure.supxlabel("synthetic data", x=0.995, ha="right", fontsize=7.5, color=WARN)
-    return figure, list(axes)
 
 
 def label(axis: Axes, title: str = "", x: str = "", y: str = "") -> None:

@@ -29,7 +29,7 @@ def of_customers(calls: Table, period: str, emotions: Sequence[tuple[str, str]] 
     Table
         The columns of `contracts.calls.heard_columns`; whole numbers, so that sums over periods are exact in any order.
     """
-    heard = calls.filter((calls.speaker != AGENT) & calls.reason.isnull())
+    heard = of_callers(calls)
     felt = heard.emotion != UNKNOWN
     return heard.group_by("customer_id").aggregate(
         period_start=ibis.date(period),
@@ -47,6 +47,11 @@ def of_customers(calls: Table, period: str, emotions: Sequence[tuple[str, str]] 
         n_felt=heard.count(where=felt),
         **{f"{EMOTION_COLUMN}{slug}": heard.count(where=felt & (heard.emotion == label)) for slug, label in emotions},
     )
+
+
+def of_callers(calls: Table) -> Table:
+    """Return the rows of ``audio/calls`` in which something is measured of the caller, or of both where they cannot be told apart."""
+    return calls.filter((calls.speaker != AGENT) & calls.reason.isnull())
 
 
 def _thousandths(value: NumericValue) -> NumericValue:

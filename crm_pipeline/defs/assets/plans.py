@@ -10,6 +10,7 @@ from crm_pipeline.contracts.plans import SERVICE
 from crm_pipeline.defs.common import described, reads
 from crm_pipeline.defs.lake import publishes
 from crm_pipeline.home.project import Project
+from crm_pipeline.settings import Settings
 from crm_pipeline.transforms.matters import matters
 from crm_pipeline.versions import code_version
 
@@ -22,11 +23,15 @@ def plan_assets(project: Project) -> list[dg.AssetsDefinition]:
     return [_service(project)] if "recordings" in project.source.inputs else []
 
 
+def looking_back(settings: Settings) -> tuple[int, ...]:
+    """Return the offsets of the periods in which the calls of the queue lie."""
+    return tuple(range(1 - -(-settings.queue_days // SHORTEST[settings.grain]), 1))
+
+
 def _service(project: Project) -> dg.AssetsDefinition:
     settings, days = project.settings, project.settings.queue_days
     code = code_version(_service, {"queue_days": days})
-    periods = -(-days // SHORTEST[settings.grain])
-    back, year = tuple(range(1 - periods, 1)), tuple(range(1 - settings.year, 1))
+    back, year = looking_back(settings), tuple(range(1 - settings.year, 1))
     ins = {
         "calls": reads("clean/calls", back),
         "heard": reads("audio/calls", back),

@@ -3,18 +3,22 @@
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import ibis
 
 from crm_pipeline.contracts.outputs import REPORT, WORTH, conform
+from crm_pipeline.defs.assets.plans import looking_back
 from crm_pipeline.defs.common import described, last_trained, reads
 from crm_pipeline.defs.lake import Result, publishes
 from crm_pipeline.home.project import Project
 from crm_pipeline.modeling.estimators import chosen
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.versions import code_version
+
+if TYPE_CHECKING:
+    from crm_pipeline.reports.calls import Calls
 
 TEMPLATES = Path(__file__).parents[2] / "reports" / "templates"
 
@@ -43,6 +47,9 @@ def report_asset(project: Project) -> dg.AssetsDefinition:
         year = tuple(range(1 - settings.year, 1))
         ins |= {"texts": reads("text/messages", year), "bodies": reads("clean/messages"), "words": reads("text/words"),
                 "topics": reads("text/topics"), "message_topics": reads("text/message_topics")}  # fmt: skip
+    if "recordings" in project.source.inputs:
+        ins |= {"heard": reads("audio/calls", tuple(range(1 - settings.year, 1))), "queue": reads("plans/service"),
+                "called": reads("clean/calls", looking_back(settings))}  # fmt: skip
     if {"messages", "recordings"} & project.source.inputs:
         ins |= {f"ablation_{t}": reads(f"evaluation/{t}{WORTH}", back) for t in tasks if the_task(t).ablated}
     if "churn" in tasks:
@@ -57,14 +64,17 @@ def report_asset(project: Project) -> dg.AssetsDefinition:
     @publishes
     def period_report(context: dg.AssetExecutionContext, **tables: ibis.Table | None) -> Result:
         """The page of the period: track record, data quality, who was scored, models against baselines, reasons, drift."""
-        from crm_pipeline.reports import plots, plots_texts
+        from crm_pipeline.reports import plots, plots_calls, plots_texts
         from crm_pipeline.reports.gather import gather
         from crm_pipeline.reports.report import render_report
         from crm_pipeline.scored import with_consent
 
         period = context.partition_key
-        data = gather(tables, project.source, settings, period, project.shape)
+        data = gather(
+            {n: t for n, t in tables.items() if n != "called"}, project.source, settings, period, project.shape
+        )
         data = replace(data, scores=with_consent(project.lake, data.scores), undated=_undated(project))
+        data = replace(data, calls=_with_sounds(project, data.calls, tables.get("called")))
         label = project.calendar.label(period)
         target = _write(project, f"{label}.html", render_report(data))
         row = {"as_of": project.calendar.end_date(period), "path": Path("reports", target.name).as_posix()}
@@ -80,9 +90,31 @@ def report_asset(project: Project) -> dg.AssetsDefinition:
         if data.texts is not None:
             for name, figure in plots_texts.figures(data.texts.counts, period, data.grain, data.synthetic).items():
                 metadata[name] = dg.MetadataValue.md(plots.markdown_image(figure, name))
+        if data.calls is not None:
+            drawn = plots_calls.figures(data.calls.counts, data.calls.watched, data.grain, data.synthetic)
+            metadata |= {
+                name: dg.MetadataValue.md(plots.markdown_image(figure, name)) for name, figure in drawn.items()
+            }
         return Result(conform([row], REPORT), metadata)
 
     return period_report
+
+
+def _with_sounds(project: Project, calls: "Calls | None", called: ibis.Table | None) -> "Calls | None":
+    """Return what the page says of calls with the recordings that it shows: what was measured of them, and where they are played."""
+    from crm_pipeline.home.listening import measured
+    from crm_pipeline.reports.calls import player
+    from crm_pipeline.sources.recordings import place
+
+    if calls is None or called is None or calls.channels.empty:
+        return calls
+    shown = called.filter(called.call_id.isin(calls.channels["call_id"].unique().tolist()))
+    wanted = dict(
+        shown.select("recording", "audio_path").distinct().order_by("audio_path").execute().to_numpy().tolist()
+    )
+    found = {sha: sound for sha, sound in measured(project, wanted).items() if not isinstance(sound, str)}
+    places = {sha: place(Path(project.source.files), name) for sha, name in wanted.items()}
+    return replace(calls, sounds=found, players={sha: player(path) for sha, path in places.items() if path is not None})
 
 
 def _undated(project: Project) -> dict[str, int]:
