@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,9 +34,9 @@ def figures(counts: pd.DataFrame, watched: pd.DataFrame, grain: Grain, synthetic
     return {"calls": calls_over_time(counts, watched, grain=grain, synthetic=synthetic)}
 
 
-def colors_of(emotions: list[str]) -> dict[str, str]:
+def colors_of(emotions: Iterable[str]) -> dict[str, str]:
     """Return the colour of each emotion; unknown is grey."""
-    known = [name for name in sorted(emotions) if name != UNKNOWN]
+    known = [name for name in sorted(set(emotions)) if name != UNKNOWN]
     return {name: COLORS[n % len(COLORS)] for n, name in enumerate(known)} | {UNKNOWN: theme.OTHER}
 
 
@@ -88,11 +89,17 @@ def calls_over_time(
 
 
 def recording(
-    sound: Measured, speakers: list[str], emotions: list[dict[str, Any]], *, synthetic: bool = False
+    sound: Measured,
+    speakers: list[str],
+    emotions: list[dict[str, Any]],
+    *,
+    known: Iterable[str] = (),
+    synthetic: bool = False,
 ) -> Figure:
     """Draw a recording: waveform of each voice, the caller's mel spectrogram with the pitch, and how the caller sounds over time.
 
-    ``speakers`` has one for each channel; ``emotions`` are windows (start, end, emotion, probability).
+    ``speakers`` has one for each channel; ``emotions`` are windows (start, end, emotion, probability), ``known`` all emotions
+    that the page shows, so that each has one colour on it.
     """
     heights = (1.2, 1.4, 0.8, *([0.4] if emotions else []))
     figure, (waves, mel, pitch, *felt) = theme.stacked(9.2, 1.1 * sum(heights), heights, synthetic=synthetic)
@@ -101,7 +108,7 @@ def recording(
     _spectrogram(mel, sound, sound.channels[mine].picture)
     _pitch(pitch, sound, sound.channels[mine].pitch)
     for axis in felt:
-        _emotions(axis, emotions)
+        _emotions(axis, emotions, colors_of([*known, *(str(one["emotion"]) for one in emotions)]))
     last = (felt or [pitch])[0]
     last.set_xlabel("seconds", fontsize=8.5, color=theme.MUTED)
     last.set_xlim(sound.begins, max(sound.ends, sound.begins + 0.1))
@@ -148,12 +155,11 @@ def _pitch(axis: Axes, sound: Measured, pitch: np.ndarray) -> None:
     axis.grid(False, axis="x")
 
 
-def _emotions(axis: Axes, windows: list[dict[str, Any]]) -> None:
+def _emotions(axis: Axes, windows: list[dict[str, Any]], colors: dict[str, str]) -> None:
     axis.set_yticks([])
     axis.set_ylim(0, 1)
     axis.grid(False)
     axis.set_ylabel("sounds", fontsize=8.5, color=theme.MUTED, rotation=0, ha="right", va="center")
-    colors = colors_of([str(one["emotion"]) for one in windows])
     for one in windows:
         start, end, name = float(one["start"]), float(one["end"]), str(one["emotion"])
         axis.barh(0.5, end - start, left=start, height=1.0, color=colors[name], alpha=0.55, edgecolor=theme.PAPER)

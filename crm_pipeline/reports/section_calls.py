@@ -74,8 +74,9 @@ def _drawing(
     windows = (
         json.loads(caller[0]["emotion_windows"]) if caller and not words.missing(caller[0]["emotion_windows"]) else []
     )
+    known = found.counts["emotion"].unique() if len(found.counts) else ()
     speakers = [str(one["speaker"]) for one in channels]
-    figure = plots_calls.recording(sound, speakers, windows, synthetic=data.synthetic)
+    figure = plots_calls.recording(sound, speakers, windows, known=known, synthetic=data.synthetic)
     felt = ", and how the caller sounds" if windows else ""
     told = f"Call {row['call_id']}, {words.number(sound.seconds, 0)} s: loudness of each voice, the caller's spectrum and pitch{felt}."
     return draw(figure, told, told)
