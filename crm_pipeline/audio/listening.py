@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,9 @@ from crm_pipeline.audio.spotting import Spotter
 from crm_pipeline.audio.transcribers import Transcriber, Transcript, transcriber_of
 from crm_pipeline.audio.transcripts import Utterance, joined, to_json, transcribed
 from crm_pipeline.text.processes import Work, mapped
+
+MUCH = 120.0
+"""Seconds of speech from which a second process pays: it takes seconds to begin."""
 
 
 def listened_many(
@@ -36,7 +40,7 @@ def listened_many(
         The transcriber, see `transcriber_of`.
     watched : sequence of str
     processes : int
-        At most so many; the recordings with most speech are taken first.
+        At most so many listen to `MUCH` speech or more; the recordings with most are taken first.
     """
     amounts = [sum(float(np.diff(one).sum()) for one in channels) for channels in spoken]
     order = sorted(range(len(paths)), key=lambda place: -amounts[place])
@@ -44,7 +48,8 @@ def listened_many(
         pa.record_batch({"path": [str(paths[place])], "spoken": [json.dumps([c.tolist() for c in spoken[place]])]})
         for place in order
     ]
-    found = dict(zip(order, mapped(_work, (setting, tuple(watched)), batches, processes), strict=True))
+    several = processes if sum(amounts) >= MUCH else 1
+    found = dict(zip(order, mapped(_work, (setting, tuple(watched)), batches, several), strict=True))
     return [found[place]["said"][0].as_py() for place in range(len(paths))]
 
 
@@ -72,8 +77,14 @@ def _later(one: Utterance, by: float) -> Utterance:
     return replace(one, start=round(one.start + by, 3), end=round(one.end + by, 3), words=words)
 
 
+@lru_cache(maxsize=1)
+def _tools(setting: str, watched: tuple[str, ...]) -> tuple[Transcriber | None, Spotter]:
+    """Return what listens; it takes a second or more to load, and the next period needs the same."""
+    return transcriber_of(setting, watched), Spotter(watched)
+
+
 def _work(setting: str, watched: tuple[str, ...]) -> Work:
-    transcriber, spotter = transcriber_of(setting, watched), Spotter(watched)
+    transcriber, spotter = _tools(setting, watched)
 
     def work(batch: pa.RecordBatch) -> pa.RecordBatch:
         told = []

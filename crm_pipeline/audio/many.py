@@ -13,6 +13,10 @@ SCHEMA = pa.schema([("measured", pa.large_binary()), ("reason", pa.string())])
 """What `Measured.from_bytes` reads, or else why a recording could not be read."""
 
 
+MUCH = 4_000_000
+"""Bytes of recordings from which a second process pays: two minutes of a telephone call with two channels."""
+
+
 def measured_many(paths: Sequence[Path | str], processes: int) -> pa.Table:
     """Return what is measured of each recording, a row for each in their order; see `SCHEMA`.
 
@@ -20,11 +24,12 @@ def measured_many(paths: Sequence[Path | str], processes: int) -> pa.Table:
     ----------
     paths : sequence of Path or str
     processes : int
-        At most so many; the largest recordings are taken first, so that all end together.
+        At most so many measure `MUCH` or more; the largest recordings are taken first, so that all end together.
     """
     order = sorted(range(len(paths)), key=lambda place: -_size(Path(paths[place])))
     batches = [pa.record_batch({"path": pa.array([str(paths[place])])}) for place in order]
-    found = dict(zip(order, mapped(_work, (), batches, processes), strict=True))
+    several = processes if sum(map(_size, map(Path, paths))) >= MUCH else 1
+    found = dict(zip(order, mapped(_work, (), batches, several), strict=True))
     return pa.Table.from_batches([found[place] for place in range(len(paths))], schema=SCHEMA)
 
 
