@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -11,15 +12,23 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from crm_pipeline.audio import keywords
+from crm_pipeline.audio.extra import imported
 from crm_pipeline.audio.features import cut
 from crm_pipeline.audio.recordings import RATE, blocks, outline
-from crm_pipeline.audio.spotting import Spotter
+from crm_pipeline.audio.spotting import Hit, Spotter
 from crm_pipeline.audio.transcribers import Transcriber, Transcript, transcriber_of
 from crm_pipeline.audio.transcripts import Utterance, joined, to_json, transcribed
+from crm_pipeline.errors import UsageError
 from crm_pipeline.text.processes import Work, mapped
 
 MUCH = 120.0
 """Seconds of speech from which a second process pays: it takes seconds to begin."""
+
+LEARNING = "pocketsphinx"
+"""The transcriber that hears watched words worse than what a synthesizer teaches of them."""
+
+_LOG = logging.getLogger(__name__)
 
 
 def listened_many(
@@ -48,8 +57,11 @@ def listened_many(
         pa.record_batch({"path": [str(paths[place])], "spoken": [json.dumps([c.tolist() for c in spoken[place]])]})
         for place in order
     ]
+    words = tuple(watched)
+    _tools(setting, words)  # what is wrong with a setting is said before anything is learned
+    given = (setting, words, _keywords(setting, words) if any(amounts) else None)
     several = processes if sum(amounts) >= MUCH else 1
-    found = dict(zip(order, mapped(_work, (setting, tuple(watched)), batches, several), strict=True))
+    found = dict(zip(order, mapped(_work, given, batches, several), strict=True))
     return [found[place]["said"][0].as_py() for place in range(len(paths))]
 
 
@@ -57,19 +69,32 @@ def listened(
     path: Path | str, spoken: Sequence[np.ndarray], transcriber: Transcriber, recorded: int | None = None
 ) -> list[list[Utterance]]:
     """Return what is said in each channel of a recording; times are seconds of the recording."""
+    found: list[list[Utterance]] = [[] for _ in spoken]
+    for channel, start, signal, rate in _pieces(path, spoken):
+        for one in transcribed(signal, [(0.0, len(signal) / RATE)], transcriber, recorded or rate):
+            found[channel].append(_later(one, start))
+    return [sorted(one, key=lambda utterance: utterance.start) for one in found]
+
+
+def spotted(path: Path | str, spoken: Sequence[np.ndarray], known: keywords.Keywords) -> list[list[Hit]]:
+    """Return which watched words sound in each channel of a recording; times are seconds of the recording."""
+    found: list[list[tuple[float, np.ndarray]]] = [[] for _ in spoken]
+    for channel, start, signal, _ in _pieces(path, spoken):
+        found[channel].append((start, keywords.levels(signal)))
+    return [known.find(one) for one in found]
+
+
+def _pieces(path: Path | str, spoken: Sequence[np.ndarray]) -> Iterator[tuple[int, float, np.ndarray, int]]:
+    """Yield the channel, the first second, the signal and the recording's rate of each piece of speech."""
     known = outline(path)
     begins = known.start / RATE
     pieces = [
         np.array([*joined([*map(tuple, one - begins)], (known.stop - known.start) / RATE)]).reshape(-1, 2)
         for one in spoken
     ]
-    found: list[list[Utterance]] = [[] for _ in spoken]
     samples = [np.round(one * RATE).astype(int) for one in pieces]
     for channel, start, signal in cut(blocks(path, known=known), samples):
-        whole = [(0.0, len(signal) / RATE)]
-        for one in transcribed(signal, whole, transcriber, recorded or known.header.rate):
-            found[channel].append(_later(one, start / RATE + begins))
-    return [sorted(one, key=lambda utterance: utterance.start) for one in found]
+        yield channel, start / RATE + begins, signal, known.header.rate
 
 
 def _later(one: Utterance, by: float) -> Utterance:
@@ -83,7 +108,19 @@ def _tools(setting: str, watched: tuple[str, ...]) -> tuple[Transcriber | None, 
     return transcriber_of(setting, watched), Spotter(watched)
 
 
-def _work(setting: str, watched: tuple[str, ...]) -> Work:
+def _keywords(setting: str, watched: tuple[str, ...]) -> keywords.Keywords | None:
+    """Return how watched words sound, or nothing where the transcriber's own words are the better ones or the only ones."""
+    if setting.strip() != LEARNING or not watched:
+        return None
+    try:
+        imported("espeakng_loader")
+    except UsageError as error:
+        _LOG.warning("Watched words are looked for in what is written down, where fewer are found: %s", error)
+        return None
+    return keywords.learned(watched)
+
+
+def _work(setting: str, watched: tuple[str, ...], known: keywords.Keywords | None) -> Work:
     transcriber, spotter = _tools(setting, watched)
 
     def work(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -91,15 +128,16 @@ def _work(setting: str, watched: tuple[str, ...]) -> Work:
         for path, spoken in zip(batch["path"].to_pylist(), batch["spoken"].to_pylist(), strict=True):
             stretches = [np.array(one).reshape(-1, 2) for one in json.loads(spoken)]
             said = listened(path, stretches, transcriber) if transcriber else [[] for _ in stretches]
-            told.append(
-                json.dumps(
-                    [{"said": json.loads(to_json(one)), "watched": _watched(spotter, one)} for one in said]
-                ).encode()
-            )
+            hits = spotted(path, stretches, known) if known else [_written(spotter, one) for one in said]
+            rows = [
+                {"said": json.loads(to_json(one)), "watched": sorted({hit.word for hit in here})}
+                for one, here in zip(said, hits, strict=True)
+            ]
+            told.append(json.dumps(rows).encode())
         return pa.record_batch({"said": pa.array(told, pa.binary())})
 
     return work
 
 
-def _watched(spotter: Spotter, said: Sequence[Utterance]) -> list[str]:
-    return sorted({hit.word for one in said for hit in spotter.spot(Transcript(one.words))})
+def _written(spotter: Spotter, said: Sequence[Utterance]) -> list[Hit]:
+    return [hit for one in said for hit in spotter.spot(Transcript(one.words))]

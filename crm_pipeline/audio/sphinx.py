@@ -115,7 +115,7 @@ def hissing(signal: np.ndarray) -> np.ndarray:
 
 
 def _decoder(watched: tuple[str, ...], everything: bool) -> Any:
-    dictionary = _dictionary()
+    dictionary = pronunciations()
     for word in watched:
         if word not in dictionary:
             raise UsageError(
@@ -124,7 +124,7 @@ def _decoder(watched: tuple[str, ...], everything: bool) -> Any:
     if everything:
         return imported("pocketsphinx").Decoder(loglevel="FATAL")
     everyday, likeliest = _everyday()
-    sentences = _sentences()
+    sentences = service_sentences()
     own = {word: _least(len(dictionary[word][0].split())) for word in watched}
     least = {form: own[word] / 10 for word in watched for form in forms(word) if form in dictionary} | own
     dictionary = dictionary | {word: _without_r(dictionary[word]) for word in least}
@@ -149,7 +149,8 @@ def _without_r(pronunciations: list[str]) -> list[str]:
 
 
 @functools.cache
-def _dictionary() -> dict[str, list[str]]:
+def pronunciations() -> dict[str, list[str]]:
+    """Return how each English word is pronounced, of pocketsphinx's own dictionary."""
     found: dict[str, list[str]] = {}
     place = Path(imported("pocketsphinx").get_model_path()) / "en-us" / "cmudict-en-us.dict"
     for line in place.read_text(encoding="utf-8").splitlines():
@@ -167,12 +168,13 @@ def _everyday() -> tuple[Any, list[str]]:
     def probability(*words: str) -> float:
         return float(exp(int(model.prob(list(words)))))
 
-    usual = [word for word in _dictionary() if re.fullmatch(r"[ai]|[a-z][a-z']+", word)]
+    usual = [word for word in pronunciations() if re.fullmatch(r"[ai]|[a-z][a-z']+", word)]
     return probability, sorted(usual, key=lambda word: -model.prob([word]))[:EVERYDAY]
 
 
 @functools.cache
-def _sentences() -> list[list[str]]:
+def service_sentences() -> list[list[str]]:
+    """Return the words of each English starter text."""
     with STARTER.open(encoding="utf-8", newline="") as file:
         return [words_of(row["text"]) for row in csv.DictReader(file) if row["language"] == "en"]
 

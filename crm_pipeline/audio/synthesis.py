@@ -93,13 +93,17 @@ class EspeakNg:
         UsageError
             If the voice is unknown, or nothing of the text can be spoken.
         """
+        return self.timed(text, delivery)[0]
+
+    def timed(self, text: str, delivery: Delivery) -> tuple[Speech, list[tuple[int, float]]]:
+        """Return the spoken text, and of each word the place of its first letter in the text and the second when it begins."""
         text = text.replace("\0", " ")
         if not any(letter.isalnum() for letter in text):
             raise UsageError("There is nothing to say: give a text with at least one word.")
         with _LOCK:
             library = _library()
             voice = library.checked(delivery.voice)
-            return Speech(library.spoken(text, voice, delivery), library.rate)
+            return Speech(library.spoken(text, voice, delivery), library.rate), library.begins
 
 
 def write_wav(speech: Speech, path: Path) -> None:
@@ -128,7 +132,23 @@ _SYNCHRONOUS, _NO_EXIT, _UTF8, _END_PAUSE = 2, 0x8000, 1, 0x1000
 _RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
 _PLACE_BYTES = 160  # the library cuts a longer path to its data
 
-_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+_WORD = 1  # the kind of an event: a word begins
+
+
+class _Event(ctypes.Structure):
+    _fields_ = (
+        ("kind", ctypes.c_int),
+        ("message", ctypes.c_uint),
+        ("place", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("milliseconds", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("given", ctypes.c_void_p),
+        ("named", ctypes.c_char * 8),
+    )
+
+
+_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 
 
 class _Voice(ctypes.Structure):
@@ -153,6 +173,7 @@ class _Library:
         self.place = loader.get_library_path()
         self.lib: Any = None
         self.heard: list[bytes] = []
+        self.begins: list[tuple[int, float]] = []
         self.callback = _CALLBACK(self._hear)
         self.rate = self._load()
         self.voices = {ctypes.string_at(voice.languages + 1).decode() for voice in self._listed(None)}
@@ -184,9 +205,14 @@ class _Library:
             found.append(listed[len(found)].contents)
         return found
 
-    def _hear(self, samples: Any, n: int, _events: Any) -> int:
+    def _hear(self, samples: Any, n: int, events: Any) -> int:
         if samples and n > 0:
             self.heard.append(ctypes.string_at(samples, 2 * n))
+        at = 0
+        while events and events[at].kind:
+            if events[at].kind == _WORD:
+                self.begins.append((events[at].place - 1, events[at].milliseconds / 1000))
+            at += 1
         return 0
 
     def checked(self, voice: str) -> bytes:
@@ -211,7 +237,7 @@ class _Library:
             (_RANGE, delivery.expression),
         ):
             self.lib.espeak_SetParameter(kind, value, 0)
-        self.heard = []
+        self.heard, self.begins = [], []
         data = text.encode("utf-8", "replace") + b"\0"
         size = ctypes.c_size_t(len(data))
         failed = self.lib.espeak_Synth(data, size, 0, 1, 0, _UTF8 | _END_PAUSE, None, None)
