@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from crm_pipeline.audio import exemplars, keywords, listening
 from crm_pipeline.audio.exemplars import material
 from crm_pipeline.audio.extra import imported
 from crm_pipeline.audio.recordings import RATE
-from crm_pipeline.audio.synthesis import Delivery, EspeakNg
+from crm_pipeline.audio.synthesis import Delivery, EspeakNg, Speech, write_wav
 from crm_pipeline.errors import UsageError
 
 pytest.importorskip("espeakng_loader")
@@ -74,6 +76,17 @@ def test_a_word_is_found_where_it_is_said(known: keywords.Keywords) -> None:
     assert [hit.word for hit in hits] == ["refund"]
     assert hits[0].start == pytest.approx(10 + len(before) / RATE, abs=0.3)
     assert 0.5 < hits[0].score < 1
+
+
+def test_a_word_of_a_recording_is_told_with_its_channel_and_time(known: keywords.Keywords, tmp_path: Path) -> None:
+    before, said = signal("I would like a"), signal("refund for the chair")
+    whole = np.concatenate([np.zeros(RATE, np.float32), before, said])
+    write_wav(Speech(np.stack([0 * whole, whole], axis=1) * 32767, RATE), tmp_path / "call.wav")
+    nobody, somebody = np.zeros((0, 2)), np.array([[1.0, len(whole) / RATE]])
+    first, second = listening.spotted(tmp_path / "call.wav", [nobody, somebody], known)
+    assert first == []
+    assert [hit.word for hit in second] == ["refund"]
+    assert second[0].start == pytest.approx(1 + len(before) / RATE, abs=0.3)
 
 
 def test_nothing_is_found_in_silence_or_in_nothing(known: keywords.Keywords) -> None:
