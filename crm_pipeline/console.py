@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -40,6 +41,8 @@ EMOTION_FIGURES = {
     "answered": "share answered, the others being unknown",
     "accuracy_answered": "accuracy of those answered",
 }
+COMPARED_FIGURES = ("accuracy", "uar", "log_loss", "calibration_error")
+EMOTION_MODELS = {"svm": "SVM", "cnn": "convolutional network", "average": "average of both"}
 INTENT_FIGURES = {
     "accuracy": "accuracy of the likeliest intent",
     "macro_f1": "macro-F1",
@@ -403,6 +406,8 @@ def show_emotions(done: TrainedEmotions, home: Path) -> None:
         table.add_row(words, cell(found.metrics.get(name)))
     table.add_row("share of unheard speech taken for none", cell(done.refused))
     out.print(table)
+    if len(done.compared) > 1:
+        out.print(_compared_emotions(done.compared))
     if found.unlearned:
         out.print(f"{found.unlearned:,} recordings have labels that it was never shown; they are not judged.")
     wrong = found.confusions[found.confusions["emotion"] != found.confusions["likeliest"]]
@@ -415,7 +420,18 @@ def show_emotions(done: TrainedEmotions, home: Path) -> None:
         out.print(f"  least is told of {escape(str(row.speaker))}: {row.uar:.2f} of {row.recordings:,}", soft_wrap=True)
     earlier = f" (what was there before: {done.earlier.name})" if done.earlier else ""
     out.print(f"Labels      {done.stored}{earlier}", soft_wrap=True)
-    out.print(f"MLflow      run {done.run_id}: crm-pipeline ui --home {home}")
+    runs = f"run {done.run_id}" + (f", of the network {done.network_run_id}" if done.network_run_id else "")
+    out.print(f"MLflow      {runs}: crm-pipeline ui --home {home}", soft_wrap=True)
+
+
+def _compared_emotions(compared: Mapping[str, Mapping[str, float]]) -> Table:
+    table = Table(title="Compared on the same recordings; runs use the SVM", title_justify="left")
+    table.add_column("")
+    for name in COMPARED_FIGURES:
+        table.add_column(name.replace("_", " "), justify="right")
+    for kind, figures in compared.items():
+        table.add_row(EMOTION_MODELS[kind], *(cell(figures[name]) for name in COMPARED_FIGURES))
+    return table
 
 
 def _edition(told: str) -> str:

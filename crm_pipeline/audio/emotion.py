@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
-from crm_pipeline.audio import emotion_limits, emotion_svm
+from crm_pipeline.audio import emotion_cnn, emotion_limits, emotion_svm
+from crm_pipeline.audio.emotion_cnn import Network
 from crm_pipeline.audio.emotion_limits import Limits
 from crm_pipeline.audio.emotion_stretches import Stretches
 from crm_pipeline.audio.emotion_svm import Machines
@@ -17,11 +18,23 @@ from crm_pipeline.contracts.texts import UNKNOWN
 from crm_pipeline.text.intents import calibration_error, softmax
 from crm_pipeline.text.stored import Stored
 
+KINDS: dict[str, tuple[str, Callable[[np.ndarray, np.ndarray, int, int], Machines | Network]]] = {
+    "svm": ("vectors", emotion_svm.fit),
+    "cnn": ("images", emotion_cnn.fit),
+}
+"""Of each kind of classifier: what it is shown of stretches, and what fits it to that, numbers of labels, their count and a seed."""
+
+AVERAGE = "average"
+"""What is made of several kinds: the mean of their calibrated log probabilities."""
+
 GROUPS = 10
 """Most folds; with as many speakers or fewer, each is left out once."""
 
 LEAST = 0.4
 """Probability of the likeliest label below which the answer is `UNKNOWN`; an assumption, not fitted."""
+
+LOWEST = 1e-12
+"""Least probability of which a log is taken."""
 
 FEWEST = 5
 """Stretches of a speaker with which one is compared, where vectors are normalised by speaker; with fewer nothing is said."""
@@ -39,11 +52,12 @@ class EmotionModel(Stored):
     ----------
     labels : list of str
         Sorted.
-    machines : Machines
+    classifiers : dict of str to Machines or Network
+        By kind; of several the answer is the `AVERAGE`.
     limits : Limits
         What a stretch must be like.
-    temperature : float
-        Multiplies scores.
+    temperatures : dict of str to float
+        By kind; multiplies its scores.
     by_speaker : bool
         Whether vectors are normalised per speaker, which needs several stretches of each.
     measured : dict
@@ -51,13 +65,20 @@ class EmotionModel(Stored):
     """
 
     labels: list[str]
-    machines: Machines
+    classifiers: dict[str, Machines | Network]
     limits: Limits
-    temperature: float = 1.0
+    temperatures: dict[str, float]
     by_speaker: bool = False
     measured: dict[str, float] = field(default_factory=dict)
 
     requires: ClassVar[tuple[str, ...]] = ("scikit-learn", "scipy", "skops", "pandas", "numpy")
+
+    def together(self, other: EmotionModel, found: Unheard) -> EmotionModel:
+        """Return the average of two that were fitted to the same; ``found`` is what that said of speakers it never heard."""
+        measured = figures(found) | {"refused": self.limits.refused}
+        return replace(
+            self, classifiers=self.classifiers | other.classifiers, temperatures=found.temperatures, measured=measured
+        )
 
     def predict(self, stretches: Stretches | pd.DataFrame, speakers: Sequence[str] | None = None) -> pd.DataFrame:
         """Return ``emotion``, ``probability``, ``likeliest`` and ``reason`` of each stretch.
@@ -83,10 +104,22 @@ class EmotionModel(Stored):
 
     def probabilities(self, stretches: Stretches, speakers: Sequence[str] | None = None) -> np.ndarray:
         """Return the probability of each of ``labels`` (n × labels); without ``speakers``, all stretches are one's."""
-        vectors = stretches.vectors
         if self.by_speaker:
-            vectors = normalised(vectors, _spoken(stretches, speakers))
-        return softmax(self.machines.scores(vectors, stretches.images) * self.temperature)
+            stretches = replace(stretches, vectors=normalised(stretches.vectors, _spoken(stretches, speakers)))
+        return averaged(
+            softmax(one.scores(_shown(stretches, kind)) * self.temperatures[kind])
+            for kind, one in self.classifiers.items()
+        )
+
+
+def averaged(probabilities: Iterable[np.ndarray]) -> np.ndarray:
+    """Return the probabilities whose logs are the mean of those given, but for what makes each row's sum 1; one alone as it is."""
+    return softmax(np.mean([np.log(np.maximum(one, LOWEST)) for one in probabilities], axis=0))
+
+
+def _shown(stretches: Stretches, kind: str) -> np.ndarray:
+    shown: np.ndarray = getattr(stretches, KINDS[kind][0])
+    return shown
 
 
 def _spoken(stretches: Stretches, speakers: Sequence[str] | None) -> np.ndarray:
@@ -115,15 +148,20 @@ class Unheard:
     truth, folds : arrays of int (n,)
     probabilities : array (n, labels)
         With the temperature that suits the other folds.
-    temperature : float
-        That suits all of them.
+    temperatures : dict of str to float
+        By kind of classifier, that suits all of them.
     """
 
     labels: list[str]
     truth: np.ndarray
     folds: np.ndarray
     probabilities: np.ndarray
-    temperature: float
+    temperatures: dict[str, float]
+
+    def together(self, other: Unheard) -> Unheard:
+        """Return what the average of both says; of the same stretches."""
+        probabilities = averaged([self.probabilities, other.probabilities])
+        return replace(self, probabilities=probabilities, temperatures=self.temperatures | other.temperatures)
 
 
 def fit(
@@ -144,25 +182,34 @@ def fit(
     by_speaker : bool
         Normalise the vectors of each speaker by that speaker's own mean and spread.
     found : Unheard, optional
-        What `unheard` returned for the same arguments, where it is known.
+        What `unheard` returned for the same arguments; of its kinds the model is. Without, of the machines alone.
     """
     found = found or unheard(stretches, labels, speakers, seed, by_speaker)
-    vectors = normalised(stretches.vectors, np.asarray(speakers)) if by_speaker else stretches.vectors
-    machines = emotion_svm.fit(vectors, stretches.images, found.truth, seed)
     limits = emotion_limits.fit(stretches, found.folds)
+    if by_speaker:
+        stretches = replace(stretches, vectors=normalised(stretches.vectors, np.asarray(speakers)))
+    classifiers = {
+        kind: KINDS[kind][1](_shown(stretches, kind), found.truth, len(found.labels), seed)
+        for kind in found.temperatures
+    }
     measured = figures(found) | {"refused": limits.refused}
-    return EmotionModel(found.labels, machines, limits, found.temperature, by_speaker, measured)
+    return EmotionModel(found.labels, classifiers, limits, found.temperatures, by_speaker, measured)
 
 
 def unheard(
-    stretches: Stretches, labels: Sequence[str], speakers: Sequence[str], seed: int = 0, by_speaker: bool = False
+    stretches: Stretches,
+    labels: Sequence[str],
+    speakers: Sequence[str],
+    seed: int = 0,
+    by_speaker: bool = False,
+    kind: str = "svm",
 ) -> Unheard:
-    """Return what models say of speakers that they were not fitted on; arguments as of `fit`."""
+    """Return what classifiers of a kind of `KINDS` say of speakers that they were not fitted on; arguments as of `fit`."""
     names, truth = np.unique(np.asarray(labels, str), return_inverse=True)
     folds = folds_of(np.asarray(speakers))
-    vectors, images = stretches.vectors, stretches.images
     if by_speaker:
-        vectors = normalised(vectors, np.asarray(speakers))
+        stretches = replace(stretches, vectors=normalised(stretches.vectors, np.asarray(speakers)))
+    given, fitted = _shown(stretches, kind), KINDS[kind][1]
     scores = np.full((len(truth), len(names)), -np.inf)
     for fold in range(folds.max() + 1):
         learn, held = folds != fold, folds == fold
@@ -170,15 +217,14 @@ def unheard(
         if len(known) < 2:
             scores[held] = 0
             continue
-        machines = emotion_svm.fit(vectors[learn], images[learn], codes, seed)
-        said = machines.scores(vectors[held], images[held])
+        said = fitted(given[learn], codes, len(known), seed).scores(given[held])
         scores[held] = said.min(axis=1, keepdims=True)  # a label that only the left out have is the least likely
         scores[np.ix_(held, known)] = said
     probabilities = np.zeros_like(scores)
     for fold in range(folds.max() + 1):
         held = folds == fold
         probabilities[held] = softmax(scores[held] * _temperature(scores[~held], truth[~held]))
-    return Unheard([str(name) for name in names], truth, folds, probabilities, _temperature(scores, truth))
+    return Unheard([str(name) for name in names], truth, folds, probabilities, {kind: _temperature(scores, truth)})
 
 
 def figures(found: Unheard) -> dict[str, float]:
@@ -188,7 +234,7 @@ def figures(found: Unheard) -> dict[str, float]:
     return {
         "accuracy": float(right.mean()),
         "uar": float(np.mean([right[found.truth == label].mean() for label in np.unique(found.truth)])),
-        "log_loss": float(-np.log(np.maximum(chosen, 1e-12)).mean()),
+        "log_loss": float(-np.log(np.maximum(chosen, LOWEST)).mean()),
         "calibration_error": calibration_error(found.probabilities.max(axis=1), right),
     }
 
@@ -217,6 +263,6 @@ def _temperature(scores: np.ndarray, truth: np.ndarray) -> float:
 
     def loss(log_temperature: float) -> float:
         chosen = softmax(scores * np.exp(log_temperature))[np.arange(len(truth)), truth]
-        return float(-np.log(np.maximum(chosen, 1e-12)).mean())
+        return float(-np.log(np.maximum(chosen, LOWEST)).mean())
 
     return float(np.exp(minimize_scalar(loss, bounds=(-4.0, 3.0), method="bounded").x))

@@ -1,4 +1,4 @@
-"""How well a model of how voices sound does on labelled recordings that it was not fitted on: figures, confusions, speakers. No fitting."""
+"""How well models of how voices sound do on labelled recordings that they were not fitted on: figures, confusions, speakers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from crm_pipeline.audio.emotion import LEAST, EmotionModel, Unheard, figures
+from crm_pipeline.audio.emotion import AVERAGE, LEAST, EmotionModel, Unheard, figures, fit, unheard
 from crm_pipeline.audio.emotion_stretches import Stretches
 
 
@@ -36,6 +36,37 @@ class Judgement:
     speakers: pd.DataFrame
 
 
+Given = tuple[Stretches, Sequence[str], Sequence[str]]
+"""Stretches, and the label and the speaker of each."""
+
+
+def compared(
+    kinds: Sequence[str], learn: Given, seed: int, by_speaker: bool, probe: Given | None = None
+) -> dict[str, tuple[EmotionModel, Judgement]]:
+    """Return a model of each kind, and of two their average, each judged on the same.
+
+    Parameters
+    ----------
+    kinds : sequence of str
+        One or two of `crm_pipeline.audio.emotion.KINDS`.
+    learn : Given
+    seed : int
+    by_speaker : bool
+    probe : Given, optional
+        To judge on; without, the speakers of ``learn`` are left out in turn.
+    """
+    found = {kind: unheard(*learn, seed, by_speaker, kind) for kind in kinds}
+    models = {kind: fit(*learn, seed, by_speaker, one) for kind, one in found.items()}
+    if len(kinds) > 1:
+        one, other = kinds
+        found[AVERAGE] = found[one].together(found[other])
+        models[AVERAGE] = models[one].together(models[other], found[AVERAGE])
+    return {
+        name: (model, judge(model, *probe) if probe else judge_unheard(found[name], learn[2]))
+        for name, model in models.items()
+    }
+
+
 def judge_unheard(found: Unheard, speakers: Sequence[str]) -> Judgement:
     """Return how well speakers are told by models that never heard them."""
     return _judged(found, np.asarray(speakers), found.probabilities.max(axis=1) >= LEAST, 0)
@@ -49,7 +80,7 @@ def judge(model: EmotionModel, stretches: Stretches, labels: Sequence[str], spea
     truth = np.searchsorted(model.labels, named[learned].astype(str))
     answered = (model.predict(kept, spoken[learned].tolist())["reason"] == "").to_numpy(bool)
     probabilities = model.probabilities(kept, spoken[learned].tolist())
-    found = Unheard(model.labels, truth, np.zeros(len(truth), int), probabilities, model.temperature)
+    found = Unheard(model.labels, truth, np.zeros(len(truth), int), probabilities, model.temperatures)
     return _judged(found, spoken[learned], answered, int((~learned).sum()))
 
 

@@ -31,8 +31,8 @@ class Machines:
     machine: Any
     classes: int
 
-    def scores(self, vectors: np.ndarray, images: np.ndarray) -> np.ndarray:
-        """Return a score of each label (n × labels): the sum of the log chances in its pairs. Images are not looked at."""
+    def scores(self, vectors: np.ndarray) -> np.ndarray:
+        """Return a score of each label (n × labels): the sum of the log chances in its pairs."""
         decided = self.machine.decision_function(((vectors - self.mean) / self.scale).astype(np.float64))
         if self.classes == 2:
             decided = -decided[:, None]
@@ -43,13 +43,13 @@ class Machines:
         return scores
 
 
-def fit(vectors: np.ndarray, images: np.ndarray, truth: np.ndarray, seed: int) -> Machines:
-    """Return machines fitted to vectors and the numbers of their labels, 0 to the last, each of which occurs."""
+def fit(vectors: np.ndarray, codes: np.ndarray, classes: int, seed: int) -> Machines:
+    """Return machines fitted to vectors (n, width) and the numbers of their labels, each of which occurs."""
     from sklearn.svm import SVC
 
     mean, scale = vectors.mean(axis=0), vectors.std(axis=0) + 1e-6
     machine = SVC(
         C=COST, gamma=WIDTH / vectors.shape[1], decision_function_shape="ovo", cache_size=500, random_state=seed
     )
-    machine.fit(((vectors - mean) / scale).astype(np.float64), truth)
-    return Machines(mean, scale, machine, int(truth.max()) + 1)
+    machine.fit(((vectors - mean) / scale).astype(np.float64), codes)
+    return Machines(mean, scale, machine, classes)

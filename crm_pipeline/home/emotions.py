@@ -14,8 +14,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from crm_pipeline.audio.emotion import EmotionModel, fit, unheard
-from crm_pipeline.audio.emotion_judging import Judgement, judge, judge_unheard
+from crm_pipeline.audio import emotion_cnn
+from crm_pipeline.audio.emotion import EmotionModel, folds_of
+from crm_pipeline.audio.emotion_judging import Given, Judgement, compared
 from crm_pipeline.audio.emotion_labels import Labelled, parse, taken, trainable
 from crm_pipeline.audio.emotion_stretches import example
 from crm_pipeline.engine import storage_error
@@ -26,10 +27,15 @@ from crm_pipeline.home.labels import EMOTIONS, TOLD, EmotionLabels
 from crm_pipeline.home.project import Project
 from crm_pipeline.lake import only_one
 from crm_pipeline.settings import load_settings
-from crm_pipeline.tracking import Tracker
+from crm_pipeline.tracking import Tracked, Tracker
 
 NORMALISED = b"normalised_by_speaker"
 """Metadata of the file kept: whether vectors are normalised by speaker."""
+
+SECONDS = 3
+"""Of a processor that a network takes to be fitted, about."""
+
+NO_NETWORK = "No network is fitted beside the SVM: it needs the extra 'deep': pip install 'crm-pipeline[deep]'."
 
 KEPT = ("path", "emotion", "speaker", "seconds", "level", "vector", "image")
 """Columns of the file kept: no sound."""
@@ -50,9 +56,15 @@ class TrainedEmotions:
     notes : list of str
         What is odd about the files.
     judgement : Judgement
+        Of the SVM, from which runs learn.
     refused : float
         Share of unheard speech that is taken for something else.
+    compared : dict of str to dict
+        Figures of the same recordings by model: ``svm``, and where a network was fitted ``cnn`` and ``average``.
     run_id, model_uri : str
+        Of the SVM.
+    network_run_id : str or None
+        Of the network.
     stored : Path
     earlier : Path or None
         What was kept before.
@@ -67,8 +79,10 @@ class TrainedEmotions:
     notes: list[str]
     judgement: Judgement
     refused: float
+    compared: dict[str, dict[str, float]]
     run_id: str
     model_uri: str
+    network_run_id: str | None
     stored: Path
     earlier: Path | None
 
@@ -84,9 +98,12 @@ def train_emotion(
     file: Path,
     test: Path | None = None,
     normalised: bool = False,
+    network: bool = True,
     say: Callable[[str], None] = lambda text: None,
 ) -> TrainedEmotions:
     """Fit a model of how voices sound, judge it, record it, and keep what was measured for the runs to come.
+
+    Beside the SVM a network is fitted where the extra ``deep`` is installed; runs use the SVM.
 
     Parameters
     ----------
@@ -95,6 +112,8 @@ def train_emotion(
         Labelled recordings to judge it on; without, speakers of ``file`` are left out in turn.
     normalised : bool
         Whether vectors are normalised by speaker, which needs several recordings of each.
+    network : bool
+        Whether a network is fitted too.
     say : callable, optional
         Is told what is going on.
 
@@ -109,22 +128,24 @@ def train_emotion(
     probe = read_recordings(test, processes=settings.threads) if test else None
     if probe is not None and not len(probe):
         raise UsageError(f"{probe.name} has no usable recording to judge on: give labelled ones, or leave --test out.")
+    notes = [*learn.notes, *(_odd(learn, probe) if probe else ())]
     _prepared(home)
-    say("fitting")
-    given = (learn.stretches, learn.rows["emotion"].tolist(), learn.rows["speaker"].tolist())
-    found = unheard(*given, settings.seed, normalised)
-    model = fit(*given, settings.seed, normalised, found)
-    say("judging")
-    notes = list(learn.notes)
-    if probe is None:
-        judgement = judge_unheard(found, given[2])
-        judged_on = f"the speakers of {learn.name}, each left out" if learn.known_speakers else f"folds of {learn.name}"
+    kinds = ["svm"]
+    if network and emotion_cnn.available():
+        kinds.append("cnn")
+        fits = folds_of(learn.rows["speaker"].to_numpy()).max() + 2
+        say(f"fitting (the network takes about {fits * SECONDS} s of a processor; --without-network leaves it out)")
     else:
-        judgement, judged_on = _on_test(model, learn, probe, notes), probe.name
+        notes += [NO_NETWORK] if network else []
+        say("fitting")
+    found = compared(kinds, _given(learn), settings.seed, normalised, _given(probe) if probe else None)
+    judged_on = f"the speakers of {learn.name}, each left out" if learn.known_speakers else f"folds of {learn.name}"
+    judged_on = probe.name if probe else judged_on
     say("recording")
     with told_of_disk(home):
-        run_id, model_uri = _recorded(home, learn, model, judgement, judged_on)
+        tracked = {kind: _recorded(home, learn, kind, *found[kind], judged_on) for kind in kinds}
         stored, earlier = _kept(home, learn, normalised)
+    model, judgement = found["svm"]
     return TrainedEmotions(
         file=str(file),
         judged_on=judged_on,
@@ -135,8 +156,10 @@ def train_emotion(
         notes=notes,
         judgement=judgement,
         refused=model.limits.refused,
-        run_id=run_id,
-        model_uri=model_uri,
+        compared={kind: judged.metrics for kind, (_, judged) in found.items()},
+        run_id=tracked["svm"].run_id,
+        model_uri=tracked["svm"].model_uri,
+        network_run_id=tracked["cnn"].run_id if "cnn" in tracked else None,
         stored=stored,
         earlier=earlier,
     )
@@ -215,29 +238,33 @@ def _prepared(home: Path) -> None:
         raise UsageError(f"{home / EMOTIONS} is a folder: remove it, what was measured is kept in a file of that name.")
 
 
-def _on_test(model: EmotionModel, learn: Labelled, probe: Labelled, notes: list[str]) -> Judgement:
-    """Judge a model on recordings of their own, and note what is odd about them."""
-    notes += probe.notes
+def _given(labelled: Labelled) -> Given:
+    return labelled.stretches, labelled.rows["emotion"].tolist(), labelled.rows["speaker"].tolist()
+
+
+def _odd(learn: Labelled, probe: Labelled) -> list[str]:
+    """Return what is odd about recordings to judge on, one sentence each; without a label that is learned they are refused."""
+    notes, labels = [*probe.notes], sorted(set(learn.rows["emotion"]))
     heard = sorted(set(learn.rows["speaker"]) & set(probe.rows["speaker"]))
     if heard:
         notes.append(
             f"{probe.name}: {len(heard)} of its {probe.rows['speaker'].nunique()} speakers, such as {heard[0]}, are in "
             f"{learn.name} too: the figures are not of unheard speakers alone."
         )
-    if not set(probe.rows["emotion"]) & set(model.labels):
+    if not set(probe.rows["emotion"]) & set(labels):
         raise UsageError(
-            f"{probe.name} has no label of {learn.name} ({', '.join(model.labels[:5])}): there is nothing to judge."
+            f"{probe.name} has no label of {learn.name} ({', '.join(labels[:5])}): there is nothing to judge."
         )
-    return judge(model, probe.stretches, probe.rows["emotion"].tolist(), probe.rows["speaker"].tolist())
+    return notes
 
 
 def _recorded(
-    home: Path, learn: Labelled, model: EmotionModel, judgement: Judgement, judged_on: str
-) -> tuple[str, str]:
-    """Record the model, what it was learned from and how it did as one MLflow run."""
+    home: Path, learn: Labelled, kind: str, model: EmotionModel, judgement: Judgement, judged_on: str
+) -> Tracked:
+    """Record a model, what it was learned from and how it did as one MLflow run."""
     tracker, version = Tracker(home), version_of(learn.rows)
     tracked = tracker.log_model(
-        f"emotion/svm@{version[:8]}",
+        f"emotion/{kind}@{version[:8]}",
         model,
         parameters={
             "file": Path(learn.name).name,
@@ -245,7 +272,7 @@ def _recorded(
             "labels": len(model.labels),
             "speakers": learn.rows["speaker"].nunique(),
             "normalised_by_speaker": model.by_speaker,
-            "temperature": round(model.temperature, 4),
+            "temperature": round(model.temperatures[kind], 4),
         },
         metrics={"recordings": len(learn), "refused": model.limits.refused} | judgement.metrics,
         tags={"crm.asset": "train-emotion", "crm.labels": version},
@@ -253,7 +280,7 @@ def _recorded(
     )
     told = {name: getattr(judgement, name).to_csv(index=False) for name in ("confusions", "speakers")}
     tracker.log_tables(tracked.run_id, told)
-    return tracked.run_id, tracked.model_uri
+    return tracked
 
 
 def _kept(home: Path, learn: Labelled, normalised: bool) -> tuple[Path, Path | None]:

@@ -9,8 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skops import io
 
-from crm_pipeline.audio.emotion import LEAST, UNSURE, EmotionModel, figures, fit, folds_of, normalised, unheard, untold
+from crm_pipeline.audio.emotion import (
+    AVERAGE,
+    KINDS,
+    LEAST,
+    UNSURE,
+    EmotionModel,
+    figures,
+    fit,
+    folds_of,
+    normalised,
+    unheard,
+    untold,
+)
+from crm_pipeline.audio.emotion_cnn import Network
 from crm_pipeline.audio.emotion_features import RATE, described, frames_of, pictured
+from crm_pipeline.audio.emotion_judging import compared
 from crm_pipeline.audio.emotion_limits import SHORT, SILENT, UNLIKE
 from crm_pipeline.audio.emotion_stretches import Stretches, measured
 from crm_pipeline.contracts.texts import UNKNOWN
@@ -75,6 +89,19 @@ def test_normalising_by_speaker_takes_away_what_differs_between_speakers() -> No
     raw, own = (figures(unheard(stretches, labels, speakers, 0, by)) for by in (False, True))
     assert own["uar"] > max(raw["uar"], 0.8)
     assert np.abs(normalised(stretches.vectors, speakers)[speakers == "0"].mean(axis=0)).max() < 1e-9
+
+
+def test_the_average_is_judged_on_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    stretches, labels, speakers = made(120, 0.0)
+    zeros = [np.zeros(size) for size in ((3, 3, 1, 2), 2, (4, 3), 3)]
+    monkeypatch.setitem(KINDS, "cnn", ("images", lambda *given: Network(zeros)))  # says the same of everything
+    found = compared(["svm", "cnn"], (stretches, labels.tolist(), speakers.tolist()), 0, False)
+    assert [*found] == ["svm", "cnn", AVERAGE]
+    (svm, _), (cnn, _), (average, judged) = found.values()
+    assert cnn.probabilities(stretches) == pytest.approx(1 / 3)
+    assert (average.probabilities(stretches).argmax(axis=1) == svm.probabilities(stretches).argmax(axis=1)).all()
+    assert judged.metrics["accuracy"] == average.measured["accuracy"] == svm.measured["accuracy"]
+    assert svm.measured["log_loss"] < average.measured["log_loss"] < cnn.measured["log_loss"]
 
 
 def test_two_labels_and_a_label_of_one_speaker_alone_are_judged() -> None:

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from crm_pipeline import cli
+from crm_pipeline.audio import emotion_cnn
+from crm_pipeline.audio.emotion import KINDS
 from crm_pipeline.audio.emotion_features import RATE
 from crm_pipeline.audio.emotion_labels import Labelled, parse, taken, trainable
+from crm_pipeline.console import show_emotions
 from crm_pipeline.errors import UsageError
-from crm_pipeline.home.emotions import kept_recordings, read_recordings, train_emotion
+from crm_pipeline.home.emotions import NO_NETWORK, kept_recordings, read_recordings, train_emotion
 from crm_pipeline.home.labels import EMOTIONS, TOLD
 from crm_pipeline.tracking import Tracker
 
@@ -56,9 +59,11 @@ def call(*arguments: str) -> int:
     return int(left.value.code or 0)
 
 
-def test_it_learns_judges_records_and_keeps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_learns_judges_records_and_keeps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     home, file = tmp_path / "home", labelled(tmp_path / "train")
-    assert call("train-emotion", str(file), "--home", str(home), "--json") == 0
+    assert call("train-emotion", str(file), "--home", str(home), "--without-network", "--json") == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["recordings"], said["speakers"], said["labels"]) == (24, 4, ["calm", "cross"])
     figures = said["judgement"]["metrics"]
@@ -78,12 +83,46 @@ def test_it_learns_judges_records_and_keeps(tmp_path: Path, capsys: pytest.Captu
     told = json.loads((home / TOLD).read_text())
     assert told["counts"] == {"calm": 12, "cross": 12}
 
+    assert "deep" not in "".join(said["notes"])
+    monkeypatch.setattr(emotion_cnn, "available", lambda: False)
     done = train_emotion(home, file, labelled(tmp_path / "test", seed=1), normalised=True)
+    assert NO_NETWORK in done.notes
+    assert [*done.compared] == ["svm"]
     assert done.earlier is not None  # the same recordings, but otherwise compared
     assert any("4 of its 4 speakers" in note for note in done.notes)
     assert done.judgement.metrics["uar"] > 0.9
     assert kept_recordings(home)[1]
     assert json.loads((home / TOLD).read_text())["version"] != told["version"]
+
+
+def guessing(images: np.ndarray, codes: np.ndarray, classes: int, seed: int) -> emotion_cnn.Network:
+    """Return a network that learned nothing."""
+    rng = np.random.default_rng(seed)
+    sizes = ((5, 5, 1, 4), (4,), (8, classes), (classes,))
+    return emotion_cnn.Network([rng.normal(0, 0.1, size) for size in sizes])
+
+
+def test_a_network_is_held_against_the_machines_and_recorded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(KINDS, "cnn", ("images", guessing))
+    monkeypatch.setattr(emotion_cnn, "available", lambda: True)
+    home, file = tmp_path / "home", labelled(tmp_path / "train")
+    done = train_emotion(home, file, labelled(tmp_path / "test", 2, 2, seed=1))
+    show_emotions(done, home)
+    shown = capsys.readouterr().out
+    for words in ("SVM", "convolutional network", "average of both", "runs use the SVM", "calibration error"):
+        assert words in shown
+    assert [*done.compared] == ["svm", "cnn", "average"]
+    losses = {kind: figures["log_loss"] for kind, figures in done.compared.items()}
+    assert losses["svm"] < losses["average"] < losses["cnn"]
+    assert done.compared["svm"] == done.judgement.metrics
+    assert done.network_run_id is not None
+    tracker = Tracker(home)
+    assert tracker.client.get_run(done.network_run_id).data.metrics["log_loss"] == pytest.approx(losses["cnn"])
+    (model,) = (m for m in tracker.client.search_logged_models(["0", "1"]) if m.source_run_id == done.network_run_id)
+    stretches = read_recordings(file).stretches
+    assert tracker.load(model.model_uri).probabilities(stretches).shape == (24, 2)
 
 
 def test_what_cannot_be_used_is_left_out_and_said(tmp_path: Path) -> None:
