@@ -16,6 +16,8 @@ from crm_pipeline.tracking_store import PLACES
 from crm_pipeline_tests.integration import world
 from crm_pipeline_tests.integration.conftest import Built
 
+pytestmark = pytest.mark.slow
+
 SCORED = ("2024-02", "2024-05")
 """Not a horizon (one month) apart; what lies between is scored by nobody."""
 
@@ -69,7 +71,6 @@ def paths_in(home: Path) -> set[str]:
     return {place for place in found if place.startswith("file:")}
 
 
-@pytest.mark.slow
 def test_a_moved_home_runs_shows_and_explains(used: Built, folder: Path) -> None:
     moved = folder / "moved to another place"
     shutil.copytree(used.home, folder / "to_be_moved")
@@ -89,7 +90,6 @@ def test_a_moved_home_runs_shows_and_explains(used: Built, folder: Path) -> None
         shutil.rmtree(moved)
 
 
-@pytest.mark.slow
 def test_a_lost_model_is_trained_again_by_the_next_run_that_reads_it(used: Built, folder: Path) -> None:
     home = folder / "lost_home"
     shutil.copytree(used.home, home)
@@ -111,7 +111,6 @@ def test_a_lost_model_is_trained_again_by_the_next_run_that_reads_it(used: Built
     shutil.rmtree(home)
 
 
-@pytest.mark.slow
 def test_an_earlier_period_scored_later_fills_in_the_change_since_then(used: Built) -> None:
     lake = world.lake_of(used.home)
     before = lake.manifest("scores/customers", "2024-05-01")

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from crm_pipeline_tests.integration import world
 from crm_pipeline_tests.integration.conftest import Built
@@ -14,6 +15,7 @@ from crm_pipeline_tests.integration.conftest import Built
 WEEKLY = {**world.TINY, "grain": "week", "horizon": 2, "windows": [1, 4], "training_cutoffs": 1, "eligibility": 8}
 
 
+@pytest.mark.slow
 def test_weeks_end_to_end(tiny: Built, folder: Path) -> None:
     source = world.write_tiny(folder / "weekly", customers=150, months=("2024-01", "2024-02"), name="weekly")
     home = world.new_home(folder / "weekly_home", WEEKLY)

@@ -25,6 +25,7 @@ from crm_pipeline.transforms.features.catalogue import catalogue
 from crm_pipeline_tests.unit.features_world import Shape
 from crm_pipeline_tests.unit.texts_world import CALENDAR, JUDGED, LOSS, customers
 
+pytestmark = pytest.mark.slow
 EACH, CALLS_EACH = 5, 2
 SHAPE = Shape((1, 3, 12), 3, 12, 12)
 NAMES = [f.name for f in catalogue({"orders", "recordings"}, SHAPE) if f.source == "audio"]
@@ -85,14 +86,13 @@ def worth_of(task: str, effect: float) -> Worth:
     return worth(pd.concat(rows), LOSS[task])
 
 
-@pytest.mark.parametrize("task", ["churn", pytest.param("demand", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("task", LOSS)
 def test_recordings_that_show_nothing_are_worth_nothing(task: str) -> None:
     nothing = worth_of(task, 0.0)
     assert nothing.blocks == len(JUDGED)
     assert not nothing.low > 0, nothing
 
 
-@pytest.mark.slow
 def test_the_more_they_show_the_more_they_are_worth() -> None:
     none, much = worth_of("churn", 0.0), worth_of("churn", 1.0)
     assert much.low > 0, much
