@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -407,7 +406,7 @@ def show_emotions(done: TrainedEmotions, home: Path) -> None:
     table.add_row("share of unheard speech taken for none", cell(done.refused))
     out.print(table)
     if len(done.compared) > 1:
-        out.print(_compared_emotions(done.compared))
+        out.print(_compared_emotions(done))
     if found.unlearned:
         out.print(f"{found.unlearned:,} recordings have labels that it was never shown; they are not judged.")
     wrong = found.confusions[found.confusions["emotion"] != found.confusions["likeliest"]]
@@ -420,16 +419,17 @@ def show_emotions(done: TrainedEmotions, home: Path) -> None:
         out.print(f"  least is told of {escape(str(row.speaker))}: {row.uar:.2f} of {row.recordings:,}", soft_wrap=True)
     earlier = f" (what was there before: {done.earlier.name})" if done.earlier else ""
     out.print(f"Labels      {done.stored}{earlier}", soft_wrap=True)
-    runs = f"run {done.run_id}" + (f", of the network {done.network_run_id}" if done.network_run_id else "")
+    runs = f"run {done.run_id}" + "".join(f", of the {EMOTION_MODELS[n]} {run}" for n, run in done.other_runs.items())
     out.print(f"MLflow      {runs}: crm-pipeline ui --home {home}", soft_wrap=True)
 
 
-def _compared_emotions(compared: Mapping[str, Mapping[str, float]]) -> Table:
-    table = Table(title="Compared on the same recordings; runs use the SVM", title_justify="left")
+def _compared_emotions(done: TrainedEmotions) -> Table:
+    title = f"Runs use the {EMOTION_MODELS[done.chosen]}: least log loss on speakers left out"
+    table = Table(title=title, title_justify="left")
     table.add_column("")
     for name in COMPARED_FIGURES:
         table.add_column(name.replace("_", " "), justify="right")
-    for kind, figures in compared.items():
+    for kind, figures in done.compared.items():
         table.add_row(EMOTION_MODELS[kind], *(cell(figures[name]) for name in COMPARED_FIGURES))
     return table
 

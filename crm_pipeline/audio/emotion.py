@@ -112,6 +112,11 @@ class EmotionModel(Stored):
         )
 
 
+def kinds_of(model: str) -> list[str]:
+    """Return the kinds that a model is made of: itself, or of the `AVERAGE` all."""
+    return [*KINDS] if model == AVERAGE else [model]
+
+
 def averaged(probabilities: Iterable[np.ndarray]) -> np.ndarray:
     """Return the probabilities whose logs are the mean of those given, but for what makes each row's sum 1; one alone as it is."""
     return softmax(np.mean([np.log(np.maximum(one, LOWEST)) for one in probabilities], axis=0))

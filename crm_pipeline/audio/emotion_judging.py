@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +65,11 @@ def compared(
         name: (model, judge(model, *probe) if probe else judge_unheard(found[name], learn[2]))
         for name, model in models.items()
     }
+
+
+def best(found: Mapping[str, tuple[EmotionModel, Judgement]]) -> str:
+    """Return the name of the model with the least log loss on speakers it never heard; of equals the first."""
+    return min(found, key=lambda name: found[name][0].measured["log_loss"])
 
 
 def judge_unheard(found: Unheard, speakers: Sequence[str]) -> Judgement:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from crm_pipeline.audio import emotion_cnn
 from crm_pipeline.audio.emotion import EmotionModel, folds_of
-from crm_pipeline.audio.emotion_judging import Given, Judgement, compared
+from crm_pipeline.audio.emotion_judging import Given, Judgement, best, compared
 from crm_pipeline.audio.emotion_labels import Labelled, parse, taken, trainable
 from crm_pipeline.audio.emotion_stretches import example
 from crm_pipeline.engine import storage_error
@@ -56,15 +56,17 @@ class TrainedEmotions:
     notes : list of str
         What is odd about the files.
     judgement : Judgement
-        Of the SVM, from which runs learn.
+        Of the model chosen.
     refused : float
         Share of unheard speech that is taken for something else.
     compared : dict of str to dict
         Figures of the same recordings by model: ``svm``, and where a network was fitted ``cnn`` and ``average``.
+    chosen : str
+        The model that runs fit: that with the least log loss on speakers of ``file`` left out.
     run_id, model_uri : str
-        Of the SVM.
-    network_run_id : str or None
-        Of the network.
+        Of the model chosen.
+    other_runs : dict of str to str
+        Runs of the other models that were recorded, by model.
     stored : Path
     earlier : Path or None
         What was kept before.
@@ -80,9 +82,10 @@ class TrainedEmotions:
     judgement: Judgement
     refused: float
     compared: dict[str, dict[str, float]]
+    chosen: str
     run_id: str
     model_uri: str
-    network_run_id: str | None
+    other_runs: dict[str, str]
     stored: Path
     earlier: Path | None
 
@@ -103,7 +106,7 @@ def train_emotion(
 ) -> TrainedEmotions:
     """Fit a model of how voices sound, judge it, record it, and keep what was measured for the runs to come.
 
-    Beside the SVM a network is fitted where the extra ``deep`` is installed; runs use the SVM.
+    Beside the SVM a network is fitted where the extra ``deep`` is installed; the better on speakers left out, or their average, is chosen.
 
     Parameters
     ----------
@@ -141,11 +144,13 @@ def train_emotion(
     found = compared(kinds, _given(learn), settings.seed, normalised, _given(probe) if probe else None)
     judged_on = f"the speakers of {learn.name}, each left out" if learn.known_speakers else f"folds of {learn.name}"
     judged_on = probe.name if probe else judged_on
+    chosen = best(found)
     say("recording")
     with told_of_disk(home):
-        tracked = {kind: _recorded(home, learn, kind, *found[kind], judged_on) for kind in kinds}
-        stored, earlier = _kept(home, learn, normalised)
-    model, judgement = found["svm"]
+        recorded = dict.fromkeys([*kinds, chosen])
+        tracked = {name: _recorded(home, learn, name, *found[name], judged_on) for name in recorded}
+        stored, earlier = _kept(home, learn, normalised, chosen)
+    model, judgement = found[chosen]
     return TrainedEmotions(
         file=str(file),
         judged_on=judged_on,
@@ -157,9 +162,10 @@ def train_emotion(
         judgement=judgement,
         refused=model.limits.refused,
         compared={kind: judged.metrics for kind, (_, judged) in found.items()},
-        run_id=tracked["svm"].run_id,
-        model_uri=tracked["svm"].model_uri,
-        network_run_id=tracked["cnn"].run_id if "cnn" in tracked else None,
+        chosen=chosen,
+        run_id=tracked[chosen].run_id,
+        model_uri=tracked[chosen].model_uri,
+        other_runs={name: one.run_id for name, one in tracked.items() if name != chosen},
         stored=stored,
         earlier=earlier,
     )
@@ -272,7 +278,7 @@ def _recorded(
             "labels": len(model.labels),
             "speakers": learn.rows["speaker"].nunique(),
             "normalised_by_speaker": model.by_speaker,
-            "temperature": round(model.temperatures[kind], 4),
+            "temperature": ", ".join(f"{one:.4f}" for one in model.temperatures.values()),
         },
         metrics={"recordings": len(learn), "refused": model.limits.refused} | judgement.metrics,
         tags={"crm.asset": "train-emotion", "crm.labels": version},
@@ -283,7 +289,7 @@ def _recorded(
     return tracked
 
 
-def _kept(home: Path, learn: Labelled, normalised: bool) -> tuple[Path, Path | None]:
+def _kept(home: Path, learn: Labelled, normalised: bool, chosen: str) -> tuple[Path, Path | None]:
     """Put what was measured in the home, atomically; what was there before stays beside it under its day and second."""
     path = home / EMOTIONS
     table = pa.Table.from_pandas(learn.rows[[*KEPT]], preserve_index=False)
@@ -299,6 +305,7 @@ def _kept(home: Path, learn: Labelled, normalised: bool) -> tuple[Path, Path | N
         told = {
             "version": version_of(learn.rows) + f" {normalised}",
             "counts": learn.rows["emotion"].value_counts().to_dict(),
+            "model": chosen,
         }
         temporary.write_text(json.dumps(told, indent=1), encoding="utf-8")
         os.replace(temporary, home / TOLD)

@@ -18,7 +18,10 @@ EMOTIONS = Path("labels", "emotions.parquet")
 """Where `crm-pipeline train-emotion` keeps what it measured of a home's labelled recordings."""
 
 TOLD = EMOTIONS.with_suffix(".json")
-"""What the definitions must know of that: its version, and how many recordings have each label."""
+"""What the definitions must know of that: its version, how many recordings have each label, and which model is learned from them."""
+
+MODELS = ("svm", "cnn", "average")
+"""Models of how voices sound, one of which a home's labelled recordings ask for (`crm_pipeline.audio.emotion.KINDS` and their average)."""
 
 STARTER = Path(__file__).parent.parent / "text" / "starter_intents.csv"
 """What a home without labelled texts of its own begins with."""
@@ -51,11 +54,14 @@ class EmotionLabels:
         Follows from their content.
     counts : mapping of str to int
         How many recordings have each label.
+    model : str
+        One of `MODELS`.
     """
 
     source: str | None
     version: str
     counts: Mapping[str, int]
+    model: str = MODELS[0]
 
     @property
     def common(self) -> tuple[tuple[str, str], ...]:
@@ -78,8 +84,11 @@ def emotion_labels(home: Path, source: SourceState) -> EmotionLabels | None:
     if (home / EMOTIONS).is_file():
         try:
             told = json.loads((home / TOLD).read_text(encoding="utf-8"))
-            return EmotionLabels(None, str(told["version"]), dict(told["counts"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            model = told.get("model", MODELS[0])
+            if model not in MODELS:
+                raise ValueError(f"its model is {model!r}, not one of {', '.join(MODELS)}")
+            return EmotionLabels(None, str(told["version"]), dict(told["counts"]), model)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(
                 f"{home / TOLD} cannot be read ({error}): run `crm-pipeline train-emotion` again, or remove {home / EMOTIONS}."
             ) from error

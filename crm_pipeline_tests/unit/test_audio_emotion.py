@@ -18,16 +18,18 @@ from crm_pipeline.audio.emotion import (
     figures,
     fit,
     folds_of,
+    kinds_of,
     normalised,
     unheard,
     untold,
 )
 from crm_pipeline.audio.emotion_cnn import Network
 from crm_pipeline.audio.emotion_features import RATE, described, frames_of, pictured
-from crm_pipeline.audio.emotion_judging import compared
+from crm_pipeline.audio.emotion_judging import best, compared
 from crm_pipeline.audio.emotion_limits import SHORT, SILENT, UNLIKE
 from crm_pipeline.audio.emotion_stretches import Stretches, measured
 from crm_pipeline.contracts.texts import UNKNOWN
+from crm_pipeline.home.labels import MODELS
 
 DATA = Path(os.environ.get("CRM_REAL_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 
@@ -101,6 +103,9 @@ def test_the_average_is_judged_on_the_same(monkeypatch: pytest.MonkeyPatch) -> N
     assert cnn.probabilities(stretches) == pytest.approx(1 / 3)
     assert (average.probabilities(stretches).argmax(axis=1) == svm.probabilities(stretches).argmax(axis=1)).all()
     assert judged.metrics["accuracy"] == average.measured["accuracy"] == svm.measured["accuracy"]
+    assert best(found) == "svm"
+    assert (*KINDS, AVERAGE) == MODELS
+    assert kinds_of(AVERAGE) == [*KINDS]
     assert svm.measured["log_loss"] < average.measured["log_loss"] < cnn.measured["log_loss"]
 
 

@@ -176,6 +176,12 @@ def test_feelings_are_learned_where_there_are_recordings_and_labels(tmp_path: Pa
         project(state).shape  # noqa: B018
     (tmp_path / TOLD).write_text('{"version": "1", "counts": {"glad": 2}}')
     assert project(state).shape.emotions == (("glad", "glad"),)
+    assert project(state).emotion_labels.model == "svm"
+    (tmp_path / TOLD).write_text('{"version": "1", "counts": {"glad": 2}, "model": "average"}')
+    assert project(state).emotion_labels.model == "average"
+    (tmp_path / TOLD).write_text('{"version": "1", "counts": {"glad": 2}, "model": "ear"}')
+    with pytest.raises(UsageError, match="'ear', not one of svm, cnn, average"):
+        project(state).shape  # noqa: B018
 
 
 def loaded() -> dict[str, Any]:

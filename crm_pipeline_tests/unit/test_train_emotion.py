@@ -82,6 +82,7 @@ def test_it_learns_judges_records_and_keeps(
     assert not normalised
     told = json.loads((home / TOLD).read_text())
     assert told["counts"] == {"calm": 12, "cross": 12}
+    assert told["model"] == "svm"
 
     assert "deep" not in "".join(said["notes"])
     monkeypatch.setattr(emotion_cnn, "available", lambda: False)
@@ -111,16 +112,16 @@ def test_a_network_is_held_against_the_machines_and_recorded(
     done = train_emotion(home, file, labelled(tmp_path / "test", 2, 2, seed=1))
     show_emotions(done, home)
     shown = capsys.readouterr().out
-    for words in ("SVM", "convolutional network", "average of both", "runs use the SVM", "calibration error"):
+    for words in ("SVM", "convolutional network", "average of both", "Runs use the SVM", "calibration error"):
         assert words in shown
     assert [*done.compared] == ["svm", "cnn", "average"]
     losses = {kind: figures["log_loss"] for kind, figures in done.compared.items()}
     assert losses["svm"] < losses["average"] < losses["cnn"]
     assert done.compared["svm"] == done.judgement.metrics
-    assert done.network_run_id is not None
+    assert (done.chosen, [*done.other_runs]) == ("svm", ["cnn"])
     tracker = Tracker(home)
-    assert tracker.client.get_run(done.network_run_id).data.metrics["log_loss"] == pytest.approx(losses["cnn"])
-    (model,) = (m for m in tracker.client.search_logged_models(["0", "1"]) if m.source_run_id == done.network_run_id)
+    assert tracker.client.get_run(done.other_runs["cnn"]).data.metrics["log_loss"] == pytest.approx(losses["cnn"])
+    (model,) = (m for m in tracker.client.search_logged_models(["0", "1"]) if m.source_run_id == done.other_runs["cnn"])
     stretches = read_recordings(file).stretches
     assert tracker.load(model.model_uri).probabilities(stretches).shape == (24, 2)
 

@@ -14,11 +14,17 @@ from crm_pipeline.contracts.calls import LABELS
 from crm_pipeline.contracts.outputs import CARD, conform
 from crm_pipeline.defs.common import described, reads
 from crm_pipeline.defs.lake import Result, publishes
+from crm_pipeline.errors import UsageError
 from crm_pipeline.hashing import digest
-from crm_pipeline.home.labels import EmotionLabels
+from crm_pipeline.home.labels import TOLD, EmotionLabels
 from crm_pipeline.home.project import Project
 from crm_pipeline.tracking import Tracker
 from crm_pipeline.versions import code_version
+
+NO_KERAS = (
+    "{} asks for a network, which needs the extra 'deep': pip install 'crm-pipeline[deep]', "
+    "or run `crm-pipeline train-emotion` again with --without-network."
+)
 
 MEASURING = "crm_pipeline.audio.emotion_labels"
 
@@ -26,7 +32,7 @@ MEASURING = "crm_pipeline.audio.emotion_labels"
 def emotion_assets(project: Project, tracker: Tracker) -> list[dg.AssetsDefinition]:
     """Return the assets that learn how voices sound."""
     found = project.emotion_labels
-    return [_labels(project, found), _model(project, tracker)] if found else []
+    return [_labels(project, found), _model(project, tracker, found.model)] if found else []
 
 
 def _labels(project: Project, found: EmotionLabels) -> dg.AssetsDefinition:
@@ -46,9 +52,9 @@ def _labels(project: Project, found: EmotionLabels) -> dg.AssetsDefinition:
     return labels
 
 
-def _model(project: Project, tracker: Tracker) -> dg.AssetsDefinition:
+def _model(project: Project, tracker: Tracker, chosen: str) -> dg.AssetsDefinition:
     seed = project.settings.seed
-    code = code_version(_model, {"seed": seed})
+    code = code_version(_model, {"seed": seed, "model": chosen})
     asset = "audio/emotion_model"
     ins = {"labels": reads("audio/labels", None)}
 
@@ -56,8 +62,9 @@ def _model(project: Project, tracker: Tracker) -> dg.AssetsDefinition:
     @publishes
     def trained(context: dg.AssetExecutionContext, labels: ibis.Table, pins: Mapping[str, str]) -> Result:
         """How a voice sounds, with a calibrated probability and an honest *unknown*. Learned from labelled recordings; an MLflow run."""
-        from crm_pipeline.audio.emotion import UNTAUGHT, fit, unheard
-        from crm_pipeline.audio.emotion_judging import judge_unheard
+        from crm_pipeline.audio import emotion_cnn
+        from crm_pipeline.audio.emotion import UNTAUGHT, kinds_of
+        from crm_pipeline.audio.emotion_judging import compared
         from crm_pipeline.audio.emotion_stretches import Stretches, example
 
         rows = labels.order_by("path", "emotion", "speaker").execute()
@@ -68,12 +75,19 @@ def _model(project: Project, tracker: Tracker) -> dg.AssetsDefinition:
             return Result(conform([card | {"status": "abstained", "reason": few}], CARD), {"model_version": version})
         given = (Stretches.of_frame(rows), rows["emotion"].tolist(), rows["speaker"].tolist())
         normalised = bool(rows["normalised"].any())
-        found = unheard(*given, seed, normalised)
-        model = fit(*given, seed, normalised, found)
-        judgement = judge_unheard(found, given[2])
+        kinds = kinds_of(chosen)
+        if "cnn" in kinds and not emotion_cnn.available():
+            raise UsageError(NO_KERAS.format(TOLD))
+        model, judgement = compared(kinds, given, seed, normalised)[chosen]
         measured = judgement.metrics | {"refused": model.limits.refused}
         speakers = rows["speaker"].nunique()
-        parameters = {"seed": seed, "recordings": len(rows), "speakers": speakers, "normalised_by_speaker": normalised}
+        parameters = {
+            "seed": seed,
+            "model": chosen,
+            "recordings": len(rows),
+            "speakers": speakers,
+            "normalised_by_speaker": normalised,
+        }
         tags = {"dagster.run_id": context.run.run_id, "crm.asset": asset, "crm.partition": "all",
                 "crm.model_version": version, "crm.code_version": code, "crm.inputs": json.dumps(pins)}  # fmt: skip
         tracked = tracker.log_model(
