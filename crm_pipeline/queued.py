@@ -39,7 +39,7 @@ def open_queue(home: Path, period: str | None = None, top: int | None = None) ->
     known = lake.partitions(TABLE)
     if not known and "recordings" not in opened.source.inputs:
         raise CrmError(
-            f"{home} has no call queue: its source has no table of calls that names recordings (`audio_path`)."
+            f"{home} has no call queue: its source names no recording that is there (`audio_path` of the table calls)."
         )
     if not known:
         raise CrmError(f"{home} has no call queue yet: run `crm-pipeline run --home {home}` first.")

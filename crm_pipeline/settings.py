@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
@@ -133,7 +134,7 @@ class Settings(BaseSettings):
     )
     watched_words: tuple[str, ...] = Field(
         ("cancel", "refund", "lawyer", "supervisor"),
-        description="Words and phrases that are looked for in calls: a call with one of them comes earlier in the queue.",
+        description="Words and phrases that are looked for in calls, which then come earlier in the queue: `[cancel, refund]`.",
     )
     caller_channel: int = Field(
         2,
@@ -219,6 +220,23 @@ class Settings(BaseSettings):
         if unknown:
             raise ValueError(f"{unknown[0]!r} is no country with telephone numbers; use two capitals such as DE or GB")
         return regions
+
+    @field_validator("transcriber")
+    @classmethod
+    def _known_transcriber(cls, name: str) -> str:
+        if not re.fullmatch(r"none|pocketsphinx(:everything)?|(vosk|faster-whisper):.+", name.strip()):
+            raise ValueError(
+                f"{name!r} is not known: give pocketsphinx, pocketsphinx:everything, vosk:FOLDER, faster-whisper:FOLDER or none"
+            )
+        return name.strip()
+
+    @field_validator("watched_words")
+    @classmethod
+    def _with_letters(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        for word in words:
+            if not any(letter.isalpha() for letter in word):
+                raise ValueError(f"{word!r} has no letter: leave it out")
+        return words
 
     @model_validator(mode="after")
     def _mail_needs_a_server(self) -> Settings:

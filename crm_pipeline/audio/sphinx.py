@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import logging
 import re
 import tempfile
 from collections.abc import Sequence
@@ -19,7 +20,6 @@ import numpy as np
 from crm_pipeline.audio.extra import imported
 from crm_pipeline.audio.language import arpa, forms, words_of
 from crm_pipeline.audio.transcribers import RATE, Transcript, Word, pcm
-from crm_pipeline.errors import UsageError
 
 EVERYDAY = 300
 """Words of everyday language that are expected: the likeliest of the model's own."""
@@ -47,6 +47,7 @@ QUIET = -60.0
 """dB of full scale below which a signal holds no speech; the recogniser would make up a word."""
 
 _FRAMES = 100  # a second
+_LOG = logging.getLogger(__name__)
 
 
 class PocketSphinx:
@@ -62,11 +63,20 @@ class PocketSphinx:
     Raises
     ------
     UsageError
-        If it is not installed, or a watched word has no pronunciation in its dictionary.
+        If it is not installed.
+
+    A watched word that its dictionary does not hold is not expected, and that is logged.
     """
 
     def __init__(self, watched: Sequence[str] = (), everything: bool = False) -> None:
-        self.watched = tuple(sorted({word for phrase in watched for word in words_of(phrase)}))
+        asked = sorted({word for phrase in watched for word in words_of(phrase)})
+        self.watched = tuple(word for word in asked if word in pronunciations())
+        for word in asked:
+            if word not in self.watched:
+                _LOG.warning(
+                    "The watched word '%s' is not in pocketsphinx's dictionary of English: its text will not hold it.",
+                    word,
+                )
         self.everything = everything
         self.decoder = _decoder(self.watched, everything)
 
@@ -116,11 +126,6 @@ def hissing(signal: np.ndarray) -> np.ndarray:
 
 def _decoder(watched: tuple[str, ...], everything: bool) -> Any:
     dictionary = pronunciations()
-    for word in watched:
-        if word not in dictionary:
-            raise UsageError(
-                f"The watched word '{word}' has no pronunciation in pocketsphinx's dictionary: leave it out."
-            )
     if everything:
         return imported("pocketsphinx").Decoder(loglevel="FATAL")
     everyday, likeliest = _everyday()

@@ -55,7 +55,7 @@ def tasks(facts: Facts, settings: Settings) -> list[TaskReadiness]:
         TaskReadiness("segment", False, [*orders, LATER]),
         TaskReadiness("response", False, [*_response(facts), LATER]),
         TaskReadiness("text (intent, sentiment)", not _absent(facts, "messages"), _absent(facts, "messages")),
-        TaskReadiness("audio (emotion)", False, [*_audio(facts), LATER]),
+        TaskReadiness("audio (calls)", not _audio(facts), _audio(facts)),
     ]
 
 

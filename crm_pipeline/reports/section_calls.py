@@ -119,7 +119,7 @@ def _rest(data: ReportData, rows: pd.DataFrame) -> Table | None:
     columns = [
         Column("", True),
         Column("Customer"),
-        Column("Called", hint="or the case was opened"),
+        Column("Called, or opened", hint="the call; of a case without one, the day it was opened"),
         Column(
             "Priority", True, "from 0 to 1: a fixed sum of what was heard, the case, the risk of lapse and the value"
         ),

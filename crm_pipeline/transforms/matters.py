@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import ibis
-from ibis.expr.types import BooleanValue, Table
+from ibis.expr.types import BooleanValue, StringValue, Table
 
 from crm_pipeline.contracts.calls import AGENT
 from crm_pipeline.contracts.canonical import INBOUND
@@ -21,7 +23,14 @@ KNOWN = ("churn_probability", "customer_value", "not_contactable_reason")
 
 
 def matters(
-    calls: Table, heard: Table, customers: Table, cases: Table | None, texts: Table | None, end: datetime, days: int
+    calls: Table,
+    heard: Table,
+    customers: Table,
+    cases: Table | None,
+    texts: Table | None,
+    end: datetime,
+    days: int,
+    watched: Sequence[str] = (),
 ) -> Table:
     """Return a row for each open matter of a customer.
 
@@ -42,6 +51,10 @@ def matters(
         ``text/messages`` of the same periods as the calls; None where the source has no messages to learn intents from.
     end : datetime
         The end of the period (UTC, exclusive): nothing that happened later is looked at.
+    days : int
+    watched : sequence of str
+        Looked for, as they are written, in the transcripts that the source itself gives; these, and its emotions, count before
+        what is heard.
 
     Returns
     -------
@@ -52,7 +65,7 @@ def matters(
     since = ibis.literal(end - timedelta(days=days), "timestamp(6)")
     until = ibis.literal(end, "timestamp(6)")
     recent = calls.filter((calls.event_at >= since) & (calls.event_at < until) & _inbound(calls))
-    recent = recent.select("call_id", "customer_id", called_at=recent.event_at)
+    recent = recent.select("call_id", "customer_id", called_at=recent.event_at, **_own(recent, watched))
     found = _of_cases(_with_intent(_with_sound(recent, heard), texts), _open(cases, until))
     return found.left_join(_known(customers), "customer_id").drop("customer_id_right")
 
@@ -67,7 +80,27 @@ def _with_sound(calls: Table, heard: Table) -> Table:
     caller = heard.filter(heard.speaker != AGENT).select("call_id", "reason", *HEARD)
     joined = calls.left_join(caller, "call_id")
     silent = ibis.ifelse(joined.call_id_right.isnull(), ibis.literal("it has no recording"), joined.reason)
-    return joined.mutate(silent=silent).drop("call_id_right", "reason")
+    typed, labelled = joined.own_transcript.notnull(), joined.own_emotion.notnull()
+    return joined.mutate(
+        silent=ibis.ifelse(typed | labelled, ibis.null("string"), silent),
+        emotion=joined.own_emotion.coalesce(joined.emotion),
+        emotion_probability=ibis.ifelse(labelled, 1.0, joined.emotion_probability),
+        transcript=joined.own_transcript.coalesce(joined.transcript),
+        confidence=ibis.ifelse(typed, 1.0, joined.confidence),
+        low_confidence=ibis.ifelse(typed, False, joined.low_confidence),
+        watched=ibis.ifelse(typed, joined.own_watched, joined.watched),
+    ).drop("call_id_right", "reason", "own_transcript", "own_emotion", "own_watched")
+
+
+def _own(calls: Table, watched: Sequence[str]) -> dict[str, StringValue]:
+    """Return what the source itself says of its calls: transcript, emotion, and the watched words in that transcript."""
+    transcript = optional(calls, "transcript", "string").strip().nullif("")
+    emotion = optional(calls, "emotion", "string").strip().lower().nullif("")
+    found = ibis.literal("")
+    for word in watched:
+        said = transcript.lower().re_search(rf"\b{re.escape(word.lower())}")
+        found = found + ibis.ifelse(said.fill_null(False), ibis.literal(f", {word}"), ibis.literal(""))
+    return {"own_transcript": transcript, "own_emotion": emotion, "own_watched": found.substr(2).nullif("")}
 
 
 def _with_intent(calls: Table, texts: Table | None) -> Table:

@@ -68,9 +68,9 @@ def test_nothing_is_heard_where_nothing_is_said(sphinx: PocketSphinx, samples: i
     assert transcribed(silent, [(0.0, samples / RATE), (5.0, 6.0)], sphinx) == ()
 
 
-def test_a_watched_word_nobody_can_pronounce_is_one_sentence() -> None:
-    with pytest.raises(UsageError, match="watched word 'xyzzyq' has no pronunciation"):
-        PocketSphinx(("xyzzyq",))
+def test_a_watched_word_that_is_not_english_is_told_and_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    assert PocketSphinx(("cancel", "kündigen"), everything=True).watched == ("cancel",)
+    assert "The watched word 'kündigen' is not in pocketsphinx's dictionary" in caplog.text
 
 
 @given(st.lists(st.tuples(SECONDS, SECONDS).map(sorted).map(tuple)).map(sorted), st.floats(0.1, 110))

@@ -186,3 +186,17 @@ def test_equal_matters_in_any_order_give_one_queue_and_ties_go_by_value() -> Non
 
 def test_no_matter_at_all_is_an_empty_queue() -> None:
     assert queue(found([], [], []), END).empty
+
+
+def test_what_the_source_itself_says_of_a_call_counts_before_what_is_heard() -> None:
+    told = {"transcript": "Cancelled twice, cancel again", "emotion": " Angry "}
+    calls = table([call("a", "A", 1) | told, call("b", "B", 1) | {"transcript": " ", "emotion": None}],
+                  CALLS_SCHEMA | {"transcript": "string", "emotion": "string"})  # fmt: skip
+    known = table([], CUSTOMERS_SCHEMA)
+    words = ["cancel", "lawyer", "c++"]
+    made = matters(calls, table([heard("a", transcript="candle")], HEARD_SCHEMA), known, None, None, END, 30, words)
+    a, b = made.execute().sort_values("customer_id").to_dict("records")
+    assert (a["transcript"], a["emotion"], a["watched"]) == ("Cancelled twice, cancel again", "angry", "cancel")
+    assert (a["emotion_probability"], a["confidence"], a["low_confidence"]) == (1.0, 1.0, False)
+    assert b["silent"] == "it has no recording"
+    assert pd.isna(b["transcript"])

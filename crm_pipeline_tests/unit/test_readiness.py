@@ -92,7 +92,9 @@ def test_what_blocks_a_task_is_said() -> None:
     assert blocks["text (intent, sentiment)"] == ["there is no table messages"]
     written = tasks(replace(facts, tables={**facts.tables, "messages": ("body",)}), Settings())
     assert next(t for t in written if t.name.startswith("text")).possible
-    assert "no recording" in blocks["audio (emotion)"][0]
+    assert "no recording" in blocks["audio (calls)"][0]
+    heard = {t.name: t for t in tasks(replace(facts, recordings=3), Settings())}
+    assert heard["audio (calls)"].possible
     ready = {t.name: t for t in tasks(replace(facts, periods=5, bought=9), Settings())}
     assert ready["churn"].possible
     assert "trained but not judged" in ready["churn"].blocks[0]

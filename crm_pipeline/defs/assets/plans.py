@@ -30,7 +30,7 @@ def looking_back(settings: Settings) -> tuple[int, ...]:
 
 def _service(project: Project) -> dg.AssetsDefinition:
     settings, days = project.settings, project.settings.queue_days
-    code = code_version(_service, {"queue_days": days})
+    code = code_version(_service, {"queue_days": days, "watched": settings.watched_words})
     back, year = looking_back(settings), tuple(range(1 - settings.year, 1))
     ins = {
         "calls": reads("clean/calls", back),
@@ -56,7 +56,7 @@ def _service(project: Project) -> dg.AssetsDefinition:
         from crm_pipeline.modeling.queue import queue
 
         end = project.calendar.as_of(context.partition_key)
-        rows = matters(calls, heard, customers, cases, texts, end, days).execute()
+        rows = matters(calls, heard, customers, cases, texts, end, days, settings.watched_words).execute()
         return conform(queue(rows, end)[[c.name for c in SERVICE]], SERVICE)
 
     return service
