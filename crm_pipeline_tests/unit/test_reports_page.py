@@ -27,8 +27,8 @@ ESTIMATORS = {
 AMOUNT_MODELS = {"two_part": 0.25, "gradient_boosting": 0.3, "linear": 0.6, "decision_tree": 0.7}
 AMOUNT_BASELINES = {"purchase_process": 0.7, "last_season": 1.1, "last_spend": 1.2, "zero": 1.5}
 
-SECTIONS = [(name, title) for name, title in ALL_SECTIONS if name != "texts"]
-"""Of a source without messages; the part of texts has tests of its own."""
+SECTIONS = [(name, title) for name, title in ALL_SECTIONS if name not in ("texts", "calls")]
+"""Of a source without messages and recordings; the parts of these have tests of their own."""
 
 
 def _sigmoid(x):
