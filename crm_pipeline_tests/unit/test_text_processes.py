@@ -109,7 +109,7 @@ def test_nobody_is_left_behind(tmp_path: Path, sent: signal.Signals) -> None:
     pids = wait_for(lambda: file.read_text(encoding="ascii").split() if file.exists() else [], 2)
     helper = next(int(pid) for pid in pids if int(pid) != parent.pid)
     parent.send_signal(sent)
-    parent.wait(20)
+    parent.wait(60)
     wait_for(lambda: [] if alive(helper) else [0], 1)
 
 
