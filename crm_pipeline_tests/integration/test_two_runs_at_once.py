@@ -13,7 +13,6 @@ from crm_pipeline_tests.integration.conftest import Built
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_two_runs_of_a_new_home(tiny_home: Built, folder: Path) -> None:
     home = world.new_home(folder / "two_home", world.TINY)
     command = ["run", "--source", tiny_home.source, "--home", home, "--through", tiny_home.through]
