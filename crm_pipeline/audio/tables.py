@@ -14,17 +14,11 @@ from crm_pipeline.audio.emotion import LEAST, UNSURE, EmotionModel, untold
 from crm_pipeline.audio.measured import Channel, Measured
 from crm_pipeline.audio.transcripts import LOW
 from crm_pipeline.contracts.calls import AGENT, BOTH, CALL, CALLER, CALLS, CHANNEL
+from crm_pipeline.contracts.column import arrow_schema
 from crm_pipeline.contracts.texts import UNKNOWN
 from crm_pipeline.text.masking import mask
 
-TYPES = {
-    "text": pa.string(),
-    "timestamp": pa.timestamp("us"),
-    "bool": pa.bool_(),
-    "int64": pa.int64(),
-    "float64": pa.float64(),
-}
-SCHEMA = pa.schema([(c.name, TYPES[c.type]) for c in CALLS])
+SCHEMA = arrow_schema(CALLS)
 
 
 def calls_table(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 
 class Output(NamedTuple):
@@ -12,3 +13,11 @@ class Output(NamedTuple):
     type: str
     description: str
     unit: str = ""
+
+
+def arrow_schema(columns: Iterable[Output]) -> Any:
+    """Return the Arrow schema of columns, for what is made as an Arrow table and not by Ibis or pandas."""
+    import pyarrow as pa
+
+    named = {"text": pa.string(), "timestamp": pa.timestamp("us")}
+    return pa.schema([(c.name, named.get(c.type) or pa.type_for_alias(c.type)) for c in columns])

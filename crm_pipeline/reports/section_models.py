@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from crm_pipeline.modeling.ablation import worth
+from crm_pipeline.modeling.ablation import alone_and_together, worth
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.reports import plots, words
 from crm_pipeline.reports.data import ReportData
@@ -55,12 +55,16 @@ def _sources(task: str, rows: pd.DataFrame) -> Table | None:
         return None
     loss = the_task(task).loss
     own = rows[rows["metric"] == loss]
-    groups = [name for name in ("tables", "texts", "audio") if name in set(own["left_out"])]
+    named = {name for left_out in own["left_out"] for name in left_out.split(" and ")}
+    groups = [name for name in ("tables", "texts", "audio") if name in named]
     every = own.drop_duplicates("cutoff")["with_features"]
     lines: list[list[Cell | str]] = [[Cell(" and ".join(groups), "strong"), words.number(every.mean(), 4), words.DASH]]
-    for left_out in own["left_out"].unique():
+    for left_out in alone_and_together({name: [] for name in groups}):
         kept = [name for name in groups if name not in left_out.split(" and ")]
         these = own[own["left_out"] == left_out]
+        if these.empty:
+            lines.append([" and ".join(kept), words.DASH, "too little is known to learn from"])
+            continue
         found = worth(these, loss)
         gap = (
             f"{words.number(found.mean, 4)} ({words.span(found.low, found.high, 4)})"

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from crm_pipeline.contracts.column import arrow_schema
 from crm_pipeline.contracts.texts import MASKED_KINDS, MESSAGES, WRITTEN_CHANNEL
 from crm_pipeline.text.language import detect
 from crm_pipeline.text.processes import Work, mapped
@@ -32,14 +33,7 @@ BATCH = 4_096
 MANY = 50_000
 """Messages from which a second process pays: it takes seconds to begin."""
 
-TYPES = {
-    "text": pa.string(),
-    "timestamp": pa.timestamp("us"),
-    "bool": pa.bool_(),
-    "int64": pa.int64(),
-    "float64": pa.float64(),
-}
-SCHEMA = pa.schema([(c.name, TYPES[c.type]) for c in MESSAGES])
+SCHEMA = arrow_schema(MESSAGES)
 
 
 def understand(

@@ -120,6 +120,10 @@ def test_tables_texts_and_audio_are_shown_alone_and_together(found):
     html = page(found, pd.concat([ablation([gap, gap + 0.001, gap - 0.001], name) for name, gap in gaps.items()]))
     text = " ".join(re.sub(r"<[^>]+>", " ", html).split())
     assert "tables and texts and audio 0.5000" in text
+    unknown = page(
+        found, pd.concat([ablation([gap], name) for name, gap in gaps.items() if name != "tables and texts"])
+    )
+    assert "audio – too little is known to learn from" in " ".join(re.sub(r"<[^>]+>", " ", unknown).split())
     assert "audio 0.8000 0.3000 (0.2975 to 0.3025)" in text, "what is left out is the other two"
     assert "tables and texts 0.5000 0.0000 (−0.0025 to 0.0025)" in text
 
