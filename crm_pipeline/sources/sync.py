@@ -142,7 +142,8 @@ def pending(source: Source, lake: Lake, settings: Settings, today: date | None =
                 Pending(r.name, "changed" if (name, r.id) in known else "new", r.size, r.mtime_ns) for r in changed
             ]
     gone = (index.tables[name].records[i].name for name, i in sorted(known - here.keys()))
-    heard = [Pending(*change) for change in recordings.changes(source.root, recordings.remembered(lake))]
+    remembered = recordings.remembered(lake) if recordings.readable() else {}
+    heard = [Pending(*change) for change in recordings.changes(source.root, remembered)]
     return [*found, *heard, *(Pending(name, "gone") for name in gone)]
 
 
@@ -294,7 +295,7 @@ class _Sync:
         found = covered(self.new, self.source, self.calendar, self.settings.horizon)
         heard = self._heard()
         labels, learned_from = self._labels()
-        state = self._state(found, any(r.sha256 for r in heard.values()), labels)
+        state = self._state(found, any(r.sha256 and not r.problem for r in heard.values()), labels)
         self.warnings += found.warnings
         report = SyncReport(state, found.complete, read=self.read, warnings=self.warnings)
         for name, table in self.new.tables.items():

@@ -99,6 +99,26 @@ def test_without_the_extra_the_calls_are_counted_and_it_is_said(shop: World, mon
     report = shop.sync()
     assert recordings.MISSING_EXTRA in report.warnings
     assert len(shop.cleaned(report, "calls", APRIL)[0]) == 8
+    assert "recordings" not in report.state.inputs
+
+
+def test_without_the_extra_a_home_that_heard_before_can_still_be_asked(
+    shop: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "recordings" in shop.sync().state.inputs
+    shop.write("talks/a.wav", wav(loud=5))
+    monkeypatch.setattr(recordings, "readable", lambda: False)
+    assert pending(load_source(shop.root), shop.lake, shop.settings, TODAY) == []
+
+
+def test_a_source_whose_recordings_are_all_broken_has_none(tmp_path: Path) -> None:
+    world = World(tmp_path, tables(orders="orders.csv", calls="calls.csv"))
+    world.write("orders.csv", ORDERS + "a,1,2020-04-01,1\nb,1,2020-05-31,2\n")
+    world.write("calls.csv", CALLS + "c1,1,2020-04-02,talks/empty.wav,hello\n")
+    world.write("talks/empty.wav", b"")
+    report = world.sync()
+    assert "recordings" not in report.state.inputs
+    assert len(world.cleaned(report, "calls", APRIL)[1]) == 1
 
 
 def test_a_transcript_is_masked_and_a_fingerprint_is_not(shop: World) -> None:
