@@ -61,7 +61,7 @@ def test_a_queue_that_is_not_there_is_one_sentence(home: Path, tmp_path_factory:
     with pytest.raises(CrmError, match="no call queue yet: run `crm-pipeline run"):
         open_queue(other)
     write_state(other, replace(STATE, tables={"orders": ("order_id",)}))
-    with pytest.raises(CrmError, match="names recordings"):
+    with pytest.raises(CrmError, match=r"names no recording that is there \(`audio_path` of the table calls\)"):
         open_queue(other)
 
 
