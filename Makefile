@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: setup demo test long browser postgres unit ui bench check quick docs clean lock
+.PHONY: setup demo test long browser postgres unit ui bench check quick docs words clean lock
 
 setup: $(STAMP)
 
@@ -62,6 +62,10 @@ check: quick
 # the pages that are made from the code
 docs: setup
 	$(BIN)/python -m crm_pipeline_tests.make_docs
+
+# how the watched words sound, as the package brings it: after a change of what they are learned by
+words: setup
+	$(BIN)/python -m crm_pipeline_tests.make_words
 
 clean:
 	rm -rf data/sample data/home benchmarks/out .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 
 from crm_pipeline.audio import keywords
-from crm_pipeline.audio.extra import imported
 from crm_pipeline.audio.features import cut
 from crm_pipeline.audio.recordings import RATE, blocks, outline
 from crm_pipeline.audio.spotting import Hit, Spotter
@@ -37,6 +36,7 @@ def listened_many(
     setting: str,
     watched: Sequence[str],
     processes: int,
+    learn: Callable[[tuple[str, ...]], keywords.Keywords] = keywords.learned,
 ) -> list[bytes]:
     """Return what is said in each recording, as JSON: of each channel ``said`` (utterances) and ``watched`` (words).
 
@@ -50,6 +50,8 @@ def listened_many(
     watched : sequence of str
     processes : int
         At most so many listen to `MUCH` speech or more; the recordings with most are taken first.
+    learn : callable
+        Returns how watched words sound; by default they are learned, which takes half a minute.
     """
     amounts = [sum(float(np.diff(one).sum()) for one in channels) for channels in spoken]
     order = sorted(range(len(paths)), key=lambda place: -amounts[place])
@@ -59,7 +61,7 @@ def listened_many(
     ]
     words = tuple(watched)
     _tools(setting, words)  # what is wrong with a setting is said before anything is learned
-    given = (setting, words, _keywords(setting, words) if any(amounts) else None)
+    given = (setting, words, _keywords(setting, words, learn) if any(amounts) else None)
     several = processes if sum(amounts) >= MUCH else 1
     found = dict(zip(order, mapped(_work, given, batches, several), strict=True))
     return [found[place]["said"][0].as_py() for place in range(len(paths))]
@@ -108,16 +110,17 @@ def _tools(setting: str, watched: tuple[str, ...]) -> tuple[Transcriber | None, 
     return transcriber_of(setting, watched), Spotter(watched)
 
 
-def _keywords(setting: str, watched: tuple[str, ...]) -> keywords.Keywords | None:
+def _keywords(
+    setting: str, watched: tuple[str, ...], learn: Callable[[tuple[str, ...]], keywords.Keywords]
+) -> keywords.Keywords | None:
     """Return how watched words sound, or nothing where the transcriber's own words are the better ones or the only ones."""
     if setting.strip() != LEARNING or not watched:
         return None
     try:
-        imported("espeakng_loader")
+        return learn(watched)
     except UsageError as error:
         _LOG.warning("Watched words are looked for in what is written down, where fewer are found: %s", error)
         return None
-    return keywords.learned(watched)
 
 
 def _work(setting: str, watched: tuple[str, ...], known: keywords.Keywords | None) -> Work:

@@ -7,16 +7,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crm_pipeline.engine import storage_error
 from crm_pipeline.hashing import digest
 from crm_pipeline.home.project import Project
-from crm_pipeline.home.recordings import made_of
+from crm_pipeline.home.recordings import made_of, write
 from crm_pipeline.versions import modules_version
 
 if TYPE_CHECKING:
+    from crm_pipeline.audio.keywords import Keywords
     from crm_pipeline.audio.measured import Measured
 
 MEASURING, LISTENING = "crm_pipeline.audio.many", "crm_pipeline.audio.listening"
 """What is made of a recording, by module: a change of it makes the calls stale, and what is kept of recordings."""
+
+KEYWORDS = "crm_pipeline.audio.keywords"
+WORDS = "watched_words"
+"""Of the home: how words sound that were learned for it. It can be removed at any time."""
 
 
 def measured(project: Project, wanted: Mapping[str, str]) -> dict[str, Measured | str]:
@@ -41,13 +47,46 @@ def listened(
     """Return what was said in each channel of the recordings in which something was measured, by `audio.listening`."""
     from crm_pipeline.audio.listening import listened_many
 
+    def learn(words: tuple[str, ...]) -> Keywords:
+        return keywords_of(project.home, words)
+
     settings = project.settings
     spoken = {sha: [c.speech for c in found.channels] for sha, found in heard.items() if not isinstance(found, str)}
 
     def make(paths: dict[str, Path]) -> list[bytes]:
         each = [spoken[sha] for sha in paths]
-        return listened_many([*paths.values()], each, settings.transcriber, settings.watched_words, settings.threads)
+        return listened_many(
+            [*paths.values()], each, settings.transcriber, settings.watched_words, settings.threads, learn
+        )
 
     follows = [modules_version([LISTENING, MEASURING]), settings.transcriber, settings.watched_words]
     each = made_of(project, "said", digest(json.dumps(follows), 16), {sha: wanted[sha] for sha in spoken}, make)
     return {sha: json.loads(made) for sha, made in each}
+
+
+def keywords_of(home: Path, words: tuple[str, ...]) -> Keywords:
+    """Return how watched words sound: as the package brings it, as the home has kept it, or else learned and then kept.
+
+    Raises
+    ------
+    UsageError
+        As `audio.keywords.learned` does.
+    CrmError
+        If the disk is full.
+    """
+    from crm_pipeline.audio import shipped
+    from crm_pipeline.audio.keywords import learned
+
+    if words == shipped.WORDS:
+        return shipped.shipped()
+    version = modules_version([KEYWORDS])
+    path = home / WORDS / f"{digest(json.dumps([words, version]), 16)}.npz"
+    if path.is_file():
+        return shipped.from_bytes(path.read_bytes())[0]
+    found = learned(words)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, shipped.to_bytes(found, version))
+    except OSError as error:
+        raise storage_error(error, home) from error
+    return found

@@ -51,7 +51,7 @@ def made_of(
         for some in (new[at : at + AT_ONCE] for at in range(0, len(new), AT_ONCE)):
             paths = {sha: _located(Path(project.source.files), wanted[sha], sha, known) for sha in some}
             for sha, result in zip(some, make(paths), strict=True):
-                _write(folder / sha, result)
+                write(folder / sha, result)
         for sha in wanted:
             yield sha, (folder / sha).read_bytes()
     except OSError as error:
@@ -73,7 +73,8 @@ def _located(root: Path, name: str, sha256: str, known: Mapping[str, Recording])
     return path
 
 
-def _write(path: Path, result: bytes) -> None:
+def write(path: Path, result: bytes) -> None:
+    """Write a file whole or not at all."""
     temporary = path.with_name(f".{uuid.uuid4().hex}")
     temporary.write_bytes(result)
     os.replace(temporary, path)

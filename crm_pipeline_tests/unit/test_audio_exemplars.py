@@ -100,14 +100,11 @@ def test_the_same_words_teach_the_same() -> None:
     assert all((a == b).all() for a, b in zip(one.nets[0], again.nets[0], strict=True))
 
 
-def test_without_a_synthesizer_one_warning_says_so(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def missing(module: str) -> None:
-        raise UsageError(f"{module} is not installed.")
+def test_without_a_synthesizer_one_warning_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    def missing(words: tuple[str, ...]) -> keywords.Keywords:
+        raise UsageError("espeakng_loader is not installed.")
 
-    monkeypatch.setattr(listening, "imported", missing)
-    assert listening._keywords("pocketsphinx", ("refund",)) is None
+    assert listening._keywords("pocketsphinx", ("refund",), missing) is None
     assert caplog.messages == [
         "Watched words are looked for in what is written down, where fewer are found: espeakng_loader is not installed."
     ]
@@ -117,4 +114,4 @@ def test_without_a_synthesizer_one_warning_says_so(
     ("setting", "watched"), [("none", ("refund",)), ("vosk:here", ("refund",)), ("pocketsphinx", ())]
 )
 def test_other_transcribers_use_their_own_words(setting: str, watched: tuple[str, ...]) -> None:
-    assert listening._keywords(setting, watched) is None
+    assert listening._keywords(setting, watched, keywords.learned) is None
