@@ -92,7 +92,7 @@ def fit(
     if isinstance(model, str):
         return Abstained(f"{estimator} was not fitted: {model}.")
     labels = of.actual(rows, money_unit)
-    model.fit(rows[columns], labels)
+    model.fit(rows[columns].set_index([rows["cutoff"], rows["customer_id"]]), labels)
     model.facts_ = {"estimator": estimator, "horizon": horizon, "left_out": left_out, **_facts(of, model, rows, labels)}
     return model
 

@@ -60,6 +60,9 @@ ALIASES = {
 _MODELS = {
     "logistic": "Logistic on splines",
     "random_forest": "Random forest",
+    "svm": "Support vector machine",
+    "neural_network": "Neural network",
+    "svr": "Support vector regression",
     "gradient_boosting": "Gradient boosting",
     "purchase_process": "Purchase process",
     "average": "Average of three",

@@ -14,6 +14,15 @@ from crm_pipeline_tests.unit.modeling_world import THEMES, training_table
 
 OPTIONS = {"horizon": 3, "seed": 1, "threads": 1}
 EVERY = [(task, name) for task in tasks() for name in names(task)]
+STORED = [
+    ("churn", "average"),
+    ("churn", "svm"),
+    ("churn", "random_forest"),
+    ("churn", "neural_network"),
+    ("demand", "average"),
+    ("demand", "svr"),
+    ("demand", "random_forest"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +42,12 @@ def models(training):
 
 
 def test_every_estimator_of_the_issue_is_there():
-    assert set(names("churn")) >= {"logistic", "random_forest", "gradient_boosting", "purchase_process", "average"}
-    assert set(names("demand")) >= {"linear", "decision_tree", "gradient_boosting", "two_part", "purchase_process"}
+    assert set(names("churn")) >= {
+        "logistic", "svm", "random_forest", "gradient_boosting", "neural_network", "purchase_process", "average",
+    }  # fmt: skip
+    assert set(names("demand")) >= {
+        "linear", "svr", "decision_tree", "random_forest", "gradient_boosting", "two_part", "purchase_process",
+    }  # fmt: skip
     assert names("churn")[-1] == "average"
 
 
@@ -56,7 +69,8 @@ def test_predicts_better_than_chance_and_within_bounds(models, training, task, n
 
 
 @pytest.mark.parametrize(
-    "name", ["linear", "gradient_boosting", "two_part", "purchase_process", "average", "decision_tree"]
+    "name",
+    ["linear", "svr", "gradient_boosting", "random_forest", "two_part", "purchase_process", "average", "decision_tree"],
 )
 def test_amounts_are_means_not_medians(models, training, name):
     total = predict("demand", models["demand"][name], training)["value"].sum()
@@ -75,14 +89,14 @@ def test_rule_10_attributions_sum_to_the_raw_score(models, training, task, name)
     assert set(themes.columns) <= {"recency", "rhythm", "spend", "base", "level"}
 
 
-@pytest.mark.parametrize(("task", "name"), [("churn", "average"), ("demand", "average"), ("churn", "random_forest")])
+@pytest.mark.parametrize(("task", "name"), STORED)
 def test_rule_6_the_order_of_rows_does_not_matter(training, task, name):
     shuffled = training.sample(frac=1, random_state=3)
     a, b = (fit(task, name, rows, **OPTIONS) for rows in (training, shuffled))
     pd.testing.assert_frame_equal(predict(task, a, training), predict(task, b, training))
 
 
-@pytest.mark.parametrize(("task", "name"), [("churn", "average"), ("demand", "average"), ("churn", "random_forest")])
+@pytest.mark.parametrize(("task", "name"), STORED)
 def test_a_model_survives_skops(models, training, task, name):
     from skops.io import dumps, get_untrusted_types, loads
 

@@ -61,7 +61,11 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]
     [
         ("modeling/phrases.py", "NEW = 1", {"scores/churn", "scores/demand"}),
         ("transforms/features/entries.py", "NEW = 1", {*CATALOGUE, *WORTH, "scores/churn", "scores/demand"}),
-        ("modeling/estimators/random_forest.py", "NEW = 1", {"models/churn/random_forest"}),
+        (
+            "modeling/estimators/random_forest.py",
+            "NEW = 1",
+            {"models/churn/random_forest", "models/demand/random_forest"},
+        ),
         ("transforms/quality.py", "NEW = 1", {"quality/rows"}),
         ("modeling/phrases.py", "# a comment", set()),
         ("serve.py", "NEW = 1", set()),

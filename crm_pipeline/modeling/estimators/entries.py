@@ -23,15 +23,23 @@ ENTRIES = (
         _of("logistic:SplineLogistic"),
     ),
     Entry(
-        "churn", "gradient_boosting", "XGBoost with trees of depth 3.", 3,
+        "churn", "svm", "Linear support vector machine on linear splines, with Platt's probabilities.", 3,
+        _of("svm:SplineSVM"),
+    ),
+    Entry(
+        "churn", "gradient_boosting", "XGBoost with trees of depth 3.", 4,
         _of("gradient_boosting:BoostedChurn"), kind="xgboost",
     ),
     Entry(
-        "churn", "random_forest", "Random forest of 200 trees with at least 20 customers in a leaf.", 4,
+        "churn", "random_forest", "Random forest of 200 trees with at least 20 customers in a leaf.", 5,
         _of("random_forest:ForestChurn"),
     ),
     Entry(
-        "churn", "average", f"Equal average in log-odds of {', '.join(CHURN)}.", 5,
+        "churn", "neural_network", "Average of three networks with one hidden layer of 16 units.", 6,
+        _of("neural_network:NetworkChurn"), kind="numpy",
+    ),
+    Entry(
+        "churn", "average", f"Equal average in log-odds of {', '.join(CHURN)}.", 8,
         _of("average:ChurnAverage"), members=CHURN,
     ),
     Entry(
@@ -44,20 +52,28 @@ ENTRIES = (
         _of("linear:SplineAmount"),
     ),
     Entry(
-        "demand", "decision_tree", "One regression tree of depth 6; a leaf says its mean spend.", 3,
+        "demand", "svr", "Linear support vector regression of log amounts on linear splines, led back to a mean.", 3,
+        _of("svr:SplineSVR"),
+    ),
+    Entry(
+        "demand", "decision_tree", "One regression tree of depth 6; a leaf says its mean spend.", 4,
         _of("decision_tree:TreeAmount"),
     ),
     Entry(
-        "demand", "gradient_boosting", "XGBoost with trees of depth 3 on a Tweedie deviance.", 4,
+        "demand", "gradient_boosting", "XGBoost with trees of depth 3 on a Tweedie deviance.", 5,
         _of("gradient_boosting:BoostedAmount"), kind="xgboost",
     ),
     Entry(
+        "demand", "random_forest", "Random forest of 100 trees; a leaf says its mean spend.", 6,
+        _of("random_forest:ForestAmount"),
+    ),
+    Entry(
         "demand", "two_part",
-        "Probability of buying × mean amount of buyers, each the average of splines, boosting and purchase process.", 5,
+        "Probability of buying × mean amount of buyers, each the average of splines, boosting and purchase process.", 7,
         _of("two_part:TwoPart"),
     ),
     Entry(
-        "demand", "average", f"Equal average in log amounts of {', '.join(DEMAND)}.", 6,
+        "demand", "average", f"Equal average in log amounts of {', '.join(DEMAND)}.", 8,
         _of("average:AmountAverage"), members=DEMAND,
     ),
 )  # fmt: skip

@@ -44,7 +44,10 @@ class Learner(BaseEstimator, ABC):
 
     @abstractmethod
     def fit(self, X: pd.DataFrame, y: np.ndarray) -> Learner:
-        """Fit on the columns of ``X`` (n × features) and labels (n,)."""
+        """Fit on the columns of ``X`` (n × features) and labels (n,).
+
+        Rows come in learning order; the index of ``X`` says each one's ``cutoff`` and ``customer_id`` (see `rows`).
+        """
 
     @abstractmethod
     def raw(self, X: pd.DataFrame) -> np.ndarray:

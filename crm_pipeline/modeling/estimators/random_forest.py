@@ -1,13 +1,16 @@
-"""Random forest. Missing values go the way the trees learned; its attributions are path terms."""
+"""Random forests of probabilities and of amounts. Missing values go the way the trees learned; attributions are path terms."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from crm_pipeline.modeling.calibration import logit
-from crm_pipeline.modeling.estimators.learner import ProbabilityLearner, Tabular
-from crm_pipeline.modeling.estimators.trees import path_terms
+from crm_pipeline.modeling.estimators.learner import AmountLearner, ProbabilityLearner, Tabular
+from crm_pipeline.modeling.estimators.rows import sampled
+from crm_pipeline.modeling.estimators.trees import forest_terms, node_sums
 from crm_pipeline.modeling.preprocessing import learnable, matrix
 
 
@@ -51,24 +54,82 @@ class ForestChurn(Tabular, ProbabilityLearner):
         return logit(self.model_.predict_proba(values.astype("float32"))[:, 1])
 
     def _terms(self, values: np.ndarray) -> tuple[np.ndarray, float]:
-        from scipy.sparse import csr_matrix
-
-        tables, roots, starts, at = [], [], [], 0
-        for member in self.model_.estimators_:
-            share = member.tree_.value[:, 0, 1]
-            tables.append(path_terms(member.tree_, share, len(self.columns_)))
-            roots.append(share[0])
-            starts.append(at)
-            at += member.tree_.node_count
-        leaves = self.model_.apply(values.astype("float32")) + np.array(starts)
-        n, count = leaves.shape
-        pick = csr_matrix(
-            (np.full(n * count, 1 / count, dtype="float32"), leaves.ravel(), np.arange(0, n * count + 1, count)),
-            shape=(n, at),
-        )
-        terms, root = (pick @ np.vstack(tables)).astype(float), float(np.mean(roots))
+        shares = [member.tree_.value[:, 0, 1] for member in self.model_.estimators_]
+        terms, root = forest_terms(self.model_, shares, values, len(self.columns_))
         base = float(logit(root))
         return _stretch(terms, self._raw(values) - base), base
+
+
+class ForestAmount(Tabular, AmountLearner):
+    """Random forest grown on log(1 + amount), a leaf saying the mean amount of its rows, zero amounts included.
+
+    The raw score is the mean over the trees of the log of what their leaves say: one outlying order in a leaf then moves its
+    customers less than in a mean of amounts, and path terms add up without stretching. Its total over the rows fitted is the actual one.
+
+    Parameters
+    ----------
+    trees, leaf : int
+        Number of trees, and least rows in a leaf.
+    share : float
+        Share of the rows each tree sees.
+    rows : int
+        Rows fitted at most: those of a fixed sample of customers.
+    seed, threads : int
+        Same seed, same model.
+    """
+
+    def __init__(
+        self,
+        trees: int = 100,
+        leaf: int = 20,
+        share: float = 0.3,
+        rows: int = 200_000,
+        seed: int = 0,
+        threads: int = 2,
+    ):
+        self.trees = trees
+        self.leaf = leaf
+        self.share = share
+        self.rows = rows
+        self.seed = seed
+        self.threads = threads
+
+    def fit(self, X: pd.DataFrame, y: np.ndarray) -> ForestAmount:
+        """Fit on the columns of ``X`` (n × features) and amounts of at least 0."""
+        from sklearn.ensemble import RandomForestRegressor
+
+        self.columns_ = learnable(X)
+        at = sampled(X, self.rows)
+        values, amounts = matrix(X.iloc[at], self.columns_).astype("float32"), np.asarray(y, dtype=float)[at]
+        self.model_ = RandomForestRegressor(
+            n_estimators=self.trees,
+            min_samples_leaf=self.leaf,
+            max_samples=self.share,
+            max_features="sqrt",
+            n_jobs=self.threads,
+            random_state=self.seed,
+        ).fit(values, np.log1p(amounts / amounts.mean()))
+        self.log_means_ = [
+            self._log_means(member.tree_, leaves, amounts)
+            for member, leaves in zip(self.model_.estimators_, self.model_.apply(values).T, strict=True)
+        ]
+        self.log_smear_ = 0.0
+        self.log_smear_ = float(np.log(amounts.sum() / np.exp(self._raw(values)).sum()))
+        return self
+
+    def _log_means(self, tree: Any, leaves: np.ndarray, amounts: np.ndarray) -> np.ndarray:
+        """Return the log mean amount of every node, with one row of the mean amount added so that it is finite."""
+        rows = node_sums(tree, leaves, np.ones(len(amounts)))
+        return np.log((node_sums(tree, leaves, amounts) + amounts.mean()) / (rows + 1))
+
+    def _raw(self, values: np.ndarray) -> np.ndarray:
+        leaves = self.model_.apply(values.astype("float32"))
+        said = [log_means[at] for log_means, at in zip(self.log_means_, leaves.T, strict=True)]
+        return self.log_smear_ + np.mean(said, axis=0)
+
+    def _terms(self, values: np.ndarray) -> tuple[np.ndarray, float]:
+        terms, base = forest_terms(self.model_, self.log_means_, values, len(self.columns_))
+        return terms, base + self.log_smear_
 
 
 def _stretch(terms: np.ndarray, target: np.ndarray) -> np.ndarray:
