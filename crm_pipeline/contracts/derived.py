@@ -162,6 +162,12 @@ PURCHASE_PROCESS = (
             ),
             (f"{model}_alive", "float64", "probability that the customer has not left for good", "probability"),
             (f"{model}_no_order", "float64", "probability of no order in the horizon", "probability"),
+            (
+                f"{model}_expected_year",
+                "float64",
+                f"purchase days expected in the next year ({title})",
+                "purchase days",
+            ),
         )
     ),
 )

@@ -51,6 +51,7 @@ def outputs_markdown(answers: Mapping[str, Iterable[Output]]) -> str:
     tables = {
         "scores/customers": outputs.CUSTOMERS,
         **{f"scores/{task}": outputs.score_columns(own) for task, own in answers.items()},
+        "scores/value": outputs.VALUE,
         "track_record/<task>": outputs.TRACK_RECORD,
         "evaluation/<task>": outputs.EVALUATION,
         "evaluation/<task>_predictions": outputs.PREDICTIONS,

@@ -108,6 +108,35 @@ def score_columns(answers: Iterable[Output]) -> tuple[Output, ...]:
     return (*_SCORED, *answers, *_EXPLAINED)
 
 
+VALUE = _columns(
+    ("customer_id", "text", "the customer"),
+    ("as_of", "date32", "everything known before this day was used"),
+    ("horizon_end", "date32", "the value is that of the year until this day"),
+    ("status", "text", "extrapolated: no outcome of a year has judged it yet; or abstained"),
+    ("status_reason", "text", "why, in one sentence"),
+    (
+        "value",
+        "float64",
+        "expected spend over the next year (a mean): expected purchase days × spend on one",
+        "major currency units",
+    ),
+    (
+        "expected_days",
+        "float64",
+        "purchase days expected in the next year, mean of the two purchase processes",
+        "purchase days",
+    ),
+    (
+        "spend_per_day",
+        "float64",
+        "expected spend on a purchase day (Gamma-Gamma): between everybody's and the customer's own, the nearer to it the more days",
+        "major currency units",
+    ),
+    ("percentile", "float64", "100 is the highest value"),
+    ("value_basis", "text", "revenue"),
+    ("model_version", "text", "version of the fitted models"),
+)
+
 CUSTOMERS = _columns(
     ("customer_id", "text", "the customer"),
     ("as_of", "date32", "everything known before this day was used"),
@@ -140,10 +169,11 @@ CUSTOMERS = _columns(
     (
         "customer_value",
         "float64",
-        "what the customer would be worth over the horizon if they stay",
+        "expected spend over the next year, of every customer who ever ordered (`scores/value`)",
         "major currency units",
     ),
     ("value_basis", "text", "revenue, or margin where unit costs are known"),
+    ("value_status", "text", "extrapolated: no outcome of a year has judged the value yet; or abstained"),
     (
         "value_at_risk",
         "float64",
@@ -208,7 +238,7 @@ def output_columns(asset: str) -> tuple[Output, ...]:
     if layer == "models":
         return CHAMPION if name.endswith("/champion") else CARD
     if layer == "scores":
-        return CUSTOMERS if name == "customers" else ()
+        return {"customers": CUSTOMERS, "value": VALUE}.get(name, ())
     if layer == "evaluation":
         return PREDICTIONS if name.endswith("_predictions") else ABLATION if name.endswith(WORTH) else EVALUATION
     return {"levels": LEVEL, "quality": QUALITY, "track_record": TRACK_RECORD, "reports": REPORT}.get(layer, ())

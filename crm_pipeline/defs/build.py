@@ -20,6 +20,7 @@ from crm_pipeline.defs.assets.reports import report_asset
 from crm_pipeline.defs.assets.scores import score_assets
 from crm_pipeline.defs.assets.tables import table_assets
 from crm_pipeline.defs.assets.texts import text_assets
+from crm_pipeline.defs.assets.values import value_assets
 from crm_pipeline.defs.common import graph_of
 from crm_pipeline.defs.jobs import EVERYTHING, jobs, period_end
 from crm_pipeline.defs.lake import LakeResource
@@ -79,6 +80,7 @@ def all_assets(project: Project) -> list[dg.AssetsDefinition]:
         *call_assets(project, tracker),
         *feature_assets(project),
         *model_assets(project, tracker),
+        *value_assets(project),
         *score_assets(project, tracker),
         *plan_assets(project),
         report_asset(project),

@@ -10,7 +10,7 @@ watched                 0.25  1 if the caller said a watched word, shrunk
 intent                  0.10  how pressing the intent is (`INTENTS`), shrunk
 case                    0.10  days since the open case was opened, over `CASE_DAYS`; at most 1
 churn                   0.15  probability of lapse
-value                   0.10  share of the scored customers who are worth less
+value                   0.10  share of the customers with a value who are worth less
 ====================  ======  ==========================================================================================
 
 What is shrunk is multiplied with (1 + confidence) / 2: words that the transcriber is unsure of count half. What is not known counts

@@ -69,6 +69,7 @@ def customers(
     categories: Table | None = None,
     contacts: Table | None = None,
     texts: Table | None = None,
+    value: Table | None = None,
     previous: Table | None = None,
 ) -> Table:
     """Join what is known and what is predicted of every known customer, after the output contract.
@@ -81,6 +82,8 @@ def customers(
         Activity of the last year.
     churn, demand : Table or None
         ``scores/churn`` and ``scores/demand`` of the period; None when the task is off.
+    value : Table or None
+        ``scores/value`` of the period.
     previous : Table or None
         ``scores/customers`` of the period before, when it was published.
     """
@@ -91,6 +94,7 @@ def customers(
     table = _left(table, _favourite(categories) if categories is not None else None)
     table = _left(table, _in_control(contacts) if contacts is not None else None)
     table = _left(table, _felt(texts) if texts is not None else None)
+    table = _left(table, _prefixed(value, "v_", VALUE) if value is not None else None)
     table = _left(table, _before(previous) if previous is not None else None)
     table = table.mutate(**_values(table))
     return table.select(**_columns(table, frame))
@@ -98,6 +102,7 @@ def customers(
 
 CHURN = ("status", "status_reason", "probability", "percentile", "reason_1", "reason_2", "reason_3", "features_hash")
 DEMAND = ("status", "status_reason", "value", "median", "low", "high", "expected_orders", "features_hash")
+VALUE = ("status", "value", "value_basis")
 
 
 def _left(table: Table, other: Table | None) -> Table:
@@ -137,12 +142,12 @@ def _before(previous: Table) -> Table:
 
 
 def _values(table: Table) -> Mapping[str, Value]:
-    """Return value if the customer stays, value at risk, and the percent rank of expected spend."""
+    """Return the value at risk (probability of lapse × spend in the horizon if the customer stays), and the percent rank of spend."""
     risk = _or_null(table, "c_probability")
     spend = _or_null(table, "d_value")
     worth = spend / ibis.greatest(1 - risk, LEAST_STAY)
     rank = ibis.percent_rank().over(group_by=spend.isnull(), order_by=spend)
-    return {"worth": worth, "at_risk": risk * worth, "spend_rank": rank}
+    return {"at_risk": risk * worth, "spend_rank": rank}
 
 
 def _or_null(table: Table, name: str, kind: str = "float64") -> NumericValue:
@@ -185,8 +190,9 @@ def _columns(table: Table, frame: Frame) -> dict[str, Value]:
         "expected_spend_low": _or_null(table, "d_low"),
         "expected_spend_high": _or_null(table, "d_high"),
         "next_category": _text(table, "next_category"),
-        "customer_value": table.worth,
-        "value_basis": ibis.ifelse(table.worth.notnull(), "revenue", ibis.null("string")),
+        "customer_value": _or_null(table, "v_value"),
+        "value_basis": _text(table, "v_value_basis"),
+        "value_status": _text(table, "v_status"),
         "value_at_risk": table.at_risk,
         "value_tier": ibis.cases(
             *((spend.notnull() & (table.spend_rank >= share), name) for share, name in TIERS),

@@ -92,9 +92,11 @@ MADE_OF_THEM = [
     "levels/churn",
     "models/churn/champion",
     "models/churn/purchase_process",
+    "models/value/gamma_gamma",
     "reports/period",
     "scores/churn",
     "scores/customers",
+    "scores/value",
     "track_record/churn",
     "training/churn",
 ]

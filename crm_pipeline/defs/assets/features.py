@@ -98,7 +98,12 @@ def _lifetime(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
 
 def _purchase_process(project: Project) -> dg.AssetsDefinition:
     settings, calendar = project.settings, project.calendar
-    used = {"horizon": settings.horizon, "sample": settings.process_sample, "seed": settings.seed}
+    used = {
+        "horizon": settings.horizon,
+        "year": settings.year,
+        "sample": settings.process_sample,
+        "seed": settings.seed,
+    }
     code = code_version(_purchase_process, used)
 
     @dg.asset(
@@ -115,10 +120,12 @@ def _purchase_process(project: Project) -> dg.AssetsDefinition:
             "customer_id", first_order_day="first_day", last_order_day="last_day", n_order_days="order_days"
         )
         ends = [
-            (calendar.end_date(calendar.shift(context.partition_key, i)) - EPOCH).days for i in (0, settings.horizon)
+            (calendar.end_date(calendar.shift(context.partition_key, i)) - EPOCH).days
+            for i in (0, settings.horizon, settings.year)
         ]
+        sample, seed = settings.process_sample, settings.seed
         return purchase_process_features(
-            known.execute(), ends[0], ends[1] - ends[0], settings.process_sample, settings.seed
+            known.execute(), ends[0], ends[1] - ends[0], sample, seed, ends[2] - ends[0]
         ).features
 
     return purchase_process

@@ -104,6 +104,7 @@ def _customers(project: Project) -> dg.AssetsDefinition:
         **{f"scores_{task}": reads(f"scores/{task}") for task in project.tasks},
         **{f"champion_{task}": reads(f"models/{task}/champion") for task in project.tasks},
         **{name: reads(f"activity/{name}", year) for name in ("categories", "contacts", "texts") if name in names},
+        "value": reads("scores/value"),
         "previous": reads("scores/customers", (-1,), optional=True),
     }
 
@@ -122,6 +123,7 @@ def _customers(project: Project) -> dg.AssetsDefinition:
             categories=tables.get("categories"),
             contacts=tables.get("contacts"),
             texts=tables.get("texts"),
+            value=tables["value"],
             previous=tables.get("previous"),
         )
 

@@ -21,21 +21,23 @@ COLUMNS = (
     "pareto_alive",
     "pareto_no_order",
 )
+YEAR = ("mbg_expected_year", "pareto_expected_year")
+"""Purchase days expected over a year: no feature of the tasks, but what the value of a customer is made of."""
 
 
 class PurchaseProcess(NamedTuple):
     """The features and the two models they come from."""
 
     features: pd.DataFrame
-    """One row per customer, in the order of the input: customer_id and the `COLUMNS`, DOUBLE."""
+    """One row per customer, in the order of the input: customer_id, the `COLUMNS` and `YEAR`, DOUBLE."""
     mbg: MBGNBD
     pareto: ParetoNBD
 
 
 def purchase_process_features(
-    lifetime: pd.DataFrame, as_of_day: int, horizon_days: int, sample: int, seed: int
+    lifetime: pd.DataFrame, as_of_day: int, horizon_days: int, sample: int, seed: int, year_days: int = 365
 ) -> PurchaseProcess:
-    """Fit both purchase processes as of a day and predict the next ``horizon_days`` for every customer.
+    """Fit both purchase processes as of a day and predict the next ``horizon_days``, and the next year, for every customer.
 
     Parameters
     ----------
@@ -48,12 +50,15 @@ def purchase_process_features(
         Length of the horizon in days.
     sample
         Most customers the fit uses: a fixed choice by a hash of customer_id and ``seed``, whatever the order of rows.
+    year_days
+        Length of the year to come in days.
 
     Returns
     -------
     PurchaseProcess
         ``*_expected_orders`` (purchase days in the horizon), ``*_alive`` (probability), ``*_no_order`` (probability of
-        no purchase in the horizon) of the MBG/NBD and the Pareto/NBD, and the fitted models.
+        no purchase in the horizon) of the MBG/NBD and the Pareto/NBD, ``*_expected_year`` (purchase days in the year), and
+        the fitted models.
 
     Raises
     ------
@@ -78,12 +83,14 @@ def purchase_process_features(
     mbg = fit_mbg_nbd(x[chosen], t_x[chosen], T[chosen])
     pareto = fit_pareto_nbd(x[chosen], t_x[chosen], T[chosen])
 
-    values = np.full((len(COLUMNS), len(lifetime)), np.nan)
+    names = (*COLUMNS, *YEAR)
+    values = np.full((len(names), len(lifetime)), np.nan)
     for row, model in ((0, mbg), (3, pareto)):
         for i, column in enumerate(model.predict(horizon_days, x, t_x, T)):
             values[row + i, buyers] = column
+        values[len(COLUMNS) + row // 3, buyers] = model.expected_purchases(year_days, x, t_x, T)
     features = pd.DataFrame({"customer_id": pd.Series(lifetime["customer_id"].to_numpy(), dtype="str")})
-    return PurchaseProcess(features.assign(**dict(zip(COLUMNS, values, strict=True))), mbg, pareto)
+    return PurchaseProcess(features.assign(**dict(zip(names, values, strict=True))), mbg, pareto)
 
 
 def customer_rank(customer_id: pd.Series, seed: int) -> NDArray[np.uint64]:

@@ -67,7 +67,9 @@ def fit_pareto_nbd(
     return pareto_nbd.ParetoNBD(r, alpha * data.scale, s, beta * data.scale, value, converged, data.n)
 
 
-class _End(NamedTuple):
+class End(NamedTuple):
+    """Where a descent ended: value, place, and whether the tolerance was met."""
+
     value: float
     theta: Floats
     converged: bool
@@ -87,10 +89,10 @@ def _maximise(likelihood: _Likelihood, data: Observations) -> tuple[list[float],
         penalty = float(theta @ theta) / (2.0 * PRIOR_SD**2)
         return (penalty - value) / mass, (theta / PRIOR_SD**2 - gradient) / mass
 
-    ends: list[_End] = []
+    ends: list[End] = []
     for start in _STARTS:
         with one_blas_thread():
-            ends.append(_descend(objective, np.array(start)))
+            ends.append(descend(objective, np.array(start)))
         lowest = min(end.value for end in ends)
         near = [end for end in ends if end.value <= lowest + _AGREE]
         if sum(end.converged for end in near) >= 2:
@@ -100,7 +102,8 @@ def _maximise(likelihood: _Likelihood, data: Observations) -> tuple[list[float],
     return [float(v) for v in np.exp(best.theta)], likelihood(best.theta)[0] - per_day, best.converged
 
 
-def _descend(objective: _Likelihood, start: Floats) -> _End:
+def descend(objective: _Likelihood, start: Floats) -> End:
+    """Minimise from a start, within the bounds."""
     from scipy.optimize import minimize
 
     result = minimize(
@@ -115,5 +118,5 @@ def _descend(objective: _Likelihood, start: Floats) -> _End:
     value, gradient = objective(theta)
     moved = np.clip(theta - gradient, -BOUND, BOUND) - theta  # 0 at an optimum, inside or on a bound
     if not np.isfinite(value):
-        return _End(np.inf, theta, False)
-    return _End(float(value), theta, bool(np.abs(moved).max() < _TOLERANCE))
+        return End(np.inf, theta, False)
+    return End(float(value), theta, bool(np.abs(moved).max() < _TOLERANCE))
