@@ -6,9 +6,11 @@ from hypothesis import strategies as st
 
 from crm_pipeline.modeling.calibration import expit
 from crm_pipeline.modeling.estimators.inputs import Inputs
+from crm_pipeline.modeling.estimators.machines import machine, squared_hinge, squared_tube
 from crm_pipeline.modeling.estimators.neural_network import NetworkChurn
 from crm_pipeline.modeling.estimators.random_forest import ForestAmount
 from crm_pipeline.modeling.estimators.rows import folds, newest, sampled
+from crm_pipeline.modeling.estimators.splines import standardised
 from crm_pipeline.modeling.estimators.svm import SplineSVM, sigmoid
 from crm_pipeline.modeling.estimators.svr import SplineSVR, log_slope
 from crm_pipeline.modeling.estimators.trees import node_sums
@@ -97,6 +99,21 @@ def test_the_slope_of_log_amounts_is_found(slope, scale):
     z = np.linspace(-2, 2, 5_000)
     y = np.random.default_rng(2).poisson(3 * np.exp(slope * z))
     assert log_slope(z * scale, y / y.mean()) * scale == pytest.approx(slope, abs=0.1)
+
+
+def test_a_machine_is_the_one_liblinear_finds(rows, columns):
+    from sklearn.svm import LinearSVC, LinearSVR
+
+    X, y = matrix(rows, columns), rows["churned"].to_numpy()
+    basis = standardised(np.nan_to_num(np.log1p(X)))[0]
+    far = {"dual": False, "tol": 1e-8, "intercept_scaling": 1e3, "C": 0.01, "max_iter": 10_000}
+    same = LinearSVC(**far).fit(basis, y)
+    weights, offset = machine(basis, squared_hinge(y), 0.01)
+    np.testing.assert_allclose([*weights, offset], [*same.coef_[0], same.intercept_[0]], atol=2e-3)
+    target = np.log1p(rows["spend"].to_numpy() * 0.0001)
+    same = LinearSVR(**far, loss="squared_epsilon_insensitive", epsilon=0.1).fit(basis, target)
+    weights, offset = machine(basis, squared_tube(target, 0.1), 0.01)
+    np.testing.assert_allclose([*weights, offset], [*same.coef_, *np.ravel(same.intercept_)], atol=2e-3)
 
 
 @pytest.mark.parametrize("estimator", [SplineSVR, ForestAmount])

@@ -64,7 +64,7 @@ ENTRIES = (
         _of("gradient_boosting:BoostedAmount"), kind="xgboost",
     ),
     Entry(
-        "demand", "random_forest", "Random forest of 100 trees; a leaf says its mean spend.", 6,
+        "demand", "random_forest", "Random forest of 60 trees; a leaf says its mean spend.", 6,
         _of("random_forest:ForestAmount"),
     ),
     Entry(

@@ -13,6 +13,9 @@ from crm_pipeline.modeling.estimators.rows import sampled
 from crm_pipeline.modeling.estimators.trees import forest_terms, node_sums
 from crm_pipeline.modeling.preprocessing import learnable, matrix
 
+MOST = 15_000
+"""Rows that a tree of amounts sees at most."""
+
 
 class ForestChurn(Tabular, ProbabilityLearner):
     """Random forest; its mean leaf share in log-odds. Missing values go the way the trees learned.
@@ -71,7 +74,7 @@ class ForestAmount(Tabular, AmountLearner):
     trees, leaf : int
         Number of trees, and least rows in a leaf.
     share : float
-        Share of the rows each tree sees.
+        Share of the rows each tree sees, `MOST` at most.
     rows : int
         Rows fitted at most: those of a fixed sample of customers.
     seed, threads : int
@@ -80,10 +83,10 @@ class ForestAmount(Tabular, AmountLearner):
 
     def __init__(
         self,
-        trees: int = 100,
+        trees: int = 60,
         leaf: int = 20,
         share: float = 0.3,
-        rows: int = 200_000,
+        rows: int = 100_000,
         seed: int = 0,
         threads: int = 2,
     ):
@@ -104,7 +107,7 @@ class ForestAmount(Tabular, AmountLearner):
         self.model_ = RandomForestRegressor(
             n_estimators=self.trees,
             min_samples_leaf=self.leaf,
-            max_samples=self.share,
+            max_samples=min(int(self.share * len(at)), MOST),
             max_features="sqrt",
             n_jobs=self.threads,
             random_state=self.seed,

@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 
 from crm_pipeline.modeling.estimators.learner import ProbabilityLearner
+from crm_pipeline.modeling.estimators.machines import held_out, machine, squared_hinge
 from crm_pipeline.modeling.estimators.rows import folds, sampled
 from crm_pipeline.modeling.estimators.splines import SplineEffects, Splines, standardised
 from crm_pipeline.modeling.preprocessing import learnable, matrix
 
 
 class SplineSVM(Splines, ProbabilityLearner):
-    """Linear SVM (squared hinge, Fan et al. 2008) on linear splines of the signed logs.
+    """Linear SVM (squared hinge) on linear splines of the signed logs.
 
     Its log-odds are slope × margin + offset (Platt 1999), fitted on margins that machines of other customers gave, over all cut-offs:
     a sigmoid of the newest cut-off alone would take over that season's level. As they are linear in the margin, attributions stay exact.
@@ -44,22 +45,14 @@ class SplineSVM(Splines, ProbabilityLearner):
         values, part = matrix(X, self.columns_), folds(X, self.parts)
         effects = SplineEffects(self.knots).fit(values)
         basis, mean, scale = standardised(effects.basis(values))
-        margins = np.empty(len(y))
-        for one in range(self.parts):
-            weights, offset = self._machine(basis[part != one], y[part != one])
-            margins[part == one] = basis[part == one] @ weights + offset
-        slope, shift = sigmoid(margins, y)
+        slope, shift = sigmoid(held_out(basis, y, part, self._machine), y)
         weights, offset = self._machine(basis, y)
         weights = slope * weights / scale
         self.set_curves(effects, weights, float(slope * offset + shift - mean @ weights), values)
         return self
 
     def _machine(self, basis: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
-        from sklearn.svm import LinearSVC
-
-        found = LinearSVC(C=self.strength * 20_000 / len(y), dual=False, tol=1e-3, intercept_scaling=10.0)
-        found.fit(basis, y)
-        return found.coef_[0], float(found.intercept_[0])
+        return machine(basis, squared_hinge(y), self.strength * 20_000 / len(y))
 
 
 def sigmoid(margins: np.ndarray, y: np.ndarray) -> tuple[float, float]:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from crm_pipeline.modeling.estimators.learner import AmountLearner
+from crm_pipeline.modeling.estimators.machines import held_out, machine, squared_tube
 from crm_pipeline.modeling.estimators.rows import folds, sampled
 from crm_pipeline.modeling.estimators.splines import SplineEffects, Splines, standardised
 from crm_pipeline.modeling.preprocessing import learnable, matrix
@@ -51,11 +52,7 @@ class SplineSVR(Splines, AmountLearner):
         values, part, unit = matrix(X, self.columns_), folds(X, self.parts), float(np.mean(y))
         effects, target = SplineEffects(self.knots).fit(values), np.log1p(y / unit)
         basis, mean, scale = standardised(effects.basis(values))
-        fits = np.empty(len(y))
-        for one in range(self.parts):
-            weights, offset = self._machine(basis[part != one], target[part != one])
-            fits[part == one] = basis[part == one] @ weights + offset
-        slope = log_slope(fits, y / unit)
+        slope = log_slope(held_out(basis, target, part, self._machine), y / unit)
         weights, offset = self._machine(basis, target)
         weights = slope * weights / scale
         self.set_curves(effects, weights, float(slope * offset - mean @ weights), values)
@@ -63,17 +60,7 @@ class SplineSVR(Splines, AmountLearner):
         return self
 
     def _machine(self, basis: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, float]:
-        from sklearn.svm import LinearSVR
-
-        found = LinearSVR(
-            epsilon=self.tube,
-            C=self.strength * 20_000 / len(target),
-            loss="squared_epsilon_insensitive",
-            dual=False,
-            tol=1e-3,
-            intercept_scaling=10.0,
-        ).fit(basis, target)
-        return found.coef_, float(np.ravel(found.intercept_)[0])
+        return machine(basis, squared_tube(target, self.tube), self.strength * 20_000 / len(target))
 
 
 def log_slope(fits: np.ndarray, y: np.ndarray) -> float:
