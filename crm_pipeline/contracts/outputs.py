@@ -32,6 +32,46 @@ CARD = _columns(
     ("run_id", "text", "its MLflow run"),
 )
 
+SEGMENT_CARD = (
+    *CARD,
+    *_columns(
+        (
+            "k",
+            "int64",
+            "how many segments: the fewest of 4 to 8 whose mean silhouette is within 0.02 of the best",
+            "segments",
+        ),
+        ("silhouette", "float64", "mean silhouette over a fixed sample of at most 2,000 customers, from -1 to 1"),
+        (
+            "stability",
+            "float64",
+            "adjusted Rand index with the period before, over customers known in both: 1 is the same groups, 0 is chance",
+        ),
+        (
+            "refit_stability",
+            "float64",
+            "the same of today's customers by both periods' centres: what the refit alone changed",
+        ),
+        (
+            "segments",
+            "text",
+            "the fitted segments, as JSON: names, centres (logarithms of one more), scale, RFM quintiles, silhouettes",
+        ),
+    ),
+)
+
+SEGMENTS = _columns(
+    ("customer_id", "text", "the customer"),
+    ("as_of", "date32", "everything known before this day was used"),
+    ("status", "text", "scored, or abstained"),
+    ("status_reason", "text", "why there is no segment"),
+    ("segment", "text", "the kind of customer, in words"),
+    ("recency", "int64", "RFM: fifth of the customers by days since the last order; 5 is the most recent"),
+    ("frequency", "int64", "RFM: fifth by purchase days; 5 is the most"),
+    ("monetary", "int64", "RFM: fifth by spend; 5 is the highest"),
+    ("model_version", "text", "version of the fitted segments"),
+)
+
 LEVEL = _columns(
     ("task", "text", "what is predicted"),
     ("level", "text", "the a-priori seasonal level, as JSON: shift in log-odds or log amount, forecast of the total"),
@@ -181,7 +221,7 @@ CUSTOMERS = _columns(
         "major currency units",
     ),
     ("value_tier", "text", "top 10 %, next 20 %, middle 40 %, low 30 % by expected spend"),
-    ("segment", "text", "null until the segments task exists"),
+    ("segment", "text", "the kind of customer, in words (`scores/segments`); null where too few customers are known"),
     (
         "sentiment",
         "float64",
@@ -235,10 +275,12 @@ REPORT = _columns(
 def output_columns(asset: str) -> tuple[Output, ...]:
     """Return the columns of an asset that the modelling layers make; empty for others, and for what belongs to a task."""
     layer, _, name = asset.partition("/")
+    if asset == "models/segments":
+        return SEGMENT_CARD
     if layer == "models":
         return CHAMPION if name.endswith("/champion") else CARD
     if layer == "scores":
-        return {"customers": CUSTOMERS, "value": VALUE}.get(name, ())
+        return {"customers": CUSTOMERS, "value": VALUE, "segments": SEGMENTS}.get(name, ())
     if layer == "evaluation":
         return PREDICTIONS if name.endswith("_predictions") else ABLATION if name.endswith(WORTH) else EVALUATION
     return {"levels": LEVEL, "quality": QUALITY, "track_record": TRACK_RECORD, "reports": REPORT}.get(layer, ())

@@ -18,6 +18,7 @@ from crm_pipeline.defs.assets.models import model_assets
 from crm_pipeline.defs.assets.plans import plan_assets
 from crm_pipeline.defs.assets.reports import report_asset
 from crm_pipeline.defs.assets.scores import score_assets
+from crm_pipeline.defs.assets.segments import segment_assets
 from crm_pipeline.defs.assets.tables import table_assets
 from crm_pipeline.defs.assets.texts import text_assets
 from crm_pipeline.defs.assets.values import value_assets
@@ -80,6 +81,7 @@ def all_assets(project: Project) -> list[dg.AssetsDefinition]:
         *call_assets(project, tracker),
         *feature_assets(project),
         *model_assets(project, tracker),
+        *segment_assets(project, tracker),
         *value_assets(project),
         *score_assets(project, tracker),
         *plan_assets(project),

@@ -70,6 +70,7 @@ def customers(
     contacts: Table | None = None,
     texts: Table | None = None,
     value: Table | None = None,
+    segments: Table | None = None,
     previous: Table | None = None,
 ) -> Table:
     """Join what is known and what is predicted of every known customer, after the output contract.
@@ -82,8 +83,8 @@ def customers(
         Activity of the last year.
     churn, demand : Table or None
         ``scores/churn`` and ``scores/demand`` of the period; None when the task is off.
-    value : Table or None
-        ``scores/value`` of the period.
+    value, segments : Table or None
+        ``scores/value`` and ``scores/segments`` of the period.
     previous : Table or None
         ``scores/customers`` of the period before, when it was published.
     """
@@ -95,6 +96,7 @@ def customers(
     table = _left(table, _in_control(contacts) if contacts is not None else None)
     table = _left(table, _felt(texts) if texts is not None else None)
     table = _left(table, _prefixed(value, "v_", VALUE) if value is not None else None)
+    table = _left(table, segments.select("customer_id", "segment") if segments is not None else None)
     table = _left(table, _before(previous) if previous is not None else None)
     table = table.mutate(**_values(table))
     return table.select(**_columns(table, frame))
@@ -198,7 +200,7 @@ def _columns(table: Table, frame: Frame) -> dict[str, Value]:
             *((spend.notnull() & (table.spend_rank >= share), name) for share, name in TIERS),
             (spend.notnull(), "low 30 %"),
         ),
-        "segment": ibis.null("string"),
+        "segment": _text(table, "segment"),
         "sentiment": _or_null(table, "felt"),
         "open_cases": open_cases,
         "contactable": ~opted_out if frame.has_contacts else ibis.null("boolean"),

@@ -105,6 +105,7 @@ def _customers(project: Project) -> dg.AssetsDefinition:
         **{f"champion_{task}": reads(f"models/{task}/champion") for task in project.tasks},
         **{name: reads(f"activity/{name}", year) for name in ("categories", "contacts", "texts") if name in names},
         "value": reads("scores/value"),
+        "segments": reads("scores/segments"),
         "previous": reads("scores/customers", (-1,), optional=True),
     }
 
@@ -124,6 +125,7 @@ def _customers(project: Project) -> dg.AssetsDefinition:
             contacts=tables.get("contacts"),
             texts=tables.get("texts"),
             value=tables["value"],
+            segments=tables["segments"],
             previous=tables.get("previous"),
         )
 
