@@ -186,14 +186,15 @@ def _clusterings(x: np.ndarray, seed: int) -> dict[int, tuple[float, np.ndarray]
 def match(centres: np.ndarray, scale: np.ndarray, previous: Segments | None) -> list[int | None]:
     """Return which centre of the period before each centre (k × measures, logarithms) continues; None for a new one.
 
-    The assignment of the least total squared distance (Kuhn 1955, "The Hungarian method"), without pairs further apart than `NEAR`.
+    The assignment of the least total squared distance (Kuhn 1955, "The Hungarian method"), without pairs further apart
+    than `NEAR`: these all count alike, so that a centre far from everything does not move the others.
     """
     from scipy.optimize import linear_sum_assignment
 
     found: list[int | None] = [None] * len(centres)
     if previous is not None:
         gaps = (((centres[:, None, :] - np.array(previous.centres)[None, :, :]) / scale) ** 2).mean(axis=2)
-        for new, old in zip(*linear_sum_assignment(gaps), strict=True):
+        for new, old in zip(*linear_sum_assignment(np.minimum(gaps, NEAR**2)), strict=True):
             found[new] = int(old) if gaps[new, old] <= NEAR**2 else None
     return found
 
