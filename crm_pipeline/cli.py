@@ -128,7 +128,7 @@ def run(
     show_notes(prepared)
     with progress:
         progress.expect(len(prepared.plan))
-        summary = execute(prepared)
+        summary = execute(prepared, beside=True)
     show_summary(summary)
     show_results(summary)
 
@@ -188,7 +188,7 @@ def backfill(
         return
     with progress:
         progress.expect(len(prepared.plan))
-        summary = execute(prepared, keep_going=True)  # without a plan too: it clears up after killed runs
+        summary = execute(prepared, keep_going=True, beside=True)  # without a plan too: it clears up after killed runs
     if prepared.plan:
         show_backfill(summary)
     if summary.failures:

@@ -81,6 +81,10 @@ class Engine:
         self._remembered: dict[Any, Any] = {}
         self._views: list[str] = []
 
+    def limit(self, memory_limit: str) -> None:
+        """Take another memory limit from now on."""
+        self.con.execute(f"SET memory_limit = {literal(memory_limit)}")
+
     def table(self, paths: Sequence[str], columns: dict[str, str], name: str = "staged") -> ibis.Table:
         """Return the rows of Parquet files as a lazy table; typed and empty without files.
 

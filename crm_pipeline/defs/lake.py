@@ -6,7 +6,7 @@ partition whose pinned inputs and code version equal its manifest's is reused an
 
 import inspect
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -99,6 +99,7 @@ class LakeResource:
             for asset in sources:
                 if self.project.lake.manifest(asset, partition) is None:
                     raise CrmError(self._no_rows(asset, partition))
+        self._take_turn(assets, partition)
         with ExitStack() as locks:
             for asset in sorted(assets):
                 locks.enter_context(self.project.lake.lock(asset, partition))
@@ -114,6 +115,17 @@ class LakeResource:
         yield from results
         if broken:
             raise CrmError(broken)
+
+    def _take_turn(self, assets: Iterable[str], partition: str) -> None:
+        """Wait for what the step reads of other periods, where another process builds these; a check looks at the period before, too."""
+        if self.project.turns is None:
+            return
+        graph = self.graph()
+        keys = {(dep.asset, key) for asset in assets for dep, key in graph.inputs(asset, partition)}
+        if partition != ALL:
+            before = self.project.calendar.shift(partition, -1)
+            keys |= {(asset, before) for asset in assets if asset in self.watches}
+        self.project.turns(partition, sorted(key for key in keys if key[1] != partition))
 
     def _look(self, context: dg.AssetExecutionContext) -> None:
         """Look at the source's files, once a run."""

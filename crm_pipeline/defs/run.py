@@ -9,19 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
-
 from crm_pipeline.database import told_of_database
+from crm_pipeline.defs.beside import carry_out_two_at_once, pays
 from crm_pipeline.defs.build import Built, build_defs
-from crm_pipeline.defs.failures import root_of, sentence_of
-from crm_pipeline.defs.instance import PROCESS_TAG, close_killed_runs, open_instance, reconcile
-from crm_pipeline.defs.jobs import ASKED_BY_TAG, PERIOD_TAG, REASON_TAG
-from crm_pipeline.defs.lake import FORCE_TAG
+from crm_pipeline.defs.instance import close_killed_runs, open_instance, reconcile
+from crm_pipeline.defs.period import Outcome, carry_out
 from crm_pipeline.errors import CrmError
-from crm_pipeline.home.disk import disk_error, told_of_disk, without_echo
+from crm_pipeline.home.disk import told_of_disk, without_echo
 from crm_pipeline.home.planning import Key, next_period, plan_home, plan_range, still_stale
 from crm_pipeline.home.project import Project, open_lake
-from crm_pipeline.lake import ALL, Stale, collect_garbage, publish_views, sign_of_life
+from crm_pipeline.lake import Stale, collect_garbage, publish_views
 from crm_pipeline.settings import load_settings
 from crm_pipeline.tracking import Tracker
 
@@ -67,6 +64,16 @@ class Summary:
     failures: dict[str, str] = field(default_factory=dict)
     held: int = 0
     warnings: list[str] = field(default_factory=list)
+
+    def add(self, period: str, outcome: Outcome, keep_going: bool) -> None:
+        """Take in what became of a period; its failure is noted, or raised unless the others are to go on."""
+        self.run_ids += [outcome.run_id] if outcome.run_id else []
+        self.built, self.reused = self.built + outcome.built, self.reused + outcome.reused
+        self.warnings += outcome.warnings
+        if outcome.failure:
+            if not (keep_going and isinstance(outcome.failure, CrmError)):
+                raise outcome.failure
+            self.failures[period] = str(outcome.failure)
 
 
 def prepare(
@@ -148,10 +155,11 @@ def _opened(source: Path, home: Path, files: Path | None, listener: Listener | N
     return build_defs(project), report
 
 
-def execute(prepared: Prepared, keep_going: bool = False) -> Summary:
+def execute(prepared: Prepared, keep_going: bool = False, beside: bool = False) -> Summary:
     """Carry the plan out: one Dagster run per period, in order; nothing that is fresh is computed.
 
-    With ``keep_going`` a period that fails is noted in the summary, what reads it is held, and the others go on.
+    With ``keep_going`` a period that fails is noted in the summary, what reads it is held, and the others go on. With
+    ``beside`` a second process builds every other period where that pays (`beside.pays`).
 
     Raises
     ------
@@ -159,10 +167,10 @@ def execute(prepared: Prepared, keep_going: bool = False) -> Summary:
         When a period failed; what was published before stays, and the next run goes on from there.
     """
     with _told(prepared.project.home), without_echo():
-        return _execute(prepared, keep_going)
+        return _execute(prepared, keep_going, beside)
 
 
-def _execute(prepared: Prepared, keep_going: bool) -> Summary:
+def _execute(prepared: Prepared, keep_going: bool, beside: bool) -> Summary:
     from crm_pipeline.home.source import begin
 
     started = time.perf_counter()
@@ -176,72 +184,22 @@ def _execute(prepared: Prepared, keep_going: bool) -> Summary:
     keep_days = prepared.project.settings.keep_generations_days
     collect_garbage(lake, keep_days, prepared.sync.files, built.graph.read_as_published())
     reconcile(instance, lake, built.graph, sources=not prepared.plan)
-    held: set[Key] = set()
-    left = list(prepared.plan)
+    held, left = set[Key](), list(prepared.plan)
+
+    def settle(items: list[Stale], outcome: Outcome) -> None:
+        summary.add(items[0].partition, outcome, keep_going)
+        if outcome.failure:
+            held.update((i.asset, i.partition) for i in still_stale(prepared.project, built.graph, items))
+        left[:] = [item for item in left if item not in items or (item.asset, item.partition) in held]
+
+    if beside and not prepared.again and pays(prepared.project, left):
+        for items, outcome in carry_out_two_at_once(built, instance, left):
+            settle(items, outcome)
     while items := next_period(built.graph, left, held):
-        try:
-            _run_period(prepared, summary, instance, items)
-        except CrmError as error:
-            if not keep_going:
-                raise
-            summary.failures[items[0].partition] = str(error)
-            held |= {(i.asset, i.partition) for i in still_stale(prepared.project, built.graph, items)}
-        left = [item for item in left if item not in items or (item.asset, item.partition) in held]
+        settle(items, carry_out(built, instance, items, prepared.again.keys()))
     summary.held = len(left)
     if summary.run_ids:
         reconcile(instance, lake, built.graph)
     publish_views(lake)
     summary.seconds = time.perf_counter() - started
     return summary
-
-
-def _run_period(prepared: Prepared, summary: Summary, instance: dg.DagsterInstance, items: list[Stale]) -> None:
-    built, period = prepared.built, items[0].partition
-    again = [item for item in items if (item.asset, item.partition) in prepared.again]
-    selected = list(dict.fromkeys([*still_stale(built.project, built.graph, items), *again]))
-    if not selected:
-        return
-    steps = {spec.key: definition.keys for definition in built.assets for spec in definition.specs}
-    keys = {key for item in selected for key in steps[dg.AssetKey(item.asset.split("/"))]}
-    # a killed command is run again by a person, not by a daemon
-    tags = {
-        PROCESS_TAG: sign_of_life(built.project.home),
-        PERIOD_TAG: period,
-        ASKED_BY_TAG: "crm-pipeline",
-        REASON_TAG: f"{items[0].asset}: {items[0].reason}",
-        "dagster/max_retries": "0",
-    }
-    if again:
-        tags[FORCE_TAG] = ",".join(item.asset for item in again)
-    result = built.job.execute_in_process(
-        instance=instance,
-        partition_key=None if period == ALL else period,
-        asset_selection=sorted(keys),
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        raise_on_error=False,
-        tags=tags,
-    )
-    summary.run_ids.append(result.run_id)
-    for event in result.get_asset_materialization_events():
-        value = event.materialization.metadata.get("reused")
-        if value is not None and value.value:
-            summary.reused += 1
-        else:
-            summary.built += 1
-    checks = result.get_asset_check_evaluations()
-    summary.warnings += [
-        c.description or c.check_name for c in checks if not c.passed and c.severity == dg.AssetCheckSeverity.WARN
-    ]
-    if not result.success:
-        raise _failure(result, period, built.project.home)
-
-
-def _failure(result: dg.ExecuteInProcessResult, period: str, home: Path) -> Exception:
-    """Return the first step failure as the user's one sentence, with the original text kept for --debug."""
-    for event in result.all_events:
-        if event.is_step_failure:
-            _, message = root_of(event)
-            failure = disk_error(message, home) or CrmError(f"{period}: {sentence_of(event)}")
-            failure.__cause__ = RuntimeError(event.step_failure_data.error_display_string)
-            return failure
-    return CrmError(f"{period}: the run {result.run_id} failed; see it in the Dagster UI (crm-pipeline ui).")

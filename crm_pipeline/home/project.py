@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -38,12 +39,18 @@ class Project:
     home : Path
     settings : Settings
     source : SourceState
+    listener : callable, optional
+        Told of what becomes of each partition.
+    turns : callable, optional
+        Waits, on behalf of a period, for the partitions (asset and period) that a step reads and another process is about to
+        publish.
     """
 
     home: Path
     settings: Settings
     source: SourceState
     listener: object | None = field(default=None, repr=False)
+    turns: Callable[[str, Iterable[tuple[str, str]]], None] | None = field(default=None, repr=False)
 
     @cached_property
     def calendar(self) -> Calendar:
@@ -94,8 +101,12 @@ class Project:
 
 def open_lake(home: Path, settings: Settings) -> Lake:
     """Open the lake of a home; each of the runs that may go at once gets its share of the memory."""
-    share = _megabytes(settings.memory_limit) // settings.concurrent_runs
-    return Lake(home, Engine(f"{share}MB", settings.threads, Path(home) / "lake" / ".spill"))
+    return Lake(home, Engine(memory_share(settings), settings.threads, Path(home) / "lake" / ".spill"))
+
+
+def memory_share(settings: Settings, among: int = 1) -> str:
+    """Return what one of so many processes of a run has of the memory of the runs that may go at once."""
+    return f"{_megabytes(settings.memory_limit) // settings.concurrent_runs // among}MB"
 
 
 def open_project(home: Path, source: Path | None = None, files: Path | None = None) -> Project:

@@ -5,13 +5,14 @@ from crm_pipeline.lake.inspection import Inspection, inspect_lake
 from crm_pipeline.lake.living import at_work, is_alive, sign_of_life
 from crm_pipeline.lake.locks import only_one
 from crm_pipeline.lake.manifest import DataFile, Manifest
-from crm_pipeline.lake.plan import ALL, Dep, Graph, Node, Stale
+from crm_pipeline.lake.plan import ALL, NOT_BUILT, Dep, Graph, Node, Stale
 from crm_pipeline.lake.steps import keep_parts, kept_parts
 from crm_pipeline.lake.store import Lake
 from crm_pipeline.lake.views import outdated_views, publish_views
 
 __all__ = [
     "ALL",
+    "NOT_BUILT",
     "DataFile",
     "Dep",
     "Graph",

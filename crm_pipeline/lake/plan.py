@@ -17,6 +17,9 @@ from crm_pipeline.periods import Calendar
 ALL = "all"
 """Partition key of an asset that has no periods (an undated dimension)."""
 
+NOT_BUILT = "not built yet"
+"""Why a partition is stale that never was; all other reasons are those of one that is there."""
+
 Key = tuple[str, str]
 Index = Mapping[Key, Manifest]
 
@@ -177,7 +180,7 @@ class Graph:
         if node.source:
             return None
         if manifest is None:
-            return "not built yet"
+            return NOT_BUILT
         if manifest.code_version != node.code_version:
             return "its code, settings or libraries changed"
         pins = self.pins(asset, partition, index, first_hash)

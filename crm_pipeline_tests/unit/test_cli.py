@@ -172,7 +172,7 @@ def test_run_says_what_is_odd_about_the_source_before_it_builds(
 ) -> None:
     from crm_pipeline.defs import run
 
-    def stopped(prepared: run.Prepared) -> run.Summary:
+    def stopped(prepared: run.Prepared, beside: bool) -> run.Summary:
         assert len(prepared.plan) > 480, "the lone order makes the run long"
         raise KeyboardInterrupt
 

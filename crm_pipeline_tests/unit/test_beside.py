@@ -1,0 +1,116 @@
+"""Two periods at once: when it pays, when a step may begin, and what is made of a period that fails."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from crm_pipeline.defs import beside
+from crm_pipeline.defs.beside import FEW, MANY_ROWS, Turns, _outcome, _settle, _told, pays
+from crm_pipeline.defs.period import Outcome
+from crm_pipeline.errors import CrmError
+from crm_pipeline.lake import ALL, NOT_BUILT, Stale
+
+MONTHS = [f"2024-{n:02}-01" for n in range(1, FEW + 1)]
+NEW = [Stale("text/intent_model", ALL, NOT_BUILT), *(Stale("clean/orders", month, NOT_BUILT) for month in MONTHS)]
+
+
+class Shelf:
+    """A lake of which only matters what is published."""
+
+    def __init__(self, rows: int = 10) -> None:
+        self.asked: Counter[tuple[str, str]] = Counter()
+        self.there: set[tuple[str, str]] = set()
+        self.rows = rows
+
+    def manifest(self, asset: str, partition: str) -> Any:
+        self.asked[asset, partition] += 1
+        there = (asset, partition) in self.there or asset.startswith("raw/")
+        return SimpleNamespace(rows=self.rows) if there else None
+
+
+def project(threads: int = 2, rows: int = 10) -> Any:
+    source = SimpleNamespace(tables={"orders": (), "order_lines": ()})
+    return SimpleNamespace(settings=SimpleNamespace(threads=threads), source=source, lake=Shelf(rows))
+
+
+def test_it_pays_for_many_small_new_periods_and_a_core_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(beside, "cores", lambda: 2)
+    assert pays(project(), NEW)
+    assert not pays(project(), NEW[:-1]), "too few periods"
+    assert not pays(project(threads=1), NEW), "one thread is asked for"
+    assert not pays(project(), [*NEW[:-1], Stale("clean/orders", MONTHS[-1], "raw/orders changed")]), (
+        "one was built before"
+    )
+    assert pays(project(rows=MANY_ROWS // 2 - 1), NEW)
+    assert not pays(project(rows=MANY_ROWS // 2), NEW), "the tables of a period together"
+    monkeypatch.setattr(beside, "cores", lambda: 1)
+    assert not pays(project(), NEW)
+
+
+def test_a_step_waits_for_what_is_planned_and_for_nothing_else() -> None:
+    shelf = Shelf()
+    key, other = ("lifetime/customers", MONTHS[0]), ("lifetime/customers", "2023-12-01")
+    turns = Turns(shelf, {key})  # type: ignore[arg-type]
+    turns(MONTHS[1], [other])
+    assert not shelf.asked, "what nobody builds is not waited for"
+    through = threading.Event()
+    waiting = threading.Thread(target=lambda: (turns(MONTHS[1], [other, key]), through.set()))
+    waiting.start()
+    assert not through.wait(3 * beside.MOMENT)
+    shelf.there.add(key)
+    assert through.wait(10)
+    waiting.join()
+    assert shelf.asked[key] > 2
+
+
+def test_no_step_of_a_later_period_begins_once_one_failed() -> None:
+    turns = Turns(Shelf(), {("lifetime/customers", MONTHS[1])})  # type: ignore[arg-type]
+    said: list[str] = []
+
+    def wait() -> None:
+        with pytest.raises(CrmError) as stopped:
+            turns(MONTHS[2], [("lifetime/customers", MONTHS[1])])
+        said.append(str(stopped.value))
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    turns.fail(MONTHS[1])
+    waiting.join(10)
+    assert said == ["2024-03-01 was left for later, because 2024-02-01 failed."]
+    turns(MONTHS[0], [])  # an earlier one goes on to its end
+    turns(ALL, [])
+    turns.fail(MONTHS[5])
+    assert turns.failed == MONTHS[1], "the first counts"
+    turns.fail(ALL)
+    with pytest.raises(CrmError):
+        turns(MONTHS[0], [])
+
+
+def test_what_fails_after_an_earlier_period_did_is_only_left() -> None:
+    turns, settled = Turns(Shelf(), set()), []  # type: ignore[arg-type, var-annotated]
+    outcomes = {
+        2: Outcome("2", failure=CrmError("disk")),
+        3: Outcome("3", failure=CrmError("left")),
+        1: Outcome("1", built=3),
+    }
+    for place, outcome in outcomes.items():
+        _settle(settled, turns, [NEW[place]], outcome)
+    assert settled == [([NEW[2]], outcomes[2]), ([NEW[1]], outcomes[1])]
+    assert turns.failed == MONTHS[1]
+
+
+def test_what_became_of_a_period_survives_the_way_between_processes() -> None:
+    failure = CrmError("2024-01-01: the disk is full.")
+    failure.__cause__ = RuntimeError("Traceback …")
+    for outcome in (Outcome("r", 3, 1, ["few rows"]), Outcome("r", failure=failure)):
+        again = _outcome(_told(outcome))
+        assert vars(again) | {"failure": None} == vars(outcome) | {"failure": None}
+        assert str(again.failure) == str(outcome.failure)
+    assert isinstance(again.failure, CrmError)
+    assert str(again.failure.__cause__) == "Traceback …"
+    assert outcome.failure is failure, "what was sent is as it was"
