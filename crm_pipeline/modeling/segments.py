@@ -29,6 +29,10 @@ CUSTOMERS, SAMPLE, SILHOUETTE = 200, 20_000, 2_000
 TIE = 0.02
 """Mean silhouettes that differ by less are alike: the fewer segments win."""
 
+SPREAD = 0.5
+"""Least standard deviation of a logarithm that a measure is divided by: customers who differ by less than a factor of 1.6 are alike
+in it. Else a cohort, all of one quarter, falls apart by weeks."""
+
 STARTS = 4
 NEAR = 1.0
 """Distance in standard deviations (root mean square over the measures) up to which a centre is matched with one of the period before."""
@@ -45,7 +49,7 @@ class Segments:
     centres : list of list of float
         k × `MEASURES`, logarithms.
     mean, scale : list of float
-        By which the logarithms were standardised.
+        By which the logarithms were standardised; a scale is at least `SPREAD`.
     edges : dict of str to list of float
         Quintiles of each part of `RFM`.
     silhouettes : dict of str to float
@@ -140,7 +144,7 @@ def fit_segments(
     mean, scale = logs.mean(axis=0), logs.std(axis=0)
     if (scale < 1e-9).all():
         return "All customers are alike in recency, frequency, spend and tenure: there are no segments."
-    scale = np.where(scale < 1e-9, 1.0, scale)
+    scale = np.maximum(scale, SPREAD)
     found = _clusterings((logs - mean) / scale, seed)
     if not found:
         return (

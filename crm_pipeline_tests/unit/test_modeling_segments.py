@@ -166,3 +166,18 @@ def test_too_few_or_too_alike_customers_are_told() -> None:
     assert "alike" in str(fit_segments(measures_of(alike, DAY, 0.01), YARD, 7))
     two = alike.assign(spend=lambda t: t.spend + np.arange(len(t)) % 2)
     assert "kinds of customers" in str(fit_segments(measures_of(two, DAY, 0.01), YARD, 7))
+
+
+def test_a_cohort_of_one_quarter_does_not_fall_apart_by_weeks() -> None:
+    rng = np.random.default_rng(4)
+    n, first = 600, DAY - 300 - rng.integers(0, 90, 600)
+    days = np.where(rng.random(n) < 0.7, 1, 6)
+    last = np.where(days == 1, first, DAY - rng.integers(5, 40, n))
+    lifetime = pd.DataFrame({
+        "customer_id": [f"c{i:03}" for i in range(n)], "first_day": first, "last_day": last, "order_days": days,
+        "spend": (days * 100 * np.exp(rng.normal(3, 0.8, n))).round(),
+    })  # fmt: skip
+    model = fit_segments(measures_of(lifetime, DAY, 0.01), YARD, 7)
+    assert isinstance(model, Segments)
+    tenure = np.expm1(np.array(model.centres)[:, MEASURES.index("tenure_days")])
+    assert np.ptp(tenure) < 20
