@@ -139,7 +139,11 @@ def plain(text: str) -> str:
     return str(text).replace("$", r"\$")
 
 
-def png(figure: Figure, dpi: int = 110) -> bytes:
+DPI = 100
+"""Of a figure, where nothing else is asked for."""
+
+
+def png(figure: Figure, dpi: int = DPI) -> bytes:
     """Return the figure as PNG bytes; equal figures give equal bytes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -149,15 +153,16 @@ def png(figure: Figure, dpi: int = 110) -> bytes:
     return buffer.getvalue()
 
 
-def markdown_image(figure: Figure, alt: str = "plot") -> str:
+def markdown_image(figure: Figure, alt: str = "plot", drawn: bytes | None = None) -> str:
     """Return the figure as Markdown with the PNG inside, under 60,000 characters, for an asset's metadata.
 
-    The resolution is lowered until it fits.
+    The resolution is lowered until it fits. ``drawn`` is what `png` made of the figure, where it was drawn before.
     """
     words = re.sub(r"[\[\]()\n]", " ", alt)
     text = ""
-    for dpi in (100, 80, 64, 50, 40, 30):
-        text = f"![{words}](data:image/png;base64,{base64.b64encode(png(figure, dpi)).decode()})"
+    for dpi in (DPI, 80, 64, 50, 40, 30):
+        image = drawn if drawn is not None and dpi == DPI else png(figure, dpi)
+        text = f"![{words}](data:image/png;base64,{base64.b64encode(image).decode()})"
         if len(text) < _MARKDOWN_BYTES:
             break
     return text

@@ -290,7 +290,8 @@ def _show(
         values = {f"test_{m}": v for m, v in zip(own["metric"], own["value"], strict=True) if v == v}
         if values:
             tracker.log_evaluation(run_id, values, images, age)
-    return {name: dg.MetadataValue.md(plots.markdown_image(figure, name)) for name, figure in figures.items()}
+    shown = {name: plots.markdown_image(figure, name, images[name]) for name, figure in figures.items()}
+    return {name: dg.MetadataValue.md(image) for name, image in shown.items()}
 
 
 def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefinition:
