@@ -62,6 +62,7 @@ _MODELS = {
     "random_forest": "Random forest",
     "svm": "Support vector machine",
     "neural_network": "Neural network",
+    "recurrent_network": "Recurrent network",
     "svr": "Support vector regression",
     "gradient_boosting": "Gradient boosting",
     "purchase_process": "Purchase process",

@@ -13,7 +13,9 @@ from crm_pipeline.modeling.training import Abstained, describe, fit
 from crm_pipeline_tests.unit.modeling_world import THEMES, training_table
 
 OPTIONS = {"horizon": 3, "seed": 1, "threads": 1}
-EVERY = [(task, name) for task in tasks() for name in names(task)]
+FITTED = {task: [name for name in names(task) if name != "recurrent_network"] for task in tasks()}
+"""All but the one that compiles for seconds: test_modeling_recurrent."""
+EVERY = [(task, name) for task, own in FITTED.items() for name in own]
 STORED = [
     ("churn", "average"),
     ("churn", "svm"),
@@ -35,7 +37,7 @@ def models(training):
     found = {}
     for task in tasks():
         own = {}
-        for name in names(task):
+        for name in FITTED[task]:
             own[name] = fit(task, name, training, members=own, **OPTIONS)
         found[task] = own
     return found
@@ -43,7 +45,8 @@ def models(training):
 
 def test_every_estimator_of_the_issue_is_there():
     assert set(names("churn")) >= {
-        "logistic", "svm", "random_forest", "gradient_boosting", "neural_network", "purchase_process", "average",
+        "logistic", "svm", "random_forest", "gradient_boosting", "neural_network", "recurrent_network", "purchase_process",
+        "average",
     }  # fmt: skip
     assert set(names("demand")) >= {
         "linear", "svr", "decision_tree", "random_forest", "gradient_boosting", "two_part", "purchase_process",

@@ -39,6 +39,10 @@ ENTRIES = (
         _of("neural_network:NetworkChurn"), kind="numpy",
     ),
     Entry(
+        "churn", "recurrent_network", "Gated recurrent unit over the orders of each of the last periods, beside a linear term.", 7,
+        _of("recurrent_network:RecurrentChurn"), kind="keras",
+    ),
+    Entry(
         "churn", "average", f"Equal average in log-odds of {', '.join(CHURN)}.", 8,
         _of("average:ChurnAverage"), members=CHURN,
     ),

@@ -10,14 +10,9 @@ import pandas as pd
 from crm_pipeline.modeling.calibration import expit, logit
 from crm_pipeline.modeling.estimators.inputs import Inputs
 from crm_pipeline.modeling.estimators.learner import ProbabilityLearner, Tabular
-from crm_pipeline.modeling.estimators.rows import folds, newest, sampled
+from crm_pipeline.modeling.estimators.rows import sampled
+from crm_pipeline.modeling.estimators.stopping import best_epoch, known_and_asked, log_loss
 from crm_pipeline.modeling.preprocessing import learnable, matrix
-
-LATER = 0.3
-"""Least share of the rows that the newest cut-offs set aside for stopping hold."""
-
-ENOUGH, PATIENCE = 100, 3
-"""Rows that must be known, and asked, to find when to stop; epochs in a row without a better one that end the search."""
 
 FADING = (0.9, 0.999)
 """Shares that the moments of the gradient keep from step to step (Kingma & Ba 2015)."""
@@ -26,9 +21,8 @@ FADING = (0.9, 0.999)
 class NetworkChurn(Tabular, ProbabilityLearner):
     """The average, in log-odds, of networks with one hidden layer (ReLU) that start from different weights.
 
-    They are fitted by AdamW (Loshchilov & Hutter 2019). How long is found first: networks that know the older cut-offs of
-    one half of the customers are asked of the newest cut-offs of the other half, epoch by epoch; then all rows are learned
-    for the best number of steps. With one cut-off only the customers are split; with too few rows half of the epochs are learned.
+    They are fitted by AdamW (Loshchilov & Hutter 2019), for as many steps as foretold later rows of other customers best
+    (`stopping`); with too few rows for that, half of the epochs.
 
     An average of such networks is one network with a wider layer. On the straight way from the average customer to a customer each
     hidden unit is linear but for one bend, so that integrated gradients (Sundararajan et al. 2017) have a closed form,
@@ -78,8 +72,7 @@ class NetworkChurn(Tabular, ProbabilityLearner):
         values = matrix(X, self.columns_)
         self.inputs_ = Inputs().fit(values)
         shown = self.inputs_.of(values).astype("float32")
-        half, late = folds(X, 2), newest(X, LATER)
-        known, asked = (half == 0) & ~late, (half == 1) & (late | ~late.any())
+        known, asked = known_and_asked(X)
         with threadpool_limits(limits=1, user_api="blas"):  # the order of its sums is then the same anywhere
             self.steps_ = self._best_steps(shown, y, known, asked)
             weights = self._start(shown, y)
@@ -91,16 +84,13 @@ class NetworkChurn(Tabular, ProbabilityLearner):
 
     def _best_steps(self, shown: np.ndarray, y: np.ndarray, known: np.ndarray, asked: np.ndarray) -> int:
         """Return after how many steps on the known rows the networks foretold the asked ones best."""
-        each = -(-int(known.sum()) // self.batch)
-        if min(known.sum(), asked.sum()) < ENOUGH:
+        if not known.any():
             return self.epochs // 2 * -(-len(y) // self.batch)
-        weights, losses = self._start(shown[known], y[known]), list[float]()
-        for _ in self._epochs(weights, shown[known], y[known], each * self.epochs):
-            z = self._log_odds(weights, shown[asked])[0].mean(axis=1)
-            losses.append(float(np.mean(np.logaddexp(0, z) - y[asked] * z)))
-            if len(losses) - int(np.argmin(losses)) > PATIENCE:
-                break
-        return each * (1 + int(np.argmin(losses)))
+        weights, each = self._start(shown[known], y[known]), -(-int(known.sum()) // self.batch)
+        epochs = self._epochs(weights, shown[known], y[known], each * self.epochs)
+        return each * best_epoch(
+            log_loss(y[asked], self._log_odds(weights, shown[asked])[0].mean(axis=1)) for _ in epochs
+        )
 
     def _start(self, shown: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
         """Return weights into the hidden units, their offsets, their weights in the answer, and each network's level."""
