@@ -20,7 +20,7 @@ POINTS = {  # name: module, class or empty, function, and what the call must be 
     ),
     "in the migrations of MLflow": ("alembic.ddl.impl", "DefaultImpl", "_exec", ""),
     "in an open MLflow run": ("mlflow.models", "", "infer_signature", ""),
-    "between MLflow and the lake": ("crm_pipeline.lake.store", "Lake", "publish", "models/"),
+    "between MLflow and the lake": ("crm_pipeline.lake.store", "Lake", "publish", "models/churn/"),
     "between raw tables": ("crm_pipeline.lake.store", "Lake", "publish", "raw/"),
     "between raw tables and their index": ("crm_pipeline.sources.sync", "", "save_index", ""),
     "before the views": ("crm_pipeline.defs.run", "", "publish_views", ""),

@@ -24,6 +24,9 @@ def client(whole: Built) -> Any:
     return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
+OF_TASKS = ("models/churn/", "models/demand/")
+
+
 @pytest.fixture(scope="module")
 def every_run(client: Any) -> list[Any]:
     experiment = client.get_experiment_by_name("crm_pipeline")
@@ -32,8 +35,8 @@ def every_run(client: Any) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def runs(every_run: list[Any]) -> list[Any]:
-    """Those of the models that score customers."""
-    return [run for run in every_run if run.data.tags["crm.asset"].startswith("models/")]
+    """Those of the models of a task."""
+    return [run for run in every_run if run.data.tags["crm.asset"].startswith(OF_TASKS)]
 
 
 def test_the_models_of_text_are_runs_too(whole: Built, every_run: list[Any]) -> None:
@@ -47,10 +50,22 @@ def test_the_models_of_text_are_runs_too(whole: Built, every_run: list[Any]) -> 
         assert 0 < run.data.metrics["accuracy"] <= 1
 
 
+def test_the_segments_are_a_run_too(whole: Built, every_run: list[Any]) -> None:
+    period, lake = f"{whole.through}-01", world.lake_of(whole.home)
+    told = {run.data.tags["crm.partition"]: run for run in every_run if run.data.tags["crm.asset"] == "models/segments"}
+    card, run = lake.table("models/segments", [period]).execute().iloc[0], told[period]
+    assert (card.run_id, card.model_version) == (run.info.run_id, run.data.tags["crm.model_version"])
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["k"] == card.k == len(json.loads(card.segments)["names"])
+    named = set(lake.table("scores/segments", [period]).execute().segment.dropna())
+    assert named == set(json.loads(card.segments)["names"])
+    assert set(lake.table("scores/customers", [period]).execute().segment.dropna()) == named
+
+
 @pytest.fixture(scope="module")
 def cards(whole: Built) -> dict[world.Key, Any]:
     lake = world.lake_of(whole.home)
-    wanted = [k for k in whole.hashes if k[0].startswith("models/") and not k[0].endswith("/champion")]
+    wanted = [k for k in whole.hashes if k[0].startswith(OF_TASKS) and not k[0].endswith("/champion")]
     return {(asset, period): lake.table(asset, [period]).execute().iloc[0] for asset, period in wanted}
 
 
