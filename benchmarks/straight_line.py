@@ -22,7 +22,7 @@ import pandas as pd
 from benchmarks.meter import Meter
 from benchmarks.straight_source import Folder, World, raw_rows, read_source
 from crm_pipeline.contracts.canonical import CANONICAL
-from crm_pipeline.contracts.outputs import CARD, conform, score_columns
+from crm_pipeline.contracts.outputs import CARD, SEGMENTS, VALUE, conform, score_columns
 from crm_pipeline.modeling.estimators import chosen as estimators_of
 from crm_pipeline.modeling.tasks import SEASONS_BACK, chosen
 from crm_pipeline.modeling.tasks import task as the_task
@@ -112,6 +112,7 @@ class Script:
                 self.learn(task, period)
         evaluated = {task: [self.judge(task, p) for p in self.judged] for task in self.tasks}
         champions = {task: self.score(task, evaluated[task]) for task in self.tasks}
+        self.values()
         self.customers(champions)
         self.report(evaluated, champions)
 
@@ -170,8 +171,9 @@ class Script:
         days = known.select(
             "customer_id", first_order_day="first_day", last_order_day="last_day", n_order_days="order_days"
         )
-        ends = [(self.calendar.end_date(self.calendar.shift(period, i)) - EPOCH).days for i in (0, s.horizon)]
-        found = purchase_process_features(days.execute(), ends[0], ends[1] - ends[0], s.process_sample, s.seed)
+        ahead = (0, s.horizon, s.year)
+        now, end, year = ((self.calendar.end_date(self.calendar.shift(period, i)) - EPOCH).days for i in ahead)
+        found = purchase_process_features(days.execute(), now, end - now, s.process_sample, s.seed, year - now)
         self.write("features/purchase_process", period, found.features)
         window = self.back(period, range(history(s)))
         begins = dict.fromkeys(self.names, self.world.first)
@@ -316,6 +318,26 @@ class Script:
         self.write(f"scores/{task}", last, conform(frame, score_columns(the_task(task).answers)))
         return decision
 
+    def values(self) -> None:
+        """Write what customers are worth over a year, and which kinds of customers there are."""
+        from crm_pipeline.modeling.segment_names import Yardsticks
+        from crm_pipeline.modeling.segments import fit_beside_before, measures_of, segments_of_customers
+        from crm_pipeline.modeling.value import fit_value_of_a_day, value_of_customers
+
+        s, last, unit = self.settings, self.world.last, float(self.settings.money_unit)
+        known = {k: self.read("lifetime/customers", k).execute() for k in self.back(last, [0, 1])}
+        fitted = fit_value_of_a_day(known[last], unit, s.process_sample, s.seed)
+        process = self.read("features/purchase_process", last).execute()
+        self.write("scores/value", last, conform(value_of_customers(known[last], process, fitted, unit, ""), VALUE))
+        days = {
+            i: (self.calendar.end_date(self.calendar.shift(last, i)) - EPOCH).days for i in (-1, 0, s.horizon, s.year)
+        }
+        now, before = (measures_of(known[self.calendar.shift(last, i)], days[i], unit) for i in (0, -1))
+        yard = Yardsticks(days[s.horizon] - days[0], days[s.year] - days[0])
+        kinds = fit_beside_before(now, before, yard, s.seed)[0]
+        rows = segments_of_customers(known[last]["customer_id"], now, kinds)
+        self.write("scores/segments", last, conform(rows, SEGMENTS))
+
     def customers(self, champions: Mapping[str, pd.DataFrame]) -> None:
         """Write the table that the team acts on."""
         s, last, world = self.settings, self.world.last, self.world
@@ -343,6 +365,8 @@ class Script:
             scored.get("churn"),
             scored.get("demand"),
             frame,
+            value=self.read("scores/value", last),
+            segments=self.read("scores/segments", last),
             **{n: self.read(f"activity/{n}", *year) for n in ("categories", "contacts") if n in self.names},
         )
         self.write("scores/customers", last, made)
