@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from crm_pipeline.modeling.calibration import expit, logit
+from crm_pipeline.modeling.calibration import logit
 from crm_pipeline.modeling.estimators.stopping import best_epoch, log_loss
 
 UNITS = 8
@@ -59,23 +59,23 @@ class Network:
     level: float
 
     def step(self, state: np.ndarray, seen: np.ndarray) -> np.ndarray:
-        """Return the state (n × units) after one more value (n,) of each sequence."""
+        """Return the state (units × n) after one more value (n,) of each sequence."""
         units = len(self.out)
-        given = seen[:, None] * self.kernel + self.bias
-        gates = expit(given[:, : 2 * units] + state @ self.recurrent[:, : 2 * units])
-        keep, reset = gates[:, :units], gates[:, units:]
-        candidate = np.tanh(given[:, 2 * units :] + (reset * state) @ self.recurrent[:, 2 * units :])
-        return keep * state + (1 - keep) * candidate
+        given = self.kernel.T * seen + self.bias[:, None]
+        asked = given[: 2 * units] + self.recurrent[:, : 2 * units].T @ state
+        keep, reset = np.split(1 / (1 + np.exp(-np.clip(asked, -60, 60))), 2)
+        candidate = np.tanh(given[2 * units :] + self.recurrent[:, 2 * units :].T @ (reset * state))
+        return candidate + keep * (state - candidate)
 
     def run(self, state: np.ndarray, sequences: np.ndarray) -> np.ndarray:
-        """Return the state (n × units) after sequences (n × length)."""
-        for at in range(sequences.shape[1]):
-            state = self.step(state, sequences[:, at])
+        """Return the state (units × n) after sequences (n × length)."""
+        for seen in np.ascontiguousarray(sequences.T):
+            state = self.step(state, seen)
         return state
 
     def of_sequences(self, sequences: np.ndarray) -> np.ndarray:
         """Return what the sequences (n × length) add to the log-odds (n,)."""
-        return self.run(np.zeros((len(sequences), len(self.out))), sequences) @ self.out
+        return self.out @ self.run(np.zeros((len(self.out), len(sequences)), sequences.dtype), sequences)
 
     def log_odds(self, sequences: np.ndarray, beside: np.ndarray) -> np.ndarray:
         """Return the log-odds (n,)."""
@@ -85,17 +85,23 @@ class Network:
         """Return what each place of the sequences adds (n × length), against a sequence of zeros.
 
         The mean of two of the orders over which a Shapley value is the mean (Castro et al. 2009): places come to be known
-        from the first to the last, and from the last to the first. Each order's terms sum to the whole.
+        from the first to the last, and from the last to the first. Each order's terms sum to the whole, in single precision.
         """
+        parts = (self.kernel, self.recurrent, self.bias, self.out, self.linear)
+        kernel, recurrent, bias, out, linear = (part.astype("float32") for part in parts)
+        light = Network(kernel, recurrent, bias, out, linear, self.level)
+        return light._shares(sequences.astype("float32")).astype(float)
+
+    def _shares(self, sequences: np.ndarray) -> np.ndarray:
         n, length = sequences.shape
-        empty = np.zeros((1, len(self.out)))
-        forward, backward = np.empty((n, length + 1)), np.empty((n, length + 1))
-        state = np.repeat(empty, n, axis=0)
+        nothing = np.zeros_like(sequences)
+        empty = np.zeros((len(self.out), n), sequences.dtype)
+        forward, backward = (np.empty((n, length + 1), sequences.dtype) for _ in range(2))
+        state = empty
         for known in range(length + 1):
-            rest = np.zeros((n, length - known))
-            forward[:, known] = self.run(state, rest) @ self.out
-            unknown = self.run(empty, np.zeros((1, length - known)))
-            backward[:, known] = self.run(np.repeat(unknown, n, axis=0), sequences[:, length - known :]) @ self.out
+            forward[:, known] = self.out @ self.run(state, nothing[:, known:])
+            unknown = self.run(empty[:, :1], nothing[:1, known:])
+            backward[:, known] = self.out @ self.run(unknown + empty, sequences[:, length - known :])
             if known < length:
                 state = self.step(state, sequences[:, known])
         return (np.diff(forward, axis=1) + np.diff(backward, axis=1)[:, ::-1]) / 2
