@@ -17,7 +17,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "ready: .venv/bin/crm-pipeline --help"
 
 demo: setup
-	test -e data/sample/source.yaml || $(BIN)/crm-pipeline sample --recordings 60 --out data/sample
+	test -e data/sample/source.yaml || $(BIN)/crm-pipeline sample --recordings 40 --out data/sample
 	$(BIN)/crm-pipeline run --source data/sample --home data/home
 
 # a worker per core; a file's tests stay together, because they share the home that the first of them builds

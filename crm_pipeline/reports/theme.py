@@ -143,13 +143,21 @@ DPI = 100
 """Of a figure, where nothing else is asked for."""
 
 
-def png(figure: Figure, dpi: int = DPI) -> bytes:
-    """Return the figure as PNG bytes; equal figures give equal bytes."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+COLOURS = 64
+"""Of a PNG: a third of the bytes that it has with all of them, so that a figure need not be drawn smaller to fit."""
 
+
+def png(figure: Figure, dpi: int = DPI) -> bytes:
+    """Return the figure as PNG bytes of at most `COLOURS`; equal figures give equal bytes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    figure.set_dpi(dpi)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    drawn = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB")
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure)
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    drawn.quantize(COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(buffer, "png")
     return buffer.getvalue()
 
 
