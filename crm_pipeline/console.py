@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from crm_pipeline.doctor import Finding
     from crm_pipeline.home.emotions import TrainedEmotions
     from crm_pipeline.home.intents import Trained
+    from crm_pipeline.modeling.decision import Decision
     from crm_pipeline.queued import Queue
     from crm_pipeline.scored import Scores, Story
 
@@ -218,31 +219,19 @@ def show_backfill(summary: Summary) -> None:
 
 def show_results(summary: Summary) -> None:
     """Print whom to call first, the models beside their baselines, and where to look next."""
-    from crm_pipeline.reports.summary import call_first, model_vs_baselines
+    from crm_pipeline.reports.summary import model_vs_baselines
     from crm_pipeline.scored import open_scores
 
-    project = summary.prepared.project
+    project, decisions = summary.prepared.project, _decisions(summary)
     source = project.source
     scores = open_scores(project.home, summary.prepared.through)
     made = " · synthetic data" if source.synthetic else ""
-    unit = source.currency or "major units"
-    first = call_first(scores.frame)
-    if first.empty:
-        out.print(
-            "No one to call first: no customer has both a churn and a demand score; the reasons stand below, task by task."
-        )
-    table = Table(title=f"Call first: most value at risk as of the end of {scores.label}{made}", title_justify="left")
-    for heading in ("customer", f"at risk ({unit})", "will lapse", "why"):
-        table.add_column(heading, justify="right" if "risk" in heading or "lapse" in heading else "left")
-    for row in first.itertuples():
-        reasons = [r for r in (row.reason_1, row.reason_2, row.reason_3) if isinstance(r, str) and r]
-        table.add_row(
-            str(row.customer_id), f"{row.value_at_risk:,.0f}", f"{row.churn_probability:.0%}", "; ".join(reasons)
-        )
-    if len(first):
-        out.print(table)
-    for task in project.tasks:
-        _show_models(summary, task, model_vs_baselines, made)
+    for decision in decisions:
+        if decision.no_use:
+            out.print(Text.assemble(("warning ", "yellow"), decision.no_use), soft_wrap=True)
+    _show_call_first(scores, any(d.task == "churn" and d.no_use for d in decisions), made)
+    for decision in decisions:
+        _show_models(summary, decision, model_vs_baselines, made)
     report = project.home / "reports" / f"{project.calendar.label(summary.prepared.through)}.html"
     out.print(f"Report      {report}")
     out.print(f"Scores      crm-pipeline scores --home {project.home}")
@@ -251,23 +240,55 @@ def show_results(summary: Summary) -> None:
     )
 
 
-def _show_models(summary: Summary, task: str, compare: Any, made: str) -> None:
+def _show_call_first(scores: Scores, by_value: bool, made: str) -> None:
+    """Print whom to call first: by value at risk, or by value alone where no model of churn beats a constant."""
+    from crm_pipeline.reports.summary import call_first
+
+    unit = scores.source.currency or "major units"
+    first = call_first(scores.frame, by_value=by_value)
+    if first.empty:
+        out.print(
+            "No one to call first: no customer has both a churn and a demand score; the reasons stand below, task by task."
+        )
+        return
+    order = "most value, by value alone" if by_value else "most value at risk"
+    table = Table(title=f"Call first: {order} as of the end of {scores.label}{made}", title_justify="left")
+    amount = "customer_value" if by_value else "value_at_risk"
+    for heading in ("customer", f"{'value' if by_value else 'at risk'} ({unit})", "will lapse", "why"):
+        table.add_column(heading, justify="left" if heading in ("customer", "why") else "right")
+    for row in first.to_dict("records"):
+        reasons = [r for r in (row["reason_1"], row["reason_2"], row["reason_3"]) if isinstance(r, str) and r]
+        lapse = "" if by_value else f"{row['churn_probability']:.0%}"
+        table.add_row(str(row["customer_id"]), f"{row[amount]:,.0f}", lapse, "" if by_value else "; ".join(reasons))
+    out.print(table)
+
+
+def _decisions(summary: Summary) -> list[Decision]:
+    """Return the decisions by which a run scored, task by task."""
+    from crm_pipeline.modeling.decision import read_decision
+
+    project, through = summary.prepared.project, summary.prepared.through
+    tables = [project.lake.table(f"models/{task}/champion", [through]) for task in project.tasks]
+    return [read_decision(table.execute().iloc[0]) for table in tables]
+
+
+def _show_models(summary: Summary, decision: Decision, compare: Any, made: str) -> None:
     project, lake = summary.prepared.project, summary.prepared.project.lake
-    settings, through = project.settings, summary.prepared.through
-    back = [project.calendar.shift(through, -i * settings.horizon) for i in range(settings.evaluation_cutoffs)]
-    known = [p for p in back if lake.manifest(f"evaluation/{task}", p)]
-    decision = lake.table(f"models/{task}/champion", [through]).execute().iloc[0]
-    frame = compare(lake.table(f"evaluation/{task}", known).execute()) if known else pd.DataFrame()
+    h, calendar, asset = project.settings.horizon, project.calendar, f"evaluation/{decision.task}"
+    wanted = {*(calendar.shift(cutoff, h) for cutoff in decision.cutoffs), summary.prepared.through}
+    known = [p for p in sorted(wanted) if lake.manifest(asset, p)]
+    frame = compare(lake.table(asset, known).execute(), decision.cutoffs) if known else pd.DataFrame()
     if len(frame):
-        out.print(_models_table(frame, task, decision.champion, project.calendar, made))
-    out.print(f"[bold]{task}[/]: {decision.reason}")
+        out.print(_models_table(frame, decision, calendar, made))
+    out.print(f"[bold]{decision.task}[/]: {escape(decision.reason)}")
 
 
-def _models_table(frame: pd.DataFrame, task: str, champion: str | None, calendar: Calendar, made: str) -> Table:
-    newest, cutoffs = calendar.label(str(frame["cutoff"].iloc[0])[:10]), int(frame["cutoffs"].max())
+def _models_table(frame: pd.DataFrame, decision: Decision, calendar: Calendar, made: str) -> Table:
+    newest, task = calendar.label(str(frame["cutoff"].iloc[0])[:10]), decision.task
+    mean = f"the {decision.blocks} block{'' if decision.blocks == 1 else 's'} of the decision"
     title = (
         f"{task}: model against baselines, judged on what followed the end of {newest} "
-        f"(in brackets the mean of up to {cutoffs} cut-offs){made}"
+        f"(in brackets the mean over {mean if decision.blocks else 'all cut-offs'}){made}"
     )
     table = Table(title=title, title_justify="left")
     table.add_column("model")
@@ -277,7 +298,7 @@ def _models_table(frame: pd.DataFrame, task: str, champion: str | None, calendar
     for row in frame.to_dict("records"):
         cells = [f"{cell(row[m])} [dim]({cell(row[f'{m}_mean'])})[/]" for m in shown]
         name = str(row["model"]).replace("baseline_", "baseline: ").replace("_", " ")
-        table.add_row(name, *cells, style="bold" if row["model"] == champion else None)
+        table.add_row(name, *cells, style="bold" if row["model"] == decision.champion else None)
     return table
 
 

@@ -109,11 +109,15 @@ PREDICTIONS = _columns(
 
 CHAMPION = _columns(
     ("task", "text", "what is predicted"),
+    ("as_of", "date32", "everything known before this day was judged"),
     ("champion", "text", "the estimator that scores"),
     ("model_version", "text", "version of that model"),
-    ("status", "text", "promoted, fixed, unjudged, kept or abstained"),
-    ("reason", "text", "why, in one sentence"),
-    ("blocks", "int64", "non-overlapping blocks of h periods it was judged on", "blocks"),
+    ("status", "text", "promoted, held, fixed, rolled_back, unjudged, kept or abstained"),
+    ("reason", "text", "why, in words"),
+    ("since", "date32", "as_of of the decision since which this estimator scores"),
+    ("blocks", "int64", "non-overlapping blocks of h periods the decision rests on", "blocks"),
+    ("runner_up", "text", "the fitted estimator of the lowest mean loss over them beside the champion"),
+    ("beats_constant", "bool", "a model beats the baseline that says the same of everyone"),
     ("evidence", "text", "the figures behind the decision, as JSON"),
     ("model_uri", "text", "where MLflow keeps it"),
     ("trained_as_of", "date32", "everything known before this day was learned from"),

@@ -110,13 +110,17 @@ def _year_ago(training: pd.DataFrame, features: pd.DataFrame) -> np.ndarray:
     return days.between(363, 367).to_numpy()
 
 
-def spend_rules(features: pd.DataFrame, horizon: int, money_unit: float) -> dict[str, np.ndarray]:
+def spend_rules(
+    features: pd.DataFrame, horizon: int, money_unit: float, mean: float | None = None
+) -> dict[str, np.ndarray]:
     """Return the spend by rule, in major units.
 
-    ``zero``, ``last_spend`` (of the last horizon), ``last_season`` (the customer's own spend then), ``purchase_process``
-    (expected purchase days × what the customer spends on one, shrunk).
+    ``zero``, ``mean`` (of the training rows, where it is known), ``last_spend`` (of the last horizon), ``last_season`` (the
+    customer's own spend then), ``purchase_process`` (expected purchase days × what the customer spends on one, shrunk).
     """
     found = {"zero": np.zeros(len(features))}
+    if mean is not None:
+        found["mean"] = np.full(len(features), mean)
     for name, column in (("last_spend", f"spend_{horizon}"), ("last_season", "spend_season_ly")):
         if column in features.columns and features[column].notna().any():
             found[name] = np.nan_to_num(features[column].to_numpy("float64")) * money_unit

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from crm_pipeline.contracts.outputs import CHAMPION
 from crm_pipeline.modeling.baselines import PREFIX
 from crm_pipeline.modeling.estimators import entry
 from crm_pipeline.modeling.tasks import task as the_task
@@ -16,12 +19,49 @@ from crm_pipeline.periods import Calendar, Grain
 from crm_pipeline.settings import BLOCKS_TO_CHOOSE
 
 FALLBACK = "purchase_process"
+REIGNING = ("promoted", "held", "fixed", "rolled_back")
+"""Statuses of a champion that whoever takes over must beat; one that only stands in holds nothing."""
+
+
+class Rollback(NamedTuple):
+    """A person's word that another model than the decided one is to score, from a period on.
+
+    Attributes
+    ----------
+    period : str
+        Key of the first period it holds for.
+    champion, instead_of : str
+        The estimators that reigns again, and that was the champion.
+    """
+
+    period: str
+    champion: str
+    instead_of: str
+
+
+class _Reign(NamedTuple):
+    champion: str
+    status: str
+    rollback: Rollback | None
 
 
 class _Verdict(NamedTuple):
     champion: str | None
     status: str
     reason: str
+    losses: pd.DataFrame = pd.DataFrame()
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What is judged: cut-off × model losses, the models fitted now, the limits' metrics, and who reigns."""
+
+    task: str
+    losses: pd.DataFrame
+    candidates: Sequence[str]
+    limits: Mapping[str, pd.DataFrame]
+    reign: _Reign | None
+    calendar: Calendar
 
 
 _UNTRAINED = _Verdict(None, "abstained", "No model has been trained yet.")
@@ -35,17 +75,24 @@ def decide(
     horizon: int | None = None,
     grain: Grain = "month",
     whole_from: str = "",
+    as_of: date | None = None,
+    before: Mapping[str, Any] | None = None,
+    rollback: Rollback | None = None,
 ) -> pd.DataFrame:
     """Decide which of the models fitted now is the champion.
 
-    Losses are compared per cut-off with the level as predicted (log loss for churn, Tweedie deviance for demand). With
-    fewer than four blocks the fixed model stands where it beats every baseline: it is ahead at more than half of the
-    cut-offs, or at half of them and in the mean. (A mean alone would hang on one odd season.) With four blocks or more
-    the lowest mean loss wins, or the simplest model within one block standard error of it, if it beats every baseline in
-    the mean. A model must also keep the limits of its task (`Task.not_behind`, `Task.within`): a demand model behind last
-    spend in WAPE, or off in total by more than a quarter, in the mean of its cut-offs, is not promoted. Where nothing is,
-    the purchase process or the model itself stands in, whichever was itself judged better (of those within the limits, if
-    any is): what a baseline of the same name did says nothing of the estimator.
+    Losses are compared per block (cut-offs a horizon apart) with the level as predicted (log loss for churn, Tweedie
+    deviance for demand). With fewer than four blocks the fixed model stands where it beats every baseline: it is ahead in
+    more than half of the blocks, or in half of them and in the mean. (A mean alone would hang on one odd season.) With four
+    blocks or more the lowest mean loss wins, or the simplest model within one block standard error of it, if it beats every
+    baseline in the mean. A model must also keep the limits of its task (`Task.not_behind`, `Task.within`): a demand model
+    behind last spend in WAPE, or off in total by more than a quarter, in the mean of its blocks, is not promoted. Where
+    nothing is, the purchase process or the model itself stands in, whichever was itself judged better (of those within the
+    limits, if any is): what a baseline of the same name did says nothing of the estimator.
+
+    The champion in use, if it was promoted or fixed and passes these gates still, stays until a challenger beats it too:
+    with four blocks or more by more than one block standard error of the paired differences, with fewer as a baseline is
+    beaten. (One fixed by rule gives way to another fixed by rule.) After a rollback the blocks that begin after it count alone.
 
     Parameters
     ----------
@@ -61,59 +108,125 @@ def decide(
     whole_from : str
         Key of the first cut-off with a year of history before it. Where some are that late, earlier ones do not count:
         their models saw no year, and are not those to be promoted.
+    as_of : date, optional
+        The day before which everything is known.
+    before : mapping, optional
+        The newest decision of an earlier training: as_of, champion, status, since.
+    rollback : Rollback, optional
+        The newest one that holds for the period or began before it; it ends with the first decision that goes against it.
 
     Returns
     -------
     DataFrame
-        One row: task, champion (None when no model could be fitted), model_version, status, reason, blocks, evidence
-        (JSON: the cut-offs, mean losses, paired differences to the baselines with block standard errors), model_uri,
-        trained_as_of.
-        Status: ``promoted`` (chosen over four blocks or more), ``fixed`` (the fixed model beats the baselines),
-        ``unjudged`` (no evaluation yet), ``kept`` (nothing may be promoted: what was judged better stands in), ``abstained``.
+        One row with the columns of `CHAMPION`; ``evidence`` is JSON: the blocks' cut-offs, mean losses, paired differences
+        to the champion and to the baselines with block standard errors.
+        Status: ``promoted`` (chosen over four blocks or more), ``held`` (no challenger beat the champion in use), ``fixed``
+        (the fixed model beats the baselines), ``rolled_back`` (by hand), ``unjudged`` (no evaluation yet), ``kept`` (nothing
+        may be promoted: what was judged better stands in), ``abstained``.
     """
     fitted = cards[cards["status"] == "fitted"] if len(cards) else cards
-    candidates = sorted(fitted["estimator"]) if len(fitted) else []
-    evaluation = _with_a_year(evaluation, whole_from)
-    losses = _by_cutoff(evaluation, the_task(task).loss, horizon, grain)
-    limits = {
-        m: _by_cutoff(evaluation, m, horizon, grain) for m in (*the_task(task).not_behind, *the_task(task).within)
-    }
-    verdict = _verdict(task, losses, candidates, limits) if len(cards) else _UNTRAINED
-    judged = verdict.champion if verdict.champion in losses else the_task(task).fixed
-    blocks = int(losses[judged].notna().sum()) if judged in losses else 0
-    row: dict[str, Any] = {"task": task, **verdict._asdict(), "blocks": blocks}
-    row["evidence"] = json.dumps(_evidence(the_task(task).loss, losses), sort_keys=True)
+    of, evaluation = the_task(task), _with_a_year(evaluation, whole_from)
+    case = _Case(
+        task,
+        _by_cutoff(evaluation, of.loss, horizon, grain),
+        sorted(fitted["estimator"]) if len(fitted) else [],
+        {m: _by_cutoff(evaluation, m, horizon, grain) for m in (*of.not_behind, *of.within)},
+        _reign(before, rollback),
+        Calendar(grain),
+    )
+    verdict = _before_the_reigning(case, _verdict(case)) if len(cards) else _UNTRAINED
+    row: dict[str, Any] = {"task": task, "as_of": as_of, **verdict._asdict(), "blocks": len(verdict.losses)}
+    reigned_before = before is not None and verdict.champion is not None and before["champion"] == verdict.champion
+    row["since"] = before["since"] if before is not None and reigned_before else as_of if verdict.champion else None
+    row["runner_up"] = _runner_up(verdict, case.candidates)
+    row["beats_constant"] = _beats_constant(of.constant, verdict.losses, case.candidates)
+    row["evidence"] = json.dumps(_evidence(of.loss, verdict), sort_keys=True)
     for name in ("model_version", "model_uri", "trained_as_of"):
         own = fitted.loc[fitted["estimator"] == verdict.champion, name] if name in fitted else fitted.iloc[:0]
         row[name] = own.iloc[0] if len(own) else None
-    order = [
-        "task",
-        "champion",
-        "model_version",
-        "status",
-        "reason",
-        "blocks",
-        "evidence",
-        "model_uri",
-        "trained_as_of",
-    ]
-    return pd.DataFrame([row])[order]
+    return pd.DataFrame([{column.name: row[column.name] for column in CHAMPION}])
 
 
-def _verdict(
-    task: str, losses: pd.DataFrame, candidates: Sequence[str], limits: Mapping[str, pd.DataFrame]
-) -> _Verdict:
+def _reign(before: Mapping[str, Any] | None, rollback: Rollback | None) -> _Reign | None:
+    """Return who reigns as the decision is made; a rollback holds until a later decision went against it."""
+    later = before is not None and rollback is not None and str(before["as_of"])[:10] > rollback.period
+    if rollback is not None and (not later or (before is not None and before["status"] == "rolled_back")):
+        return _Reign(rollback.champion, "rolled_back", rollback)
+    if before is None or before["status"] not in REIGNING or not before["champion"]:
+        return None
+    return _Reign(before["champion"], before["status"], None)
+
+
+def _verdict(case: _Case) -> _Verdict:
+    """Judge the models against their baselines and limits, whoever reigns."""
+    losses, candidates = case.losses, case.candidates
     if not candidates:
         return _Verdict(None, "abstained", "No estimator could be fitted; their cards say what is missing.")
     judged = [c for c in candidates if c in losses.columns and losses[c].notna().all()]
     if len(losses) >= BLOCKS_TO_CHOOSE and judged:
-        return _chosen(task, losses, judged, limits)
-    of = the_task(task)
+        return _chosen(case, judged)
+    of = the_task(case.task)
     fixed = next((name for name in (of.fixed, *of.instead) if name in candidates), candidates[0])
     instead = "" if fixed == of.fixed else f" ('{of.fixed}' was not fitted)"
     if fixed not in losses.columns or losses[fixed].isna().all():
-        return _Verdict(fixed, "unjudged", f"The fixed model '{fixed}'{instead} stands; no cut-off has judged it yet.")
-    return _fixed(task, fixed, losses[losses[fixed].notna()], candidates, limits)
+        return _Verdict(fixed, "unjudged", f"The fixed model '{fixed}'{instead} stands; no block has judged it yet.")
+    return _fixed(case, fixed, losses[losses[fixed].notna()])
+
+
+def _before_the_reigning(case: _Case, verdict: _Verdict) -> _Verdict:
+    """Let the champion in use stay, unless the verdict's model beats it or it passes the gates no longer."""
+    reign, challenger = case.reign, verdict.champion
+    if reign is None or challenger is None or (challenger == reign.champion and reign.rollback is None):
+        return verdict
+    name = f"'{reign.champion}'"
+    if reign.champion not in case.candidates:
+        return verdict._replace(reason=f"{verdict.reason} {name}, the champion before, was not fitted.")
+    passed = verdict.status in ("promoted", "fixed")
+    if reign.rollback is None:
+        by_rule = verdict.status == reign.status == "fixed"
+        if by_rule or not passed or reign.champion not in verdict.losses:
+            return verdict
+        short = _short_of(case, reign.champion, verdict.losses)
+        if short:
+            return verdict._replace(reason=f"{verdict.reason} It takes over from {name}, which {short}.")
+    gaps = _contest(verdict.losses, challenger, reign)
+    if challenger != reign.champion and passed and _beats(gaps):
+        return verdict._replace(reason=f"{verdict.reason} It takes over from {name} ({_difference(gaps)}).")
+    if reign.rollback is None:
+        told = f"No model beats the champion in use, {name}, over {_blocks(len(gaps))}: '{challenger}' comes closest ({_difference(gaps)})."
+        return verdict._replace(champion=reign.champion, status="held", reason=told)
+    return verdict._replace(
+        champion=reign.champion, status="rolled_back", reason=_rolled_back(case, reign.rollback, challenger, gaps)
+    )
+
+
+def _rolled_back(case: _Case, back: Rollback, challenger: str, gaps: pd.Series) -> str:
+    """Say who rolled back to what, and what the blocks since say."""
+    if not len(gaps):
+        since = "no block since has been judged yet"
+    elif challenger == back.champion:
+        since = "no other is even chosen now"
+    else:
+        since = f"'{challenger}' comes closest ({_difference(gaps)})"
+    return (
+        f"Rolled back by hand in {case.calendar.label(back.period)} from '{back.instead_of}' to '{back.champion}', "
+        f"which stays until a model beats it on what happened after: {since}."
+    )
+
+
+def _contest(losses: pd.DataFrame, challenger: str, reign: _Reign) -> pd.Series:
+    """Return the challenger's loss less that of who reigns, block by block: of those after a rollback alone."""
+    if challenger not in losses or reign.champion not in losses:
+        return pd.Series(dtype="float64")
+    gaps = (losses[challenger] - losses[reign.champion]).dropna()
+    return gaps[gaps.index >= reign.rollback.period] if reign.rollback is not None else gaps
+
+
+def _beats(gaps: pd.Series) -> bool:
+    """Tell whether a challenger beats who reigns by paired loss differences: beyond one block standard error where that is known."""
+    if len(gaps) < BLOCKS_TO_CHOOSE:
+        return _ahead(gaps)
+    return float(gaps.mean()) < -float(gaps.std(ddof=1)) / np.sqrt(len(gaps))
 
 
 def _with_a_year(evaluation: pd.DataFrame, whole_from: str) -> pd.DataFrame:
@@ -137,71 +250,70 @@ def _by_cutoff(evaluation: pd.DataFrame, metric: str, horizon: int | None, grain
     return table.loc[sorted(kept)]
 
 
-def _fixed(
-    task: str, fixed: str, losses: pd.DataFrame, candidates: Sequence[str], limits: Mapping[str, pd.DataFrame]
-) -> _Verdict:
-    blocks = len(losses)
-    short = (
-        f"{blocks} non-overlapping cut-off{'s' if blocks > 1 else ''}, so nothing is chosen ({BLOCKS_TO_CHOOSE} needed)"
-    )
-    unbeaten = [b for b in _baselines(losses, fixed) if not _ahead(losses[fixed] - losses[b])]
-    broken = _broken(task, fixed, limits, list(losses.index))
-    if not unbeaten and not broken:
-        return _Verdict(fixed, "fixed", f"{short}: the fixed model '{fixed}' {_lead(losses, fixed)}.")
-    why = f"does not beat {_plain(losses, fixed, unbeaten[0])}" if unbeaten else broken
-    return _kept(task, fixed, losses, candidates, limits, f"{short}; the fixed model '{fixed}' {why}")
+def _fixed(case: _Case, fixed: str, losses: pd.DataFrame) -> _Verdict:
+    few = f"{_blocks(len(losses))} of time, so nothing is chosen ({BLOCKS_TO_CHOOSE} are needed)"
+    short = _short_of(case, fixed, losses)
+    if not short:
+        return _Verdict(fixed, "fixed", f"{few}: the fixed model '{fixed}' {_lead(losses, fixed)}.", losses)
+    return _kept(case, fixed, losses, f"{few}; the fixed model '{fixed}' {short}")
 
 
-def _chosen(task: str, losses: pd.DataFrame, judged: list[str], limits: Mapping[str, pd.DataFrame]) -> _Verdict:
+def _chosen(case: _Case, judged: list[str]) -> _Verdict:
     """Choose by mean loss; who is within one block standard error of the best counts as equal, the simpler wins."""
-    blocks = len(losses)
-    able = [name for name in judged if not _broken(task, name, limits, list(losses.index))] or judged
+    losses, task = case.losses, case.task
+    able = [name for name in judged if not _broken(case, name, losses)] or judged
     best = str(losses[able].mean().idxmin())
     paired = {name: losses[name] - losses[best] for name in able}
-    equals = [name for name, gap in paired.items() if gap.mean() <= gap.std(ddof=1) / np.sqrt(blocks)]
+    equals = [name for name, gap in paired.items() if gap.mean() <= gap.std(ddof=1) / np.sqrt(len(losses))]
+    if case.reign is not None:
+        # among equals one that takes over, if any does: the simplest may be equal to the best, and to who reigns
+        ahead = [name for name in equals if _beats(_contest(losses, name, case.reign))]
+        equals = equals if case.reign.champion in equals else ahead or equals
     champion = min(equals, key=lambda name: (entry(task, name).complexity, name))
-    unbeaten = [b for b in _baselines(losses, champion) if not (losses[champion] - losses[b]).mean() < 0]
-    broken = _broken(task, champion, limits, list(losses.index))
-    if unbeaten or broken:
-        why = f"does not beat {_plain(losses, champion, unbeaten[0])}" if unbeaten else broken
-        return _kept(task, champion, losses, judged, limits, f"Over {blocks} blocks '{champion}' {why}")
+    short = _short_of(case, champion, losses)
+    if short:
+        return _kept(case, champion, losses, f"Over {_blocks(len(losses))} '{champion}' {short}")
     among = "" if champion == best else f"; it is the simplest within one block standard error of '{best}'"
-    return _Verdict(champion, "promoted", f"Over {blocks} blocks '{champion}' {_lead(losses, champion)}{among}.")
+    told = f"Over {_blocks(len(losses))} '{champion}' {_lead(losses, champion)}{among}."
+    return _Verdict(champion, "promoted", told, losses)
 
 
-def _kept(
-    task: str,
-    model: str,
-    losses: pd.DataFrame,
-    candidates: Sequence[str],
-    limits: Mapping[str, pd.DataFrame],
-    why: str,
-) -> _Verdict:
-    """Let the purchase process or the model itself stand in, by how each was judged itself at the same cut-offs."""
-    judged = [
-        n for n in dict.fromkeys((FALLBACK, model)) if n in candidates and n in losses and losses[n].notna().all()
-    ]
-    able = [name for name in judged if not _broken(task, name, limits, list(losses.index))]
+def _kept(case: _Case, model: str, losses: pd.DataFrame, why: str) -> _Verdict:
+    """Let the purchase process or the model itself stand in, by how each was judged itself over the same blocks."""
+    names = dict.fromkeys((FALLBACK, model))
+    judged = [n for n in names if n in case.candidates and n in losses and losses[n].notna().all()]
+    able = [name for name in judged if not _broken(case, name, losses)]
     stands = str(losses[able or judged or [model]].mean().idxmin())
     how = "it stands in, unpromoted" if stands == model else f"'{stands}' stands in, itself judged better"
-    return _Verdict(stands, "kept", f"{why}: {how}.")
+    return _Verdict(stands, "kept", f"{why}: {how}.", losses)
 
 
-def _broken(task: str, model: str, limits: Mapping[str, pd.DataFrame], cutoffs: Sequence[str]) -> str:
-    """Say which limit of its task a model breaks in the mean of the cut-offs; empty when none."""
+def _short_of(case: _Case, model: str, losses: pd.DataFrame) -> str:
+    """Say which baseline a model does not beat over the blocks, or which limit it breaks; empty when it passes."""
+
+    def beaten(baseline: str) -> bool:
+        gaps = losses[model] - losses[baseline]
+        return _ahead(gaps) if len(losses) < BLOCKS_TO_CHOOSE else bool(gaps.mean() < 0)
+
+    unbeaten = [b for b in _baselines(losses, model) if not beaten(b)]
+    return f"does not beat {_plain(losses, model, unbeaten[0])}" if unbeaten else _broken(case, model, losses)
+
+
+def _broken(case: _Case, model: str, losses: pd.DataFrame) -> str:
+    """Say which limit of its task a model breaks in the mean of the blocks; empty when none."""
 
     def mean(metric: str, name: str) -> float:
-        table = limits[metric]
-        return float(table[name].reindex(cutoffs).mean()) if name in table else float("nan")
+        table = case.limits[metric]
+        return float(table[name].reindex(losses.index).mean()) if name in table else float("nan")
 
-    for metric, baseline in the_task(task).not_behind.items():
+    for metric, baseline in the_task(case.task).not_behind.items():
         own, other = mean(metric, model), mean(metric, PREFIX + baseline)
         if own > other:
             return f"is behind '{baseline}' in {metric.upper()} ({own:.2f} against {other:.2f} in the mean)"
-    for metric, limit in the_task(task).within.items():
+    for metric, limit in the_task(case.task).within.items():
         own = mean(metric, model)
         if abs(own) > limit:
-            return f"is off by {own:+.0%} in total ({metric}, in the mean of its cut-offs; {limit:.0%} is allowed)"
+            return f"is off by {own:+.0%} in total ({metric}, in the mean of its blocks; {limit:.0%} is allowed)"
     return ""
 
 
@@ -230,14 +342,41 @@ def _lead(losses: pd.DataFrame, model: str) -> str:
 
 
 def _plain(losses: pd.DataFrame, model: str, baseline: str) -> str:
-    gaps = (losses[model] - losses[baseline]).dropna()
-    name = baseline.removeprefix(PREFIX)
-    return f"'{name}' (mean difference of the loss {gaps.mean():+.4f}, better at {(gaps < 0).sum()} of {len(gaps)} cut-offs)"
+    return f"'{baseline.removeprefix(PREFIX)}' ({_difference((losses[model] - losses[baseline]).dropna())})"
 
 
-def _evidence(loss: str, losses: pd.DataFrame) -> dict[str, Any]:
-    def pair(model: str, baseline: str) -> dict[str, float]:
-        gap = (losses[model] - losses[baseline]).dropna()
+def _difference(gaps: pd.Series) -> str:
+    if not len(gaps):
+        return "not compared over these blocks"
+    return f"mean difference of the loss {gaps.mean():+.4f}, better in {(gaps < 0).sum()} of {_blocks(len(gaps))}"
+
+
+def _blocks(count: int) -> str:
+    return f"{count} block{'' if count == 1 else 's'}"
+
+
+def _runner_up(verdict: _Verdict, candidates: Sequence[str]) -> str | None:
+    """Return the fitted model of the lowest mean loss beside the champion."""
+    losses = verdict.losses
+    others = [n for n in candidates if n != verdict.champion and n in losses and losses[n].notna().all()]
+    return str(losses[others].mean().idxmin()) if others and len(losses) else None
+
+
+def _beats_constant(constant: str, losses: pd.DataFrame, candidates: Sequence[str]) -> bool | None:
+    """Tell whether any fitted model beats the baseline that says the same of everyone; None where it cannot be told."""
+    baseline = PREFIX + constant
+    judged = [n for n in candidates if n in losses and losses[n].notna().any()]
+    if baseline not in losses or not judged:
+        return None
+    gaps = [losses[name] - losses[baseline] for name in judged]
+    return any(_ahead(gap) if len(losses) < BLOCKS_TO_CHOOSE else bool(gap.mean() < 0) for gap in gaps)
+
+
+def _evidence(loss: str, verdict: _Verdict) -> dict[str, Any]:
+    losses = verdict.losses
+
+    def pair(model: str, other: str) -> dict[str, float]:
+        gap = (losses[model] - losses[other]).dropna()
         found = {"mean": round(float(gap.mean()), 6)} if len(gap) else {}
         if len(gap) > 1:
             found["block_error"] = round(float(gap.std(ddof=1) / np.sqrt(len(gap))), 6)
@@ -245,9 +384,11 @@ def _evidence(loss: str, losses: pd.DataFrame) -> dict[str, Any]:
 
     baselines = _baselines(losses)
     models = [m for m in losses.columns if m not in baselines]
+    others = [m for m in losses.columns if m != verdict.champion] if verdict.champion in losses else []
     return {
         "loss": loss,
         "cutoffs": list(losses.index),
         "mean_loss": {m: round(float(v), 6) for m, v in losses.mean().items() if np.isfinite(v)},
+        "against_champion": {m: pair(m, str(verdict.champion)) for m in others},
         "against_baselines": {m: {b.removeprefix(PREFIX): pair(m, b) for b in baselines} for m in models},
     }

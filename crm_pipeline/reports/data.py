@@ -8,6 +8,7 @@ from datetime import date
 
 import pandas as pd
 
+from crm_pipeline.modeling.decision import Decision, read_decision
 from crm_pipeline.modeling.tasks import tasks
 from crm_pipeline.periods import Grain
 from crm_pipeline.reports.calls import Calls
@@ -62,7 +63,7 @@ class ReportData:
     ablations : mapping of task to DataFrame
         ``evaluation/<task>_ablation`` of the cut-offs that are judged; empty where the source has tables alone.
     champions : DataFrame
-        One row per task: task, champion, model_version, status, reason, blocks, evidence.
+        One row per task, as ``models/<task>/champion`` has it.
     cards : DataFrame
         ``models/<task>/<estimator>`` stacked: task, estimator, status, reason, rows, customers, cutoffs, events,
         features (JSON list), parameters (JSON).
@@ -129,9 +130,13 @@ class ReportData:
         order = {name: rank for rank, name in enumerate(tasks())}
         return sorted(found, key=lambda task: (order.get(task, len(order)), task))
 
+    def decision(self, task: str) -> Decision | None:
+        """Return the decision on the task's champion, or None where there is none."""
+        if "task" not in self.champions or not (self.champions["task"] == task).any():
+            return None
+        return read_decision(self.champions[self.champions["task"] == task].iloc[0])
+
     def champion(self, task: str) -> str | None:
         """Name of the task's champion, or None where there is none."""
-        if "champion" not in self.champions or "task" not in self.champions:
-            return None
-        names = self.champions.loc[self.champions["task"] == task, "champion"].dropna()
-        return str(names.iloc[0]) if len(names) and str(names.iloc[0]) else None
+        decision = self.decision(task)
+        return decision.champion if decision is not None else None

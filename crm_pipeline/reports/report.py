@@ -83,6 +83,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "as_of": words.day(data.as_of),
         "horizon_end": words.day(data.horizon_end),
         "synthetic": data.synthetic,
+        "no_use": [found.no_use for task in data.tasks if (found := data.decision(task)) and found.no_use],
         "colors": {name: color for color, name in theme.VARIABLES.items()},
         "dark": _DARK,
         "sections": [

@@ -205,7 +205,9 @@ def _comebacks(data: ReportData) -> list[str]:
 
 def call_view(data: ReportData, n: int = 10) -> dict[str, Any]:
     """Return the table of section 9, and how many customers could not be considered."""
-    first = summary.call_first(data.scores, n)
+    churn = data.decision("churn")
+    by_value = churn is not None and bool(churn.no_use)
+    first = summary.call_first(data.scores, n, by_value=by_value)
     if first.empty:
         return {"table": None, "blocked": 0}
     rows: list[list[Cell | str]] = []
@@ -218,23 +220,26 @@ def call_view(data: ReportData, n: int = 10) -> dict[str, Any]:
             [
                 str(at + 1),
                 Cell(str(row["customer_id"]), "strong"),
-                words.money(row["value_at_risk"], data.currency),
-                words.percent(row.get("churn_probability")),
+                words.money(row["customer_value" if by_value else "value_at_risk"], data.currency),
+                words.DASH if by_value else words.percent(row.get("churn_probability")),
                 words.money(row.get("expected_spend"), data.currency),
                 Cell(words.day(row.get("last_order_at")), "fixed"),
-                "; ".join(reasons) or words.DASH,
+                words.DASH if by_value else "; ".join(reasons) or words.DASH,
                 action + basis or words.DASH,
             ]
         )
     columns = [
         Column("", True),
         Column("Customer"),
-        Column("Value at risk", True),
+        Column("Value" if by_value else "Value at risk", True),
         Column("Lapse", True),
         Column("Expected spend", True),
     ]
     columns += [Column("Last order"), Column("Why"), Column("What to do")]
-    caption = "The most value at risk, among customers scored, not known to be out of reach and in no control group. Call in this order."
+    most = "most value, by value alone (no model of churn beats a constant)" if by_value else "most value at risk"
+    caption = (
+        f"The {most}, among customers scored, not known to be out of reach and in no control group. Call in this order."
+    )
     return {"table": Table(caption, columns, rows), "blocked": _blocked(data.scores)}
 
 

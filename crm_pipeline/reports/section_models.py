@@ -9,20 +9,13 @@ from typing import Any
 import pandas as pd
 
 from crm_pipeline.modeling.ablation import alone_and_together, worth
+from crm_pipeline.modeling.decision import TONES, Decision
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.reports import plots, words
 from crm_pipeline.reports.data import ReportData
 from crm_pipeline.reports.summary import model_vs_baselines
 from crm_pipeline.reports.view import Cell, Column, Draw, Drawing, Table, customers
 
-_STATUS = {
-    "promoted": "Promoted: it won over the cut-offs and takes over.",
-    "kept": "Kept: nothing beat the champion in use.",
-    "fixed": "Fixed by rule: there are too few independent blocks of time to choose among models.",
-    "unjudged": "Unjudged: no outcome has matured yet, so this model was never tested.",
-    "abstained": "Abstained: no model is good enough to be used; nobody is scored by it.",
-}
-_STATUS_TONES = {"promoted": "good", "kept": "good", "fixed": "warn", "unjudged": "warn", "abstained": "bad"}
 _SHOWN_METRICS = 4
 
 
@@ -33,8 +26,8 @@ def comparison_view(data: ReportData, draw: Draw) -> list[dict[str, Any]]:
 
 def _comparison(data: ReportData, draw: Draw, task: str) -> dict[str, Any]:
     evaluation = data.evaluation.get(task, pd.DataFrame())
-    table = model_vs_baselines(evaluation)
-    champion = data.champion(task)
+    decision, champion = data.decision(task), data.champion(task)
+    table = model_vs_baselines(evaluation, decision.cutoffs if decision is not None else ())
     metrics = [c.removesuffix("_mean") for c in table.columns if c.endswith("_mean")]
     lead = [m for m in (("wape", "spearman") if words.is_amount(task) else ("auc", "brier")) if m in metrics]
     figures = [_comparison_figure(data, draw, table, evaluation, metric, champion) for metric in lead]
@@ -116,20 +109,17 @@ def _best_words(table: pd.DataFrame, metric: str) -> str:
 
 
 def _decision(data: ReportData, task: str) -> dict[str, Any] | None:
-    frame = data.champions
-    if "task" not in frame.columns or not (frame["task"] == task).any():
+    found = data.decision(task)
+    if found is None:
         return None
-    row = frame[frame["task"] == task].iloc[0]
-    status = _text(row, "status")
-    champion = data.champion(task)
-    blocks = row.get("blocks")
     return {
-        "name": words.model_name(champion) if champion else "no model",
-        "status": Cell(status or "not stated", _STATUS_TONES.get(status, "quiet"), chip=True),
-        "meaning": _STATUS.get(status, ""),
-        "reason": _text(row, "reason"),
-        "blocks": "" if words.missing(blocks) else words.plural(int(blocks), "independent block") + " of time",
-        "version": _text(row, "model_version"),
+        "name": words.model_name(found.champion) if found.champion else "no model",
+        "status": Cell(found.status or "not stated", TONES.get(found.status, "bad"), chip=True),
+        "meaning": found.meaning,
+        "reason": found.reason,
+        "no_use": found.no_use,
+        "since": found.since,
+        "version": found.model_version,
     }
 
 
@@ -142,26 +132,42 @@ def _comparison_table(
     columns = [Column("Model")]
     for metric in shown:
         said = words.measure(metric)
-        columns += [Column(said.label, True, said.says), Column("mean", True, f"mean {said.label} over the cut-offs")]
+        columns += [
+            Column(said.label, True, said.says),
+            Column("mean", True, f"mean {said.label} over the blocks of the decision"),
+        ]
     best = {m: _best_row(table, m) for m in shown}
     rows = [_comparison_row(row, shown, champion, [m for m in shown if best[m] == at]) for at, row in table.iterrows()]
     judged = table["n"].max()
     on = "" if words.missing(judged) else f", on {customers(int(judged))}"
     others = [words.measure(m).label for m in metrics[_SHOWN_METRICS:]]
+    decision = data.decision(task)
+    over = (
+        f"the {words.plural(decision.blocks, 'block')} of the decision"
+        if decision and decision.blocks
+        else "all cut-offs"
+    )
     return Table(
         f"{task.capitalize()}: models and baselines at the newest cut-off, the end of "
         f"{words.period(table['cutoff'].iloc[0], data.grain)}{on}. Below each value its 95 % interval within this "
-        "period, beside it the mean over all cut-offs. Best first, by the first measure; the best of a column is bold.",
+        f"period, beside it the mean over {over}. Best first, by the first measure; the best of a column is bold.",
         columns,
         rows,
-        f"Also recorded: {words.listing(others)}." if others else "",
+        " ".join(_note(data, decision, others)),
     )
+
+
+def _note(data: ReportData, decision: Decision | None, others: list[str]) -> list[str]:
+    """Say which cut-offs the decision rests on, and what is recorded and not shown."""
+    counted = [words.period(cutoff, data.grain) for cutoff in decision.cutoffs] if decision is not None else []
+    rests = [f"The decision rests on what followed the end of {words.listing(counted)}."] if counted else []
+    return rests + ([f"Also recorded: {words.listing(others)}."] if others else [])
 
 
 def _comparison_row(row: pd.Series, metrics: list[str], champion: str | None, best: list[str]) -> list[Cell | str]:
     mine = row["model"] == champion
     kind = "champion" if mine else str(row["kind"])
-    below = f"{kind}, {words.plural(int(row['cutoffs']), 'cut-off')}"
+    below = f"{kind}, {words.plural(int(row['cutoffs']), 'block')}"
     line: list[Cell | str] = [Cell(words.model_name(row["model"]), "strong" if mine else "", below=below)]
     for metric in metrics:
         low, high = row[f"{metric}_low"], row[f"{metric}_high"]

@@ -34,33 +34,37 @@ CALL_COLUMNS = [
 PRIMARY = {"binary": "auc", "amount": "wape"}
 
 
-def call_first(scores: pd.DataFrame, n: int = 10) -> pd.DataFrame:
-    """Return the ``n`` customers with the most value at risk, in the order in which to call.
+def call_first(scores: pd.DataFrame, n: int = 10, *, by_value: bool = False) -> pd.DataFrame:
+    """Return the ``n`` customers with the most value at risk, or with the most value, in the order in which to call.
 
     Parameters
     ----------
     scores : DataFrame
         ``scores/customers`` of one period.
     n : int
+    by_value : bool
+        By value alone (``customer_value``): where no model of churn beats a constant, what it says orders nobody.
 
     Returns
     -------
     DataFrame
         Those of `CALL_COLUMNS` that ``scores`` has. Only customers with status scored or extrapolated and a known
-        value at risk; who is known not to be contactable, or is in a control group, is left out; who may or may not
-        be stays. Ties: the higher probability, then the customer id.
+        value at risk (or value); who is known not to be contactable, or is in a control group, is left out; who may or may not
+        be stays. Ties: the higher probability (by value alone: none), then the customer id.
     """
     columns = [c for c in CALL_COLUMNS if c in scores.columns]
-    if "value_at_risk" not in scores.columns or scores.empty:
+    amount = "customer_value" if by_value else "value_at_risk"
+    if amount not in scores.columns or scores.empty:
         return scores.loc[[], columns]
-    kept = scores["value_at_risk"].notna()
+    kept = scores[amount].notna()
     if "status" in scores.columns:
         kept &= scores["status"].isin(["scored", "extrapolated"])
     if "contactable" in scores.columns:
         kept &= ~scores["contactable"].eq(False).fillna(False).astype(bool)
     if "in_control_group" in scores.columns:
         kept &= ~scores["in_control_group"].eq(True).fillna(False).astype(bool)
-    by = [c for c in ("value_at_risk", "churn_probability", "customer_id") if c in columns]
+    order = (amount, "customer_id") if by_value else (amount, "churn_probability", "customer_id")
+    by = [c for c in order if c in columns]
     return (
         scores.loc[kept, columns]
         .sort_values(by, ascending=[c == "customer_id" for c in by], kind="stable")
@@ -69,20 +73,22 @@ def call_first(scores: pd.DataFrame, n: int = 10) -> pd.DataFrame:
     )
 
 
-def model_vs_baselines(evaluation: pd.DataFrame) -> pd.DataFrame:
-    """Put the newest cut-off beside the mean over all cut-offs, one row per model.
+def model_vs_baselines(evaluation: pd.DataFrame, blocks: Sequence[str] = ()) -> pd.DataFrame:
+    """Put the newest cut-off beside the mean over the blocks of the decision, one row per model.
 
     Parameters
     ----------
     evaluation : DataFrame
         Rows of ``evaluation/<task>``, one or several cut-offs: task, model, kind, cutoff, metric, value, low, high, n.
+    blocks : sequence of str
+        Keys of the cut-offs on which the decision rests (`Decision.cutoffs`); none: all cut-offs there are.
 
     Returns
     -------
     DataFrame
-        task, model (baselines prefixed ``baseline_``), kind, cutoff (the newest of the task), n, cutoffs (how many the
-        model was judged on), then per metric ``<metric>``, ``<metric>_low``, ``<metric>_high`` (newest cut-off) and
-        ``<metric>_mean`` (over the cut-offs). Best first by AUC (binary) or WAPE (amounts) at the newest cut-off.
+        task, model (baselines prefixed ``baseline_``), kind, cutoff (the newest of the task), n, cutoffs (of these blocks,
+        on how many the model was judged), then per metric ``<metric>``, ``<metric>_low``, ``<metric>_high`` (newest cut-off) and
+        ``<metric>_mean`` (over the blocks). Best first by AUC (binary) or WAPE (amounts) at the newest cut-off.
     """
     head = ["task", "model", "kind", "cutoff", "n", "cutoffs"]
     if evaluation.empty:
@@ -96,14 +102,15 @@ def model_vs_baselines(evaluation: pd.DataFrame) -> pd.DataFrame:
         table["cutoff"] = newest
         current = own[own["cutoff"] == newest]
         table["n"] = current.groupby("model")["n"].max()
-        table["cutoffs"] = own.groupby("model")["cutoff"].nunique()
+        counted = own[own["cutoff"].map(lambda day: str(day)[:10]).isin(blocks)] if len(blocks) else own
+        table["cutoffs"] = counted.groupby("model")["cutoff"].nunique().reindex(table.index, fill_value=0)
         metrics = sorted(own["metric"].unique(), key=_metric_order)
         for metric in metrics:
             now = current[current["metric"] == metric].drop_duplicates("model").set_index("model")
             table[metric] = now["value"]
             table[f"{metric}_low"] = now["low"]
             table[f"{metric}_high"] = now["high"]
-            table[f"{metric}_mean"] = own[own["metric"] == metric].groupby("model")["value"].mean()
+            table[f"{metric}_mean"] = counted[counted["metric"] == metric].groupby("model")["value"].mean()
         parts.append(_best_first(table.reset_index(), str(task), metrics))
     result = pd.concat(parts, ignore_index=True)
     return result[head + [c for c in result.columns if c not in head]]

@@ -78,6 +78,7 @@ _BASELINES = {
     "last_season": "Last season",
     "last_spend": "Same as last time",
     "zero": "Nobody buys",
+    "mean": "Everybody the mean",
 }
 
 

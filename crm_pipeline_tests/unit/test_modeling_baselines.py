@@ -91,7 +91,7 @@ def test_last_seasons_overall_rate_is_last_years():
     assert said.to_numpy() == pytest.approx(np.full(10, 0.3), abs=1e-6)
 
 
-def test_demand_zero_last_spend_last_season_and_the_process():
+def test_demand_zero_mean_last_spend_last_season_and_the_process():
     features = TEN.assign(
         spend_3=[50_000.0, *[np.nan] * 9],
         spend_season_ly=[0.0, 70_000, *[0.0] * 8],
@@ -99,8 +99,10 @@ def test_demand_zero_last_spend_last_season_and_the_process():
         mbg_expected_orders=2.0,
         mbg_no_order=0.2,
     )
-    said = baseline_predictions("demand", TEN, features, horizon=3, money_unit=0.01)
+    learned = TEN.assign(spend=[100.0, *[0.0] * 8, np.nan])
+    said = baseline_predictions("demand", learned, features, horizon=3, money_unit=0.01)
     assert said["baseline_zero"].eq(0).all()
+    assert said["baseline_mean"].to_numpy() == pytest.approx(np.full(10, 100 / 9 * 0.01))
     assert said["baseline_last_spend"].tolist() == [500.0, *[0.0] * 9]
     assert said["baseline_last_season"].tolist() == [0.0, 700.0, *[0.0] * 8]
     # every day of everybody is worth 100 units, whatever is shrunk: 2 days x 100 x 0.01

@@ -1,9 +1,11 @@
 import json
+from datetime import date
 
 import pandas as pd
 import pytest
 
-from crm_pipeline.modeling.promotion import decide
+from crm_pipeline.modeling.decision import read_decision
+from crm_pipeline.modeling.promotion import Rollback, decide
 
 CARDS = pd.DataFrame({
     "estimator": ["average", "gradient_boosting", "logistic", "purchase_process"],
@@ -42,7 +44,7 @@ def test_without_evaluations_the_fixed_model_stands_unjudged():
 def test_rule_8_with_fewer_than_four_blocks_nothing_is_chosen():
     row = decision({"average": [0.50] * 3, "logistic": [0.40] * 3, "baseline_recency": [0.60] * 3})
     assert (row["champion"], row["status"], row["blocks"]) == ("average", "fixed", 3)
-    assert "3 of 3 cut-offs" in row["reason"]
+    assert "3 of 3 blocks" in row["reason"]
     evidence = json.loads(row["evidence"])
     assert evidence["against_baselines"]["average"]["recency"]["mean"] == pytest.approx(-0.1)
 
@@ -56,7 +58,7 @@ def test_rule_8_what_does_not_beat_the_baselines_is_not_promoted():
 def test_one_odd_season_does_not_decide_alone():
     row = decision({"average": [0.7, 0.5, 0.5], "baseline_recency": [0.55] * 3})
     assert (row["champion"], row["status"]) == ("average", "fixed")
-    assert "better at 2 of 3" in row["reason"]
+    assert "better in 2 of 3" in row["reason"]
 
 
 def test_overlapping_cutoffs_count_once():
@@ -162,3 +164,111 @@ def test_an_estimator_that_is_a_baseline_need_not_beat_itself():
     row = decision(losses)
     assert (row["champion"], row["status"]) == ("purchase_process", "promoted")
     assert "'rfm'" in row["reason"]
+
+
+def reigning(champion: str, status: str = "promoted", as_of: str = "2020-12-01") -> dict[str, object]:
+    return {"as_of": date.fromisoformat(as_of), "champion": champion, "status": status, "since": date(2020, 1, 1)}
+
+
+CLOSE = {
+    "average": [0.500, 0.520, 0.510, 0.490],
+    "logistic": [0.495, 0.526, 0.503, 0.489],
+    "baseline_recency": [0.6] * 4,
+}
+"""The logistic is better in the mean, and not by more than the blocks differ."""
+
+
+def test_a_challenger_must_beat_the_champion_in_use_beyond_a_block_standard_error():
+    assert decision(CLOSE)["champion"] == "logistic", "nobody reigns: the simpler of two equals"
+    row = decision(CLOSE, before=reigning("average"), as_of=date(2021, 1, 1))
+    assert (row["champion"], row["status"], row["model_version"]) == ("average", "held", "a")
+    assert "'logistic' comes closest" in row["reason"]
+    assert (row["since"], row["runner_up"]) == (date(2020, 1, 1), "logistic")
+    ahead = CLOSE | {"logistic": [0.45, 0.47, 0.46, 0.44]}
+    row = decision(ahead, before=reigning("average"), as_of=date(2021, 1, 1))
+    assert (row["champion"], row["status"], row["since"]) == ("logistic", "promoted", date(2021, 1, 1))
+    assert (
+        "It takes over from 'average' (mean difference of the loss -0.0500, better in 4 of 4 blocks)" in row["reason"]
+    )
+
+
+def test_a_champion_that_passes_the_gates_no_longer_gives_way_to_one_that_does():
+    losses = {"average": [0.61] * 4, "logistic": [0.59, 0.6, 0.58, 0.61], "baseline_recency": [0.605] * 4}
+    row = decision(losses, before=reigning("average"))
+    assert (row["champion"], row["status"]) == ("logistic", "promoted")
+    assert "takes over from 'average', which does not beat 'recency'" in row["reason"]
+    nobody = decision({**losses, "logistic": [0.61] * 4}, before=reigning("average"))
+    assert nobody["status"] == "kept", "where nothing passes, nothing is promoted, whoever reigned"
+
+
+@pytest.mark.parametrize("status", ["kept", "unjudged", "abstained"])
+def test_what_only_stood_in_need_not_be_beaten(status):
+    assert decision(CLOSE, before=reigning("average", status))["champion"] == "logistic"
+
+
+def test_a_champion_that_cannot_be_fitted_any_more_reigns_no_longer():
+    row = decision(CLOSE, CARDS[CARDS["estimator"] != "average"], before=reigning("average"))
+    assert row["champion"] == "logistic"
+    assert "'average', the champion before, was not fitted." in row["reason"]
+
+
+def test_the_fixed_model_that_is_fitted_again_gives_way_to_nobody():
+    losses = {"average": [0.5] * 2, "purchase_process": [0.49] * 2, "baseline_recency": [0.6] * 2}
+    row = decision(losses, before=reigning("purchase_process", "fixed"))
+    assert (row["champion"], row["status"]) == ("average", "fixed")
+
+
+BACK = Rollback("2020-10-01", "logistic", "average")
+
+
+def test_a_rollback_stands_until_a_model_beats_it_on_what_happens_after():
+    losses = {"average": [0.4] * 4, "logistic": [0.5] * 4, "baseline_recency": [0.6] * 4}
+    before = reigning("average", as_of="2020-09-01")
+    early = decide("churn", judged({k: v[:3] for k, v in losses.items()}), CARDS, before=before, rollback=BACK).iloc[0]
+    assert (early["champion"], early["status"], early["model_uri"]) == ("logistic", "rolled_back", "uri-l")
+    assert "Rolled back by hand in 2020-10 from 'average' to 'logistic'" in early["reason"]
+    assert "no block since has been judged yet" in early["reason"]
+    again = reigning("logistic", "rolled_back", "2020-12-01")
+    worse = losses | {"average": [0.4, 0.4, 0.4, 0.55]}
+    row = decision(worse, before=again, rollback=BACK)
+    assert (row["champion"], row["status"]) == ("logistic", "rolled_back"), "what was overruled counts no more"
+    assert "'average' comes closest (mean difference of the loss +0.0500, better in 0 of 1 block)" in row["reason"]
+    row = decision(losses, before=again, rollback=BACK)
+    assert (row["champion"], row["status"]) == ("average", "promoted")
+    assert (
+        "It takes over from 'logistic' (mean difference of the loss -0.1000, better in 1 of 1 block)" in row["reason"]
+    )
+
+
+def test_a_rollback_is_over_once_a_later_decision_went_against_it():
+    losses = {"average": [0.4] * 4, "logistic": [0.5] * 4, "baseline_recency": [0.6] * 4}
+    row = decision(losses, before=reigning("average", "promoted", "2021-02-01"), rollback=BACK)
+    assert (row["champion"], row["status"]) == ("average", "promoted")
+
+
+def test_the_row_tells_who_came_second_over_which_blocks_and_whether_a_constant_is_beaten():
+    losses = {"average": [0.5, 0.52, 0.51], "logistic": [0.55] * 3, "baseline_last_season": [0.6] * 3}
+    told = read_decision(decision(losses, as_of=date(2020, 12, 1)))
+    assert (told.runner_up, told.cutoffs, told.blocks) == ("logistic", tuple(QUARTERS[:3]), 3)
+    assert (told.beats_constant, told.no_use, told.since) == (True, "", "2020-12-01")
+    compared = told.compared()
+    assert compared["model"].tolist() == ["average", "logistic", "last_season"]
+    assert compared["role"].tolist() == ["champion", "runner-up", "baseline"]
+    assert compared["difference"].tolist() == pytest.approx([0.0, 0.04, 0.09])
+    useless = {"average": [0.61] * 3, "logistic": [0.65] * 3, "baseline_last_season": [0.6] * 3}
+    told = read_decision(decision(useless))
+    assert told.no_use.startswith("No model of churn beats a constant (last season's rate) over 3 blocks of time")
+
+
+def test_the_row_counts_the_blocks_that_its_words_count():
+    """The fixed model was judged once, what stands in for it three times: one block is what the decision rests on."""
+    losses = {
+        "average": [float("nan"), float("nan"), 0.7],
+        "purchase_process": [0.5] * 3,
+        "baseline_recency": [0.6] * 3,
+    }
+    row = decision(losses)
+    told = read_decision(row)
+    assert (row["champion"], row["status"], row["blocks"]) == ("purchase_process", "kept", 1)
+    assert told.reason.startswith("1 block of time")
+    assert told.cutoffs == (QUARTERS[2],)

@@ -305,13 +305,18 @@ def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDe
     told = f"Which {task} model of the period scores, and why: judged against its baselines cut-off by cut-off."
     ins = {
         "evaluations": Dep(f"evaluation/{task}", back, block=every),
+        # of the trainings of the last horizon, so that who scores quarterly has a champion in use too
+        "earlier": Dep(asset, tuple(range(-max(every, h), 0)), optional=True, block=every),
         **{n: last_trained(project, f"models/{task}/{n}") for n in names},
     }
 
     @dg.asset(**described(project, asset, code, ins, kinds=("mlflow",), description=told))
     @publishes
     def champion(
-        context: dg.AssetExecutionContext, evaluations: ibis.Table | None, **cards: ibis.Table | None
+        context: dg.AssetExecutionContext,
+        evaluations: ibis.Table | None,
+        earlier: ibis.Table | None,
+        **cards: ibis.Table | None,
     ) -> Result:
         import pandas as pd
 
@@ -321,7 +326,17 @@ def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDe
         listed = functools.reduce(ibis.Table.union, known).execute() if known else pd.DataFrame()
         trained = calendar.last_of_block(context.partition_key, every)
         judged = evaluations.execute() if evaluations is not None else pd.DataFrame()
-        decision = decide(task, judged, listed, horizon=h, grain=settings.grain, whole_from=whole_from)
+        before = earlier.execute().sort_values("as_of") if earlier is not None else pd.DataFrame()
+        decision = decide(
+            task,
+            judged,
+            listed,
+            horizon=h,
+            grain=settings.grain,
+            whole_from=whole_from,
+            as_of=calendar.end_date(context.partition_key),
+            before=before.iloc[-1].to_dict() if len(before) else None,
+        )
         if not len(listed) and every > 1:
             first = calendar.label(calendar.last_of_block(calendar.shift(context.partition_key, every - 1), every))
             decision["reason"] += f" By the setting train_every ({every}) the first is at the end of {first}."

@@ -13,6 +13,7 @@ from crm_pipeline.defs.assets.plans import looking_back
 from crm_pipeline.defs.common import described, last_trained, reads
 from crm_pipeline.defs.lake import Result, publishes
 from crm_pipeline.home.project import Project
+from crm_pipeline.lake import Dep
 from crm_pipeline.modeling.estimators import chosen
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.versions import code_version
@@ -36,7 +37,9 @@ def report_asset(project: Project) -> dg.AssetsDefinition:
     }
     for task in tasks:
         ins |= {
-            f"evaluation_{task}": reads(f"evaluation/{task}", back),
+            f"evaluation_{task}": Dep(
+                f"evaluation/{task}", back, block=settings.train_every
+            ),  # as the champion reads them
             f"predictions_{task}": reads(f"evaluation/{task}_predictions"),
             f"champion_{task}": reads(f"models/{task}/champion"),
             f"scored_{task}": reads(f"scores/{task}"),

@@ -64,6 +64,8 @@ class Task(ABC):
         Plots of its predictions, functions of `crm_pipeline.reports.plots`.
     baselines : tuple of str
         Rules judged beside every estimator.
+    constant : str
+        The baseline that says (nearly) the same of everyone; where no model beats it, nobody is ranked by one.
     not_behind : mapping of str to str
         Metric → the baseline whose mean of it over the cut-offs a promoted model must not exceed.
     within : mapping of str to float
@@ -88,6 +90,7 @@ class Task(ABC):
     shown: ClassVar[tuple[str, ...]]
     drawn: ClassVar[tuple[str, ...]] = ()
     baselines: ClassVar[tuple[str, ...]] = ()
+    constant: ClassVar[str] = ""
     not_behind: ClassVar[Mapping[str, str]] = {}
     within: ClassVar[Mapping[str, float]] = {}
 

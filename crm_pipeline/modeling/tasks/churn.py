@@ -25,6 +25,7 @@ class Churn(ProbabilityTask):
     instead = ("purchase_process",)
     ablated = "logistic"
     baselines = ("recency", "rfm", "purchase_process", "last_season")
+    constant = "last_season"
 
     def outcome(self, features_then: Any, orders_since: Any, cutoff: str) -> Any:
         """Tell who lapsed: ``churned`` is 1 without an order."""

@@ -32,7 +32,8 @@ class Demand(AmountTask):
     fixed = "average"
     instead = ("two_part", "purchase_process")
     ablated = "linear"
-    baselines = ("zero", "last_spend", "last_season", "purchase_process")
+    baselines = ("zero", "mean", "last_spend", "last_season", "purchase_process")
+    constant = "mean"
     not_behind: ClassVar[Mapping[str, str]] = {"wape": "last_spend"}
     within: ClassVar[Mapping[str, float]] = {"bias": 0.25}
 
@@ -43,10 +44,12 @@ class Demand(AmountTask):
         return joined.select("customer_id", cutoff=ibis.date(cutoff), **sums)
 
     def rules(self, training: Any, features: Any, *, horizon: int, money_unit: float) -> Any:
-        """Return ``zero``, ``last_spend``, ``last_season`` and ``purchase_process`` in major units."""
+        """Return ``zero``, ``mean``, ``last_spend``, ``last_season`` and ``purchase_process`` in major units."""
         from crm_pipeline.modeling.baselines import spend_rules
 
-        return spend_rules(features, horizon, money_unit)
+        known = training[training[self.label].notna()] if self.label in training else training.iloc[:0]
+        mean = float(self.actual(known, money_unit).mean()) if len(known) else None
+        return spend_rules(features, horizon, money_unit, mean)
 
 
 TASK = Demand()

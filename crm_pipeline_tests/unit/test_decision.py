@@ -1,0 +1,43 @@
+"""What is said of a champion comes from its decision row alone, in the report as elsewhere."""
+
+import pandas as pd
+import pytest
+
+from crm_pipeline.modeling.decision import MEANING, read_decision
+from crm_pipeline.modeling.promotion import REIGNING
+from crm_pipeline.reports.summary import call_first, model_vs_baselines
+
+SCORES = pd.DataFrame({
+    "customer_id": ["a", "b", "c", "d"],
+    "status": ["scored", "scored", "abstained", "scored"],
+    "churn_probability": [0.9, 0.1, None, 0.5],
+    "value_at_risk": [90.0, 50.0, None, 60.0],
+    "customer_value": [100.0, 500.0, 900.0, 100.0],
+})  # fmt: skip
+
+
+def test_by_value_alone_the_probability_orders_nobody():
+    assert call_first(SCORES)["customer_id"].tolist() == ["a", "d", "b"]
+    assert call_first(SCORES, by_value=True)["customer_id"].tolist() == ["b", "a", "d"]
+    turned = SCORES.assign(churn_probability=1 - SCORES["churn_probability"], value_at_risk=1.0)
+    assert call_first(turned, by_value=True)["customer_id"].tolist() == ["b", "a", "d"]
+
+
+def test_means_are_taken_over_the_blocks_of_the_decision():
+    days = ["2020-01-01", "2020-04-01", "2020-07-01"]
+    rows = pd.DataFrame({
+        "task": "churn", "model": "average", "kind": "estimator", "cutoff": days, "metric": "auc",
+        "value": [0.5, 0.7, 0.9], "low": 0.4, "high": 1.0, "n": 100.0,
+    })  # fmt: skip
+    whole, counted = model_vs_baselines(rows), model_vs_baselines(rows, days[1:])
+    assert (whole["cutoffs"].iloc[0], counted["cutoffs"].iloc[0]) == (3, 2)
+    assert whole["auc_mean"].iloc[0] == pytest.approx(0.7)
+    assert counted["auc_mean"].iloc[0] == pytest.approx(0.8)
+    assert whole["auc"].iloc[0] == counted["auc"].iloc[0] == 0.9
+
+
+def test_every_status_has_a_meaning_and_a_bare_row_can_be_read():
+    assert set(REIGNING) < set(MEANING)
+    bare = read_decision({"task": "churn", "status": "abstained", "reason": "No model has been trained yet."})
+    assert (bare.champion, bare.blocks, bare.no_use, bare.cutoffs) == (None, 0, "", ())
+    assert bare.compared().empty
