@@ -219,6 +219,54 @@ def scores(
 
 
 @app.command()
+def champion(
+    task: Annotated[str | None, typer.Option("--task", help="A task, such as churn (default: all).")] = None,
+    as_of: AsOf = None,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Let the champion before reign again, until a model beats it.")
+    ] = False,
+    home: Home = DEFAULT_HOME,
+    source: Source = None,
+    files: Files = None,
+    form: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
+) -> None:
+    """Which model scores, since when and why; who came second, and the baselines."""
+    from crm_pipeline.champions import open_champions
+    from crm_pipeline.console import show_json
+    from crm_pipeline.console_champions import show_champions
+
+    if form not in ("table", "json"):
+        raise UsageError(f"--format {form} is not known: choose table or json.")
+    if rollback and as_of:
+        raise UsageError("--rollback acts on the latest decision: leave --as-of out.")
+    if rollback:
+        _roll_back(home, task, source, files, quiet=form == "json")
+    found = open_champions(home, task, as_of)
+    show_json([reign.to_dict() for reign in found]) if form == "json" else show_champions(found)
+
+
+def _roll_back(home: Path, task: str | None, source: Path | None, files: Path | None, quiet: bool) -> None:
+    """Record a rollback and carry it out; where that fails, nothing was rolled back."""
+    from crm_pipeline.champions import roll_back
+    from crm_pipeline.console import Progress, show_summary
+    from crm_pipeline.defs.run import execute, prepare
+    from crm_pipeline.home.rollbacks import write_rollbacks
+
+    period, earlier = roll_back(home, task)
+    try:
+        with Progress() as progress:
+            place, files = _located(home, source, files)
+            prepared = prepare(place, home, files, period, 1, progress.listen)
+            progress.expect(len(prepared.plan))
+            summary = execute(prepared)
+    except CrmError:
+        write_rollbacks(home, earlier)
+        raise
+    if not quiet:
+        show_summary(summary)
+
+
+@app.command()
 def queue(
     home: Home = DEFAULT_HOME,
     period: Annotated[

@@ -201,10 +201,13 @@ class Tracker:
             return
         if current is not None and current.tags.get("model_version") == version and current.tags.get("as_of") == as_of:
             return
-        made = self.client.create_model_version(
-            name, source=tracked.model_uri, run_id=tracked.run_id, tags={"as_of": as_of, "model_version": version}
-        )
-        self.client.set_registered_model_alias(name, "champion", made.version)
+        tags = {"as_of": as_of, "model_version": version}
+        there = self.client.search_model_versions(f"name = '{name}' and run_id = '{tracked.run_id}'")
+        known = [one for one in there if tags.items() <= one.tags.items()]  # it reigned before: a rollback
+        made = known or [
+            self.client.create_model_version(name, source=tracked.model_uri, run_id=tracked.run_id, tags=tags)
+        ]
+        self.client.set_registered_model_alias(name, "champion", made[0].version)
 
     def close_orphans(self) -> int:
         """End runs that a killed process left RUNNING; returns how many. Those of living processes go on."""

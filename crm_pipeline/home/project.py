@@ -10,7 +10,9 @@ from pathlib import Path
 
 from crm_pipeline.engine import Engine
 from crm_pipeline.home.labels import EmotionLabels, emotion_labels, intents_of
+from crm_pipeline.home.rollbacks import read_rollbacks
 from crm_pipeline.lake import Lake
+from crm_pipeline.modeling.rollback import Rollback
 from crm_pipeline.modeling.tasks import chosen
 from crm_pipeline.periods import Calendar
 from crm_pipeline.settings import Settings, load_settings
@@ -61,6 +63,11 @@ class Project:
     def emotion_labels(self) -> EmotionLabels | None:
         """The labelled recordings that feelings are learned from; None without."""
         return emotion_labels(self.home, self.source)
+
+    @cached_property
+    def rollbacks(self) -> dict[str, tuple[Rollback, ...]]:
+        """Which models a person let reign again, by task."""
+        return read_rollbacks(self.home)
 
     @property
     def without(self) -> frozenset[str]:

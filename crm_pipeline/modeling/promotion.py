@@ -14,6 +14,7 @@ import pandas as pd
 from crm_pipeline.contracts.outputs import CHAMPION
 from crm_pipeline.modeling.baselines import PREFIX
 from crm_pipeline.modeling.estimators import entry
+from crm_pipeline.modeling.rollback import Rollback
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.periods import Calendar, Grain
 from crm_pipeline.settings import BLOCKS_TO_CHOOSE
@@ -21,22 +22,6 @@ from crm_pipeline.settings import BLOCKS_TO_CHOOSE
 FALLBACK = "purchase_process"
 REIGNING = ("promoted", "held", "fixed", "rolled_back")
 """Statuses of a champion that whoever takes over must beat; one that only stands in holds nothing."""
-
-
-class Rollback(NamedTuple):
-    """A person's word that another model than the decided one is to score, from a period on.
-
-    Attributes
-    ----------
-    period : str
-        Key of the first period it holds for.
-    champion, instead_of : str
-        The estimators that reigns again, and that was the champion.
-    """
-
-    period: str
-    champion: str
-    instead_of: str
 
 
 class _Reign(NamedTuple):

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from crm_pipeline.modeling.decision import read_decision
-from crm_pipeline.modeling.promotion import Rollback, decide
+from crm_pipeline.modeling.promotion import decide
+from crm_pipeline.modeling.rollback import Rollback
 
 CARDS = pd.DataFrame({
     "estimator": ["average", "gradient_boosting", "logistic", "purchase_process"],

@@ -15,6 +15,7 @@ from crm_pipeline.hashing import digest
 from crm_pipeline.home.project import Project
 from crm_pipeline.lake import Dep
 from crm_pipeline.modeling.estimators import chosen, entry
+from crm_pipeline.modeling.rollback import in_force
 from crm_pipeline.modeling.tasks import SEASONS_BACK
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.settings import BLOCKS_TO_CHOOSE
@@ -300,7 +301,9 @@ def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDe
     h, names, every = settings.horizon, chosen(settings, task), settings.train_every
     back = tuple(-i * h for i in range(settings.evaluation_cutoffs))
     whole_from = project.calendar.shift(project.source.known_from("orders"), settings.year - 1)
+    rollbacks = project.rollbacks.get(task, ())
     used = {"horizon": h, "whole_from": whole_from, "blocks": BLOCKS_TO_CHOOSE, "train_every": every}
+    used |= {"rollbacks": rollbacks} if rollbacks else {}
     code = code_version(champion_asset, used, also=[type(the_task(task)).__module__])
     told = f"Which {task} model of the period scores, and why: judged against its baselines cut-off by cut-off."
     ins = {
@@ -336,6 +339,7 @@ def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDe
             whole_from=whole_from,
             as_of=calendar.end_date(context.partition_key),
             before=before.iloc[-1].to_dict() if len(before) else None,
+            rollback=in_force(rollbacks, context.partition_key),
         )
         if not len(listed) and every > 1:
             first = calendar.label(calendar.last_of_block(calendar.shift(context.partition_key, every - 1), every))
