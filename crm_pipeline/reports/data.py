@@ -78,6 +78,8 @@ class ReportData:
     comebacks : DataFrame
         How many who lapsed ordered again later: cutoff, lapsed, returned, periods (how many periods they were watched
         after the lapse was declared).
+    segments : DataFrame
+        ``models/segments`` of the period, one row: k, silhouette, stability, refit_stability, reason.
     texts : Texts or None
         What customers wrote; None where the source has no messages.
     calls : Calls or None
@@ -112,6 +114,7 @@ class ReportData:
     descriptions: Mapping[str, str] = field(default_factory=dict)
     reasons: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     comebacks: pd.DataFrame = field(default_factory=_frame)
+    segments: pd.DataFrame = field(default_factory=_frame)
     texts: Texts | None = None
     calls: Calls | None = None
 

@@ -46,7 +46,7 @@ def gather(
     Parameters
     ----------
     tables : mapping of str to lazy table or None
-        ``scores``, ``features`` (of this and earlier periods), ``counts``; per task ``evaluation_``, ``predictions_``,
+        ``scores``, ``segments``, ``features`` (of this and earlier periods), ``counts``; per task ``evaluation_``, ``predictions_``,
         ``champion_``, ``scored_``, ``record_<task>``, ``ablation_<task>`` and ``card_<task>_<estimator>``; with churn ``lapsed`` and
         ``since``;
         with messages those of `reports.texts.gather_texts`.
@@ -69,6 +69,7 @@ def gather(
         horizon_end=calendar.end_date(calendar.shift(period, settings.horizon)),
         currency=source.currency,
         scores=frames["scores"],
+        segments=frames["segments"],
         synthetic=source.synthetic,
         timezone=source.timezone,
         grain=settings.grain,

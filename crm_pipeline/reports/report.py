@@ -11,6 +11,7 @@ from crm_pipeline.reports.section_curves import curves_view, demand_view
 from crm_pipeline.reports.section_customers import call_view, quality_view, scored_view
 from crm_pipeline.reports.section_inputs import drift_view, reasons_view
 from crm_pipeline.reports.section_models import comparison_view
+from crm_pipeline.reports.section_segments import segments_view
 from crm_pipeline.reports.section_texts import texts_view
 from crm_pipeline.reports.section_track import track_view
 from crm_pipeline.reports.view import Draw
@@ -22,6 +23,7 @@ SECTIONS = (
     ("track", "Track record of published scores"),
     ("quality", "Data quality"),
     ("scored", "Who was scored, and who not"),
+    ("segments", "Kinds of customers, and what they are worth"),
     ("comparison", "Models against baselines"),
     ("curves", "Ranking and calibration"),
     ("reasons", "Reasons overall"),
@@ -94,6 +96,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "track": track_view(data, draw),
         "quality": quality_view(data),
         "scored": scored_view(data),
+        "segments": segments_view(data),
         "comparison": comparison_view(data, draw),
         "curves": curves_view(data, draw),
         "reasons": reasons_view(data, draw),

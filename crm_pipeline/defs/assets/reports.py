@@ -32,6 +32,7 @@ def report_asset(project: Project) -> dg.AssetsDefinition:
     so_far = tuple(range(-project.calendar.distance(project.source.first, project.source.last), 1))
     ins = {
         "scores": reads("scores/customers"),
+        "segments": reads("models/segments"),
         "features": reads("features/customers", (-h, -1, 0), optional=True),
         "counts": reads("quality/rows", so_far),
     }
