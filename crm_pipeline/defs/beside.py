@@ -19,7 +19,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
@@ -29,6 +29,7 @@ from crm_pipeline.defs.instance import open_instance
 from crm_pipeline.defs.period import Outcome, carry_out
 from crm_pipeline.errors import CrmError
 from crm_pipeline.home.disk import without_echo
+from crm_pipeline.home.listening import ahead
 from crm_pipeline.home.planning import Key
 from crm_pipeline.home.project import Project, memory_share, open_project
 from crm_pipeline.lake import ALL, NOT_BUILT, Lake, Stale
@@ -42,6 +43,9 @@ MANY_ROWS = 200_000
 
 MOMENT = 0.05
 """Seconds between two looks whether what is waited for is there."""
+
+DONE = object()
+"""Of what is done meanwhile: there is no more of it."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -75,11 +79,14 @@ class Turns:
         What is planned, in this process or in the other.
     failed : str or None
         The first period that failed, or whose process is gone: what comes after it is to stop.
+    meanwhile : iterator
+        Does a piece of other work each time it is asked; done where there is nothing but to wait.
     """
 
     lake: Lake
     awaited: Collection[Key]
     failed: str | None = None
+    meanwhile: Iterator[None] = field(default_factory=lambda: iter(()))
 
     def __call__(self, partition: str, keys: Iterable[Key]) -> None:
         """Wait for what of the keys is planned and not yet published, on behalf of a period.
@@ -91,7 +98,8 @@ class Turns:
         """
         for key in keys:
             while not self.over(partition) and key in self.awaited and self.lake.manifest(*key) is None:
-                time.sleep(MOMENT)
+                if next(self.meanwhile, DONE) is DONE:
+                    time.sleep(MOMENT)
         if self.over(partition):
             raise CrmError(f"{partition} was left for later, because {self.failed} failed.")
 
@@ -267,7 +275,10 @@ def _be_second() -> None:
     with _shared(project, turns[0]), without_echo():
         instance = open_instance(project.home)
         _send(answers, {"ready": True})
+        turns[0].meanwhile = ahead(project)
         while True:
+            while orders.empty() and next(turns[0].meanwhile, DONE) is not DONE:
+                pass
             items = [Stale(*item) for item in orders.get()["items"]]
             _send(answers, {"outcome": _told(carry_out(built, instance, items))})
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import ibis
+
 from crm_pipeline.engine import storage_error
+from crm_pipeline.errors import CrmError
 from crm_pipeline.hashing import digest
 from crm_pipeline.home.project import Project
 from crm_pipeline.home.recordings import made_of, write
+from crm_pipeline.sources.recordings import remembered
 from crm_pipeline.versions import modules_version
 
 if TYPE_CHECKING:
@@ -62,6 +67,25 @@ def listened(
     follows = [modules_version([LISTENING, MEASURING]), settings.transcriber, settings.watched_words]
     each = made_of(project, "said", digest(json.dumps(follows), 16), {sha: wanted[sha] for sha in spoken}, make)
     return {sha: json.loads(made) for sha, made in each}
+
+
+def ahead(project: Project) -> Iterator[None]:
+    """Measure and hear what the source's calls name, before anybody asks: a recording at a time, those of the newest calls first.
+
+    Yields after each piece of work. What cannot be read, or is not what it was, is left to the asset, which says so.
+    """
+    if "recordings" not in project.source.inputs:
+        return
+    calls = project.lake.table("raw/calls", project.lake.partitions("raw/calls"))
+    named = calls.filter(calls.audio_path.notnull()).order_by(ibis.desc("event_at")).audio_path.to_pyarrow().to_pylist()
+    known = remembered(project.lake)
+    with suppress(CrmError):
+        for found in filter(None, map(known.get, dict.fromkeys(named))):
+            if found.sha256 and not found.problem:
+                heard = measured(project, {found.sha256: found.name})
+                yield
+                listened(project, {found.sha256: found.name}, heard)
+                yield
 
 
 def keywords_of(home: Path, words: tuple[str, ...]) -> Keywords:

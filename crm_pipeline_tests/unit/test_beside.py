@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -66,6 +67,22 @@ def test_a_step_waits_for_what_is_planned_and_for_nothing_else() -> None:
     assert through.wait(10)
     waiting.join()
     assert shelf.asked[key] > 2
+
+
+def test_who_waits_does_other_work_meanwhile_as_long_as_there_is_any() -> None:
+    shelf, done = Shelf(), list[int]()
+    key = ("lifetime/customers", MONTHS[0])
+
+    def work() -> Iterator[None]:
+        for piece in range(3):
+            done.append(piece)
+            if piece == 1:
+                shelf.there.add(key)
+            yield
+
+    turns = Turns(shelf, {key}, meanwhile=work())  # type: ignore[arg-type]
+    turns(MONTHS[1], [key])
+    assert done == [0, 1], "the rest waits for the next time"
 
 
 def test_no_step_of_a_later_period_begins_once_one_failed() -> None:
