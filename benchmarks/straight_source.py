@@ -44,6 +44,10 @@ class Folder:
         """Return the path alone."""
         return self.engine.describe_file(path)
 
+    def stage(self, rows: Any) -> Staged:
+        """Write rows."""
+        return self.engine.stage(rows, self.staging() / f"{uuid.uuid4().hex}.parquet")
+
     def stage_query(self, query: str) -> Staged:
         """Write the result of a query."""
         return self.engine.stage_query(query, self.staging() / f"{uuid.uuid4().hex}.parquet")
@@ -69,7 +73,7 @@ def read_source(path: Path, folder: Folder, settings: Settings) -> World:
     work = _Sync(source, place, settings, Index(source.name), lambda _: None, datetime.now(UTC).date())
     work.read_tables()
     span = covered(work.new, source, work.calendar, settings.horizon)
-    state, first, last = work._state(span), span.first, span.last
+    state, first, last = work._state(span, recorded=False, labels={}), span.first, span.last
     files: dict[str, dict[str, list[str]]] = {}
     for name, table in work.new.tables.items():
         contract = CANONICAL[name]
