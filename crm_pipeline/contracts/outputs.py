@@ -72,6 +72,31 @@ SEGMENTS = _columns(
     ("model_version", "text", "version of the fitted segments"),
 )
 
+CATEGORIES = _columns(
+    ("customer_id", "text", "the customer"),
+    ("as_of", "date32", "everything known before this day was used"),
+    ("horizon_end", "date32", "the spend is that until this day"),
+    ("category", "text", "product category; beyond the 20 biggest, (other categories)"),
+    (
+        "expected_spend",
+        "float64",
+        "expected spend on it; a customer's categories add up to the expected spend",
+        "major currency units",
+    ),
+    ("share", "float64", "its share in what the customer is expected to spend"),
+    ("rank", "int64", "1 is the category with most"),
+)
+
+CATEGORY_TOTALS = _columns(
+    ("category", "text", "product category; beyond the 20 biggest, (other categories)"),
+    ("as_of", "date32", "everything known before this day was used"),
+    ("horizon_end", "date32", "the spend is that until this day"),
+    ("expected_spend", "float64", "expected spend of all scored customers on it", "major currency units"),
+    ("share", "float64", "its share in all expected spend: last year's, moved by the season"),
+    ("share_last_year", "float64", "its share in the last year's spend"),
+    ("share_last_season", "float64", "its share in the same season a year ago; null where the data begin later"),
+)
+
 LEVEL = _columns(
     ("task", "text", "what is predicted"),
     ("level", "text", "the a-priori seasonal level, as JSON: shift in log-odds or log amount, forecast of the total"),
@@ -209,7 +234,11 @@ CUSTOMERS = _columns(
         "one in ten such customers spends more; it can lie below the mean",
         "major currency units",
     ),
-    ("next_category", "text", "category the customer bought most in the last year"),
+    (
+        "next_category",
+        "text",
+        "category the customer spent most on in the last year; without any, the one with most expected spend",
+    ),
     (
         "customer_value",
         "float64",
@@ -276,6 +305,15 @@ REPORT = _columns(
 )
 
 
+SCORES = {
+    "customers": CUSTOMERS,
+    "value": VALUE,
+    "segments": SEGMENTS,
+    "categories": CATEGORIES,
+    "category_totals": CATEGORY_TOTALS,
+}
+
+
 def output_columns(asset: str) -> tuple[Output, ...]:
     """Return the columns of an asset that the modelling layers make; empty for others, and for what belongs to a task."""
     layer, _, name = asset.partition("/")
@@ -284,7 +322,7 @@ def output_columns(asset: str) -> tuple[Output, ...]:
     if layer == "models":
         return CHAMPION if name.endswith("/champion") else CARD
     if layer == "scores":
-        return {"customers": CUSTOMERS, "value": VALUE, "segments": SEGMENTS}.get(name, ())
+        return SCORES.get(name, ())
     if layer == "evaluation":
         return PREDICTIONS if name.endswith("_predictions") else ABLATION if name.endswith(WORTH) else EVALUATION
     return {"levels": LEVEL, "quality": QUALITY, "track_record": TRACK_RECORD, "reports": REPORT}.get(layer, ())

@@ -12,6 +12,7 @@ import dagster as dg
 
 from crm_pipeline.defs.alerts import alert_sensors
 from crm_pipeline.defs.assets.calls import call_assets
+from crm_pipeline.defs.assets.categories import category_assets
 from crm_pipeline.defs.assets.emotions import emotion_assets
 from crm_pipeline.defs.assets.features import feature_assets
 from crm_pipeline.defs.assets.models import model_assets
@@ -83,6 +84,7 @@ def all_assets(project: Project) -> list[dg.AssetsDefinition]:
         *model_assets(project, tracker),
         *segment_assets(project, tracker),
         *value_assets(project),
+        *category_assets(project),
         *score_assets(project, tracker),
         *plan_assets(project),
         report_asset(project),

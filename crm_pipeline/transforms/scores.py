@@ -67,6 +67,7 @@ def customers(
     frame: Frame,
     *,
     categories: Table | None = None,
+    next_best: Table | None = None,
     contacts: Table | None = None,
     texts: Table | None = None,
     value: Table | None = None,
@@ -83,6 +84,8 @@ def customers(
         Activity of the last year.
     churn, demand : Table or None
         ``scores/churn`` and ``scores/demand`` of the period; None when the task is off.
+    next_best : Table or None
+        ``scores/categories`` of the period: its first category stands in where nothing was bought in the last year.
     value, segments : Table or None
         ``scores/value`` and ``scores/segments`` of the period.
     previous : Table or None
@@ -93,6 +96,7 @@ def customers(
     table = _left(table, _prefixed(churn, "c_", CHURN) if churn is not None else None)
     table = _left(table, _prefixed(demand, "d_", DEMAND) if demand is not None else None)
     table = _left(table, _favourite(categories) if categories is not None else None)
+    table = _left(table, _next(next_best) if next_best is not None else None)
     table = _left(table, _in_control(contacts) if contacts is not None else None)
     table = _left(table, _felt(texts) if texts is not None else None)
     table = _left(table, _prefixed(value, "v_", VALUE) if value is not None else None)
@@ -127,7 +131,11 @@ def _last_year(orders: Table) -> Table:
 def _favourite(categories: Table) -> Table:
     spent = categories.group_by("customer_id", "category").aggregate(spend=categories.spend.sum())
     rank = ibis.row_number().over(group_by="customer_id", order_by=[spent.spend.desc(), spent.category])
-    return spent.mutate(rank=rank).filter(lambda t: t.rank == 0).select("customer_id", next_category="category")
+    return spent.mutate(rank=rank).filter(lambda t: t.rank == 0).select("customer_id", favourite="category")
+
+
+def _next(divided: Table) -> Table:
+    return divided.filter(divided["rank"] == 1).select("customer_id", first_category="category")
 
 
 def _in_control(contacts: Table) -> Table:
@@ -191,7 +199,7 @@ def _columns(table: Table, frame: Frame) -> dict[str, Value]:
         "median_spend": _or_null(table, "d_median"),
         "expected_spend_low": _or_null(table, "d_low"),
         "expected_spend_high": _or_null(table, "d_high"),
-        "next_category": _text(table, "next_category"),
+        "next_category": ibis.coalesce(_text(table, "favourite"), _text(table, "first_category")),
         "customer_value": _or_null(table, "v_value"),
         "value_basis": _text(table, "v_value_basis"),
         "value_status": _text(table, "v_status"),

@@ -98,6 +98,7 @@ def _customers(project: Project) -> dg.AssetsDefinition:
     used = {"eligibility": settings.eligibility, "horizon": settings.horizon, "money_unit": settings.money_unit,
             "timezone": source.timezone, "has_cases": "cases" in source.tables, "train_every": settings.train_every}  # fmt: skip
     code = code_version(_customers, used)
+    divided = "categories" in names and "demand" in project.tasks
     ins: dict[str, Dep] = {
         "lifetime": reads("lifetime/customers"),
         "orders": reads("activity/orders", year),
@@ -106,6 +107,7 @@ def _customers(project: Project) -> dg.AssetsDefinition:
         **{name: reads(f"activity/{name}", year) for name in ("categories", "contacts", "texts") if name in names},
         "value": reads("scores/value"),
         "segments": reads("scores/segments"),
+        **({"next": reads("scores/categories")} if divided else {}),
         "previous": reads("scores/customers", (-1,), optional=True),
     }
 
@@ -122,6 +124,7 @@ def _customers(project: Project) -> dg.AssetsDefinition:
             tables.get("scores_demand"),
             _frame(project, context, [tables[f"champion_{task}"].execute().iloc[0] for task in project.tasks]),
             categories=tables.get("categories"),
+            next_best=tables.get("next"),
             contacts=tables.get("contacts"),
             texts=tables.get("texts"),
             value=tables["value"],
