@@ -146,6 +146,7 @@ class Settings(BaseSettings):
         30, ge=1, le=366, description="How many days back, from a period's end, a call stands in the call queue."
     )
     topics: int = Field(12, ge=2, le=100, description="Topics that the messages of a year are sorted into.")
+    contact: str = Field("", description="Who answers for the models, as their cards say: a team, a name, an address.")
     database_url: str = Field(
         "",
         repr=False,

@@ -137,6 +137,10 @@ class Tracker:
                 path.write_bytes(png)
                 self.client.log_artifact(run_id, str(path), "evaluation")
 
+    def log_card(self, run_id: str, page: str) -> None:
+        """Add a model card to a model's run."""
+        self.client.log_text(run_id, page, "model_card.html")
+
     def log_tables(self, run_id: str, tables: Mapping[str, str]) -> None:
         """Add tables to a model's run, as CSV text by name."""
         for name, text in tables.items():

@@ -87,7 +87,7 @@ def all_assets(project: Project) -> list[dg.AssetsDefinition]:
         *category_assets(project),
         *score_assets(project, tracker),
         *plan_assets(project),
-        report_asset(project),
+        report_asset(project, tracker),
     ]
 
 

@@ -64,6 +64,8 @@ class ReportData:
         ``evaluation/<task>_ablation`` of the cut-offs that are judged; empty where the source has tables alone.
     champions : DataFrame
         One row per task, as ``models/<task>/champion`` has it.
+    card_pages : mapping of task to str
+        Where the model cards of the champions lie, relative to the report.
     cards : DataFrame
         ``models/<task>/<estimator>`` stacked: task, estimator, status, reason, rows, customers, cutoffs, events,
         features (JSON list), parameters (JSON).
@@ -107,6 +109,7 @@ class ReportData:
     ablations: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     predictions: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     champions: pd.DataFrame = field(default_factory=_frame)
+    card_pages: Mapping[str, str] = field(default_factory=dict)
     cards: pd.DataFrame = field(default_factory=_frame)
     features: pd.DataFrame = field(default_factory=_frame)
     previous_features: pd.DataFrame = field(default_factory=_frame)

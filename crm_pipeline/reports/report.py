@@ -53,7 +53,7 @@ _DARK = {
 
 
 def render_report(data: ReportData) -> str:
-    """Return the report of one period as one HTML page: styles and drawings inside, no links to anywhere else.
+    """Return the report of one period as one HTML page: styles and drawings inside, no links but to the model cards beside it.
 
     The first section is the track record of published scores. Empty frames give sentences that say what is missing and
     why; equal data give an equal page.
@@ -62,6 +62,11 @@ def render_report(data: ReportData) -> str:
     ----------
     data : ReportData
     """
+    return page("report.html.j2", _context(data))
+
+
+def page(template: str, context: dict[str, Any]) -> str:
+    """Return a template filled in, in the colours of the report."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -72,7 +77,7 @@ def render_report(data: ReportData) -> str:
         lstrip_blocks=True,
     )
     environment.filters["css_string"] = _css_string
-    return environment.get_template("report.html.j2").render(_context(data))
+    return environment.get_template(template).render({"dark": _DARK, **context})
 
 
 def _context(data: ReportData) -> dict[str, Any]:
@@ -87,7 +92,6 @@ def _context(data: ReportData) -> dict[str, Any]:
         "synthetic": data.synthetic,
         "no_use": [found.no_use for task in data.tasks if (found := data.decision(task)) and found.no_use],
         "colors": {name: color for color, name in theme.VARIABLES.items()},
-        "dark": _DARK,
         "sections": [
             {"id": name, "title": title, "template": f"{name}.html.j2"}
             for name, title in SECTIONS

@@ -35,7 +35,7 @@ def _comparison(data: ReportData, draw: Draw, task: str) -> dict[str, Any]:
         "task": task,
         "decision": _decision(data, task),
         "figures": figures,
-        "table": _comparison_table(data, task, table, metrics, champion),
+        "table": comparison_table(data, task, table, metrics, champion),
         "cards": _cards(data, task, champion),
         "sources": _sources(task, data.ablations.get(task, pd.DataFrame())),
         "baselines": bool(len(table) and (table["kind"] == "baseline").any()),
@@ -119,13 +119,15 @@ def _decision(data: ReportData, task: str) -> dict[str, Any] | None:
         "reason": found.reason,
         "no_use": found.no_use,
         "since": found.since,
+        "page": data.card_pages.get(task, ""),
         "version": found.model_version,
     }
 
 
-def _comparison_table(
+def comparison_table(
     data: ReportData, task: str, table: pd.DataFrame, metrics: list[str], champion: str | None
 ) -> Table | None:
+    """Return models and baselines at the newest cut-off with their intervals, and their means over the blocks of the decision."""
     if table.empty:
         return None
     shown = metrics[:_SHOWN_METRICS]

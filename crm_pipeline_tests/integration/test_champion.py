@@ -72,4 +72,7 @@ def test_the_command_shows_each_task_and_what_stands_beside(home: Path) -> None:
     assert [one["task"] for one in told] == ["churn"]
     row = decided(home, NOW)
     assert (told[0]["champion"], told[0]["reason"], told[0]["blocks"]) == (row.champion, row.reason, row.blocks)
+    page = (home / "reports" / "cards" / "2024-05_churn.html").read_text(encoding="utf-8")
+    assert row.reason.replace("'", "&#39;") in page
+    assert 'href="cards/2024-05_churn.html"' in (home / "reports" / "2024-05.html").read_text(encoding="utf-8")
     assert row.reason in " ".join(world.crm("champion", "--home", home).stdout.split())

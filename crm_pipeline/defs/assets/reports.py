@@ -10,22 +10,24 @@ import ibis
 
 from crm_pipeline.contracts.outputs import REPORT, WORTH, conform
 from crm_pipeline.defs.assets.plans import looking_back
-from crm_pipeline.defs.common import described, last_trained, reads
+from crm_pipeline.defs.common import OWNERS, described, last_trained, reads
 from crm_pipeline.defs.lake import Result, publishes
 from crm_pipeline.home.project import Project
 from crm_pipeline.lake import Dep
 from crm_pipeline.modeling.estimators import chosen
 from crm_pipeline.modeling.tasks import task as the_task
+from crm_pipeline.tracking import Tracker
 from crm_pipeline.versions import code_version
 
 if TYPE_CHECKING:
     from crm_pipeline.reports.calls import Calls
+    from crm_pipeline.reports.data import ReportData
 
 TEMPLATES = Path(__file__).parents[2] / "reports" / "templates"
 
 
-def report_asset(project: Project) -> dg.AssetsDefinition:
-    """Return the asset that writes one HTML page per period."""
+def report_asset(project: Project, tracker: Tracker) -> dg.AssetsDefinition:
+    """Return the asset that writes one HTML page per period, and beside it a model card per champion."""
     settings = project.settings
     h, tasks = settings.horizon, project.tasks
     back = tuple(-i * h for i in range(settings.evaluation_cutoffs))
@@ -61,7 +63,7 @@ def report_asset(project: Project) -> dg.AssetsDefinition:
         ins["since"] = reads("activity/orders", tuple(range(1 - h, 1)))
     source = project.source
     used = {"currency": source.currency, "synthetic": source.synthetic, "timezone": source.timezone,
-            "tables": sorted(source.tables), "eligibility": settings.eligibility}  # fmt: skip
+            "tables": sorted(source.tables), "eligibility": settings.eligibility, "contact": settings.contact}  # fmt: skip
     code = code_version(report_asset, used, files=sorted(TEMPLATES.iterdir()))
 
     @dg.asset(**described(project, "reports/period", code, ins, kinds=("html",)))
@@ -80,6 +82,7 @@ def report_asset(project: Project) -> dg.AssetsDefinition:
         data = replace(data, scores=with_consent(project.lake, data.scores), undated=_undated(project))
         data = replace(data, calls=_with_sounds(project, data.calls, tables.get("called")))
         label = project.calendar.label(period)
+        data = replace(data, card_pages=_cards(project, tracker, data, label))
         target = _write(project, f"{label}.html", render_report(data))
         row = {"as_of": project.calendar.end_date(period), "path": Path("reports", target.name).as_posix()}
         base = os.environ.get("CRM_REPORTS_UI", "http://127.0.0.1:5001")
@@ -102,6 +105,32 @@ def report_asset(project: Project) -> dg.AssetsDefinition:
         return Result(conform([row], REPORT), metadata)
 
     return period_report
+
+
+def _cards(project: Project, tracker: Tracker, data: "ReportData", label: str) -> dict[str, str]:
+    """Write the model card of every champion beside the report and into its MLflow run; return their places by task."""
+    from importlib.metadata import version
+    from platform import python_version
+
+    from crm_pipeline.reports.card import render_card
+
+    contact = (
+        project.settings.contact
+        or f"{', '.join(OWNERS)} (the owner of the assets; `contact` in crm.yaml names another)"
+    )
+    versions = {"crm-pipeline": version("crm-pipeline"), "Python": python_version()}
+    versions |= {name: version(name) for name in ("numpy", "pandas", "scikit-learn", "xgboost")}
+    found = {}
+    for task in data.tasks:
+        decision = data.decision(task)
+        if decision is None or decision.champion is None:
+            continue
+        page = render_card(data, task, contact=contact, versions=versions)
+        found[task] = f"cards/{label}_{task}.html"
+        _write(project, found[task], page)
+        own = data.cards[(data.cards["task"] == task) & (data.cards["estimator"] == decision.champion)]
+        tracker.log_card(own["run_id"].iloc[0], page)
+    return found
 
 
 def _with_sounds(project: Project, calls: "Calls | None", called: ibis.Table | None) -> "Calls | None":
@@ -131,7 +160,7 @@ def _write(project: Project, name: str, page: str) -> Path:
     """Put a page among the reports, replacing the old one at once."""
     target = project.home / "reports" / name
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = project.lake.staging() / name
+    temporary = project.lake.staging() / target.name
     temporary.write_text(page, encoding="utf-8")
     os.replace(temporary, target)
     return target

@@ -66,6 +66,8 @@ class Task(ABC):
         Rules judged beside every estimator.
     constant : str
         The baseline that says (nearly) the same of everyone; where no model beats it, nobody is ranked by one.
+    not_for : tuple of str
+        What its scores must not be used for, a sentence each: on the model card.
     not_behind : mapping of str to str
         Metric → the baseline whose mean of it over the cut-offs a promoted model must not exceed.
     within : mapping of str to float
@@ -91,6 +93,7 @@ class Task(ABC):
     drawn: ClassVar[tuple[str, ...]] = ()
     baselines: ClassVar[tuple[str, ...]] = ()
     constant: ClassVar[str] = ""
+    not_for: ClassVar[tuple[str, ...]] = ()
     not_behind: ClassVar[Mapping[str, str]] = {}
     within: ClassVar[Mapping[str, float]] = {}
 

@@ -26,6 +26,11 @@ class Churn(ProbabilityTask):
     ablated = "logistic"
     baselines = ("recency", "rfm", "purchase_process", "last_season")
     constant = "last_season"
+    not_for = (
+        "It foretells who orders nothing in the horizon, which is a lapse and no farewell: many order again later.",
+        "It does not say whom a contact would keep: only a control group measures that.",
+        "No decision with a legal or similar effect on a person (price, credit, service refused) may rest on it.",
+    )
 
     def outcome(self, features_then: Any, orders_since: Any, cutoff: str) -> Any:
         """Tell who lapsed: ``churned`` is 1 without an order."""

@@ -34,6 +34,11 @@ class Demand(AmountTask):
     ablated = "linear"
     baselines = ("zero", "mean", "last_spend", "last_season", "purchase_process")
     constant = "mean"
+    not_for = (
+        "It foretells gross orders, returns not deducted: it is no forecast of revenue for the books.",
+        "It leaves out who orders for the first time, so that it is no plan of stock or of total sales.",
+        "No decision with a legal or similar effect on a person (price, credit, service refused) may rest on it.",
+    )
     not_behind: ClassVar[Mapping[str, str]] = {"wape": "last_spend"}
     within: ClassVar[Mapping[str, float]] = {"bias": 0.25}
 
