@@ -52,7 +52,7 @@ def render_card(data: ReportData, task: str, *, contact: str, versions: Mapping[
             "task": task,
             "decision": decision,
             "name": words.model_name(decision.champion) if decision.champion else "no model",
-            "status": Cell(decision.status, TONES.get(decision.status, "bad"), chip=True),
+            "status": Cell(decision.status.replace("_", " "), TONES.get(decision.status, "bad"), chip=True),
             "question": the_task(task).definition(data.horizon, data.grain),
             "learned": _learned(data, decision),
             "blocks": words.listing([words.period(cutoff, data.grain) for cutoff in decision.cutoffs]),

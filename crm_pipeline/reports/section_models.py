@@ -114,7 +114,7 @@ def _decision(data: ReportData, task: str) -> dict[str, Any] | None:
         return None
     return {
         "name": words.model_name(found.champion) if found.champion else "no model",
-        "status": Cell(found.status or "not stated", TONES.get(found.status, "bad"), chip=True),
+        "status": Cell(found.status.replace("_", " ") or "not stated", TONES.get(found.status, "bad"), chip=True),
         "meaning": found.meaning,
         "reason": found.reason,
         "no_use": found.no_use,
