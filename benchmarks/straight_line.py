@@ -22,7 +22,7 @@ import pandas as pd
 from benchmarks.meter import Meter
 from benchmarks.straight_source import Folder, World, raw_rows, read_source
 from crm_pipeline.contracts.canonical import CANONICAL
-from crm_pipeline.contracts.outputs import CARD, SEGMENTS, VALUE, conform, score_columns
+from crm_pipeline.contracts.outputs import CARD, EVALUATION, INTERVALS, SEGMENTS, VALUE, conform, score_columns
 from crm_pipeline.modeling.estimators import chosen as estimators_of
 from crm_pipeline.modeling.tasks import SEASONS_BACK, chosen
 from crm_pipeline.modeling.tasks import task as the_task
@@ -299,24 +299,31 @@ class Script:
         decision = decide(task, judged, self.cards(task), horizon=s.horizon, grain=s.grain, whole_from=whole)
         champion = decision.iloc[0]["champion"]
         release = Release(
-            task=task,
-            as_of=self.calendar.end_date(last),
+            task=task, as_of=self.calendar.end_date(last), model=champion, model_version="", run_id="",
             horizon_end=self.calendar.end_date(self.calendar.shift(last, s.horizon)),
-            label_definition=the_task(task).definition(s.horizon, s.grain),
-            model=champion,
-            model_version="",
-            run_id="",
-            currency=self.world.currency,
-            money_unit=float(s.money_unit),
-            horizon=s.horizon,
-            year=s.year,
-            grain=s.grain,
-        )
+            label_definition=the_task(task).definition(s.horizon, s.grain), currency=self.world.currency,
+            money_unit=float(s.money_unit), horizon=s.horizon, year=s.year, grain=s.grain,
+        )  # fmt: skip
         known = self.read("features/customers", last).execute().sort_values("customer_id", ignore_index=True)
         themes = {f.name: f.theme for f in catalogue(self.world.tables, s)}
-        frame = score(self.models[task, last][champion], known, release, self.level(task, last), themes)
+        level, bands = self.level(task, last), self.bands(task, champion)
+        frame = score(self.models[task, last][champion], known, release, level, themes, bands)
         self.write(f"scores/{task}", last, conform(frame, score_columns(the_task(task).answers)))
         return decision
+
+    def bands(self, task: str, champion: str) -> Any:
+        """Write how far outcomes lay from what was predicted; return the champion's intervals, None for a task without."""
+        from crm_pipeline.modeling.conformal import SAMPLE, bands_of, intervals
+
+        if not the_task(task).conformal:
+            return None
+        said = self.read(f"evaluation/{task}_predictions", *self.judged)
+        made = intervals(task, training.sample_of_cutoffs(said, SAMPLE, self.settings.seed).execute())
+        for name, rows, kind in zip(
+            (f"intervals/{task}", f"evaluation/{task}_intervals"), made, (INTERVALS, EVALUATION), strict=True
+        ):
+            self.write(name, self.world.last, conform(rows, kind))
+        return bands_of(made[0], champion)
 
     def values(self) -> None:
         """Write what customers are worth over a year, and which kinds of customers there are."""

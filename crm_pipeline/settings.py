@@ -107,6 +107,22 @@ class Settings(BaseSettings):
         le=60,
         description="Cut-offs, h periods apart, over which models are judged; with fewer than 4 nothing is chosen.",
     )
+    contact_cost: float | None = Field(
+        None,
+        gt=0,
+        description=(
+            "What it costs to contact a customer, in major units. With `saved_value` it gives the probability of lapse from which a "
+            "contact pays, and the profit of every model and baseline."
+        ),
+    )
+    saved_value: float | None = Field(
+        None,
+        gt=0,
+        description=(
+            "What a contact saves on average of a customer who would have lapsed without it, in major units: the share that stays "
+            "because of it times what one of them is worth."
+        ),
+    )
     process_sample: int = Field(
         50_000, ge=100, description="Customers on which the purchase process is fitted (a fixed sample)."
     )
@@ -245,6 +261,16 @@ class Settings(BaseSettings):
             raise ValueError("a mail server is needed: set smtp_host too")
         return self
 
+    @model_validator(mode="after")
+    def _contacts_pay(self) -> Settings:
+        if (self.contact_cost is None) != (self.saved_value is None):
+            raise ValueError("contact_cost and saved_value say something together only: set both or neither")
+        if self.contact_cost and self.saved_value and self.contact_cost >= self.saved_value:
+            raise ValueError(
+                f"contact_cost {self.contact_cost:g} is not below saved_value {self.saved_value:g}: no contact would pay"
+            )
+        return self
+
     @property
     def year(self) -> int:
         """Periods in a year."""
@@ -291,6 +317,8 @@ def load_settings(home: Path) -> Settings:
         if field in SECRETS:
             raise UsageError(f"Setting '{field}' (in {path} or CRM_{field.upper()}) {SECRETS[field]}.") from None
         reason = str(first.get("ctx", {}).get("error", first["msg"]))
+        if not first["loc"]:
+            raise UsageError(f"{path} (or CRM_* variables): {reason}.") from None
         raise UsageError(
             f"Setting '{field}' (in {path} or CRM_{field.upper()}) is {first['input']!r}: {reason}."
         ) from None
@@ -311,7 +339,11 @@ def markdown() -> str:
     ]
     for name, field in Settings.model_fields.items():
         default = (
-            "none" if field.default == "" else field.default if field.default not in ((), 0, {}) else "see meaning"
+            "none"
+            if field.default in ("", None)
+            else field.default
+            if field.default not in ((), 0, {})
+            else "see meaning"
         )
         lines.append(f"| `{name}` | {default} | {field.description} |")
     return "\n".join(lines) + "\n"

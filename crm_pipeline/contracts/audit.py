@@ -27,7 +27,8 @@ IBIS_TYPES = {
 _KEYS: dict[str, tuple[str, ...]] = {
     "activity": ("customer_id",), "activity/categories": ("customer_id", "category"), "lifetime": ("customer_id",),
     "features": ("customer_id",), "outcomes": ("customer_id",), "outcomes/purchases": ("cutoff",),
-    "training": ("customer_id", "as_of"), "levels": ("task",), "models": ("task",), "evaluation": ("model", "cutoff", "metric"),
+    "training": ("customer_id", "as_of"), "levels": ("task",), "models": ("task",), "intervals": ("model", "band"),
+    "evaluation": ("model", "cutoff", "metric"),
     "audio/calls": ("call_id", "channel"), "audio/labels": ("path", "emotion", "speaker"),
     "audio/emotion_model": ("task",), "text/messages": ("message_id",),
     "text/message_topics": ("message_id",), "text/words": ("segment", "kind", "stem"),

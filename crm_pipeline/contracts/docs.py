@@ -56,6 +56,8 @@ def outputs_markdown(answers: Mapping[str, Iterable[Output]]) -> str:
         "track_record/<task>": outputs.TRACK_RECORD,
         "evaluation/<task>": outputs.EVALUATION,
         "evaluation/<task>_predictions": outputs.PREDICTIONS,
+        "evaluation/<task>_intervals": outputs.EVALUATION,
+        "intervals/<task>": outputs.INTERVALS,
         "models/<task>/<estimator>": outputs.CARD,
         "models/<task>/champion": outputs.CHAMPION,
         "models/segments": outputs.SEGMENT_CARD,

@@ -102,6 +102,29 @@ LEVEL = _columns(
     ("level", "text", "the a-priori seasonal level, as JSON: shift in log-odds or log amount, forecast of the total"),
 )
 
+INTERVALS = _columns(
+    ("task", "text", "what is predicted"),
+    ("model", "text", "estimator or baseline"),
+    ("band", "int64", "customers of like predictions; 1 are the lowest"),
+    (
+        "above",
+        "float64",
+        "predicted amount from which the band goes; a lower one counts as the first",
+        "major currency units",
+    ),
+    ("low", "float64", "lower end of the 80 % interval, as a multiple of the predicted amount"),
+    ("median", "float64", "median, as a multiple of it"),
+    ("high", "float64", "upper end, as a multiple of it"),
+    (
+        "asked",
+        "float64",
+        "share of the calibration rows that the interval holds: 0.8, moved by the coverage seen",
+        "probability",
+    ),
+    ("rows", "int64", "customers at earlier cut-offs that calibrated all bands of the model", "rows"),
+    ("cutoffs", "int64", "those cut-offs, h periods apart", "periods"),
+)
+
 EVALUATION = _columns(
     ("task", "text", "what was predicted"),
     ("model", "text", "estimator or baseline"),
@@ -160,6 +183,7 @@ _SCORED = _columns(
 _EXPLAINED = _columns(
     ("low", "float64", "lower end of the 80 % interval"),
     ("high", "float64", "upper end of the 80 % interval"),
+    ("interval_basis", "text", "what the interval rests on, in words"),
     ("percentile", "float64", "100 is the highest risk or value"),
     ("reason_1", "text", "the theme that moved the score most, in words"),
     ("reason_2", "text", "the next"),
@@ -227,11 +251,16 @@ CUSTOMERS = _columns(
     ("expected_orders", "float64", "expected orders in the horizon", "orders"),
     ("expected_spend", "float64", "expected spend in the horizon (a mean)", "major currency units"),
     ("median_spend", "float64", "median spend in the horizon", "major currency units"),
-    ("expected_spend_low", "float64", "one in ten such customers spends less", "major currency units"),
+    (
+        "expected_spend_low",
+        "float64",
+        "lower end of the shortest interval that holds four in five such customers; 0 where many buy nothing",
+        "major currency units",
+    ),
     (
         "expected_spend_high",
         "float64",
-        "one in ten such customers spends more; it can lie below the mean",
+        "upper end of it; it can lie below the mean, and is 0 where four in five buy nothing",
         "major currency units",
     ),
     (
@@ -325,7 +354,13 @@ def output_columns(asset: str) -> tuple[Output, ...]:
         return SCORES.get(name, ())
     if layer == "evaluation":
         return PREDICTIONS if name.endswith("_predictions") else ABLATION if name.endswith(WORTH) else EVALUATION
-    return {"levels": LEVEL, "quality": QUALITY, "track_record": TRACK_RECORD, "reports": REPORT}.get(layer, ())
+    return {
+        "levels": LEVEL,
+        "intervals": INTERVALS,
+        "quality": QUALITY,
+        "track_record": TRACK_RECORD,
+        "reports": REPORT,
+    }.get(layer, ())
 
 
 def conform(frame: Any, columns: Iterable[Output]) -> Any:

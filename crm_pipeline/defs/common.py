@@ -24,7 +24,7 @@ READS = "reads"
 LAYERS = {
     "raw": "1_raw", "clean": "2_clean", "rejects": "2_clean", "quality": "2_clean", "text": "2_text", "audio": "2_recordings",
     "activity": "3_activity", "lifetime": "3_activity", "features": "4_features", "outcomes": "4_features",
-    "training": "5_models", "levels": "5_models", "models": "5_models", "evaluation": "6_evaluation",
+    "training": "5_models", "levels": "5_models", "models": "5_models", "evaluation": "6_evaluation", "intervals": "6_evaluation",
     "scores": "7_scores", "plans": "7_scores", "track_record": "8_reports", "reports": "8_reports",
 }  # fmt: skip
 """Layer (first part of the asset key) to the group shown in the UI, numbered so that groups sort in the way of the data."""

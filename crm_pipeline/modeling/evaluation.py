@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from crm_pipeline.modeling.baselines import PREFIX, baseline_predictions
 from crm_pipeline.modeling.level import Level
+from crm_pipeline.modeling.metrics import Contact, profit_metrics
 from crm_pipeline.modeling.prediction import predict
 from crm_pipeline.modeling.tasks import Task
 from crm_pipeline.modeling.tasks import task as the_task
@@ -19,6 +20,13 @@ COLUMNS = ["task", "model", "kind", "cutoff", "metric", "value", "low", "high", 
 REPLICATES = 200
 SAMPLE = 10_000
 """Customers in the bootstrap; above that its half widths are scaled by sqrt(SAMPLE / n)."""
+
+
+class Rule(NamedTuple):
+    """From which probability a customer counts as leaving, and what a contact costs and saves, where that is known."""
+
+    threshold: float
+    contact: Contact | None = None
 
 
 def foretold(
@@ -63,7 +71,13 @@ def foretold(
 
 
 def evaluate(
-    task: str, predictions: pd.DataFrame, cutoff: Any = None, *, threshold: float = 0.5, seed: int = 0
+    task: str,
+    predictions: pd.DataFrame,
+    cutoff: Any = None,
+    *,
+    threshold: float = 0.5,
+    contact: Contact | None = None,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Judge every model's predictions at one cut-off.
 
@@ -76,6 +90,8 @@ def evaluate(
         The cut-off judged; None takes the column's.
     threshold : float
         Probability from which a customer counts as leaving, for accuracy, precision, recall and F1.
+    contact : Contact, optional
+        What a contact costs and saves: gives that threshold, and the profit; of a task that contacts avert.
     seed : int
         Of the bootstrap.
 
@@ -97,9 +113,8 @@ def evaluate(
     generator = np.random.default_rng(seed)
     picked = np.sort(generator.permutation(len(rows))[:SAMPLE])
     weights = generator.poisson(1.0, (REPLICATES, len(picked))).astype("float32")
-    parts = [
-        _judge(one, model, outcome, rows[model].to_numpy("float64"), picked, weights, threshold) for model in models
-    ]
+    rule = Rule(contact.threshold, contact) if contact and one.averted else Rule(threshold)
+    parts = [_judge(one, model, outcome, rows[model].to_numpy("float64"), picked, weights, rule) for model in models]
     table = pd.concat(parts, ignore_index=True)
     table["task"], table["cutoff"], table["n"] = task, pd.Timestamp(when).date(), len(rows)
     return table[COLUMNS]
@@ -112,10 +127,10 @@ def _judge(
     said: np.ndarray,
     picked: np.ndarray,
     weights: np.ndarray,
-    threshold: float,
+    rule: Rule,
 ) -> pd.DataFrame:
-    points = task.measure(outcome, said, np.ones((1, len(outcome))), threshold)
-    spread = task.measure(outcome[picked].astype("float32"), said[picked].astype("float32"), weights, threshold)
+    points = _measure(task, outcome, said, np.ones((1, len(outcome))), rule)
+    spread = _measure(task, outcome[picked].astype("float32"), said[picked].astype("float32"), weights, rule)
     scale = 1.959964 * np.sqrt(len(picked) / len(outcome))
     found = []
     for name, value in points.items():
@@ -127,3 +142,8 @@ def _judge(
     table.insert(0, "kind", "baseline" if baseline else "estimator")
     table.insert(0, "model", model)
     return table
+
+
+def _measure(task: Task, y: np.ndarray, said: np.ndarray, weights: np.ndarray, rule: Rule) -> dict[str, np.ndarray]:
+    found = task.measure(y, said, weights, rule.threshold)
+    return found if rule.contact is None else found | profit_metrics(y, said, weights, rule.contact)

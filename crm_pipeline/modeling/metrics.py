@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,18 @@ TOP = (0.01, 0.05, 0.1, 0.2)
 
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """From ``y``, ``p`` and ``weights`` to one value per weighting."""
+
+
+class Contact(NamedTuple):
+    """What a contact costs, and what it saves of one who would have lapsed without it, in major units."""
+
+    cost: float
+    saved: float
+
+    @property
+    def threshold(self) -> float:
+        """Probability from which a contact gains more than it costs (Elkan 2001, equation 2)."""
+        return self.cost / self.saved
 
 
 def plain(metric: Metric, y: np.ndarray, p: np.ndarray) -> float:
@@ -42,6 +55,25 @@ def probability_metrics(y: np.ndarray, p: np.ndarray, weights: np.ndarray, thres
     return found
 
 
+def profit_metrics(y: np.ndarray, p: np.ndarray, weights: np.ndarray, contact: Contact) -> dict[str, np.ndarray]:
+    """Return metric → one value per weighting of what contacts would have gained, per customer in major units.
+
+    ``profit`` of all at or above the threshold that cost and saved value set beforehand, ``profit_everyone`` of a contact with
+    everybody; ``best_profit`` and ``best_threshold`` are those that the outcomes show to be the best afterwards (0 and 1 where none
+    gains anything).
+    """
+    total, positive, chosen = weights.sum(axis=1), weights @ y, (p >= contact.threshold).astype(float)
+    found_at = levels(y, p, weights)
+    gained = np.hstack([np.zeros((len(weights), 1)), contact.saved * found_at.hits - contact.cost * found_at.named])
+    best = gained.argmax(axis=1)
+    return {
+        "profit": (contact.saved * (weights @ (y * chosen)) - contact.cost * (weights @ chosen)) / total,
+        "profit_everyone": contact.saved * positive / total - contact.cost,
+        "best_profit": np.take_along_axis(gained, best[:, None], axis=1)[:, 0] / total,
+        "best_threshold": np.r_[1.0, np.unique(p)[::-1]][best],
+    }
+
+
 def amount_metrics(y: np.ndarray, e: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
     """Return metric → one value per weighting, for amounts ``y`` (n,), predictions ``e`` (n,), ``weights`` (b × n)."""
     total, spent = weights.sum(axis=1), weights @ y
@@ -49,6 +81,7 @@ def amount_metrics(y: np.ndarray, e: np.ndarray, weights: np.ndarray) -> dict[st
     spread = weights @ y**2 - spent**2 / total
     return {
         "mae": error / total,
+        "mse": squared / total,
         "rmse": np.sqrt(squared / total),
         "wape": wape(y, e, weights),
         "total_ratio": total_ratio(y, e, weights),
@@ -57,6 +90,7 @@ def amount_metrics(y: np.ndarray, e: np.ndarray, weights: np.ndarray) -> dict[st
         "spearman": spearman(y, e, weights),
         "gini": _ratio(_gini(y, e, weights), _gini(y, y, weights)),
         "deviance": weights @ deviance(y, e) / total,
+        "decile_error": _ratio(_calibration_error(y, e, weights), spent),
     }
 
 
@@ -169,7 +203,7 @@ def _from0(cumulated: np.ndarray) -> np.ndarray:
 
 
 def _calibration_error(y: np.ndarray, p: np.ndarray, weights: np.ndarray, bins: int = 10) -> np.ndarray:
-    """Return the summed absolute gap between said and happened over ten equally filled bins."""
+    """Return the summed absolute gap between what was said and what happened over ten equally filled bins."""
     order = np.argsort(p, kind="stable")
     gaps = weights[:, order] * (y - p)[order]
     even = np.linspace(0, len(p), bins + 1)[:-1].astype(int)

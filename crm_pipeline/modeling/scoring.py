@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crm_pipeline.modeling.conformal import Bands, with_intervals
 from crm_pipeline.modeling.explain import contributions, theme_contributions
 from crm_pipeline.modeling.level import Level
 from crm_pipeline.modeling.prediction import predict
@@ -37,13 +38,25 @@ class Release:
 
 
 def score(
-    model: Any, features: pd.DataFrame, release: Release, level: Level | None, themes: Mapping[str, str]
+    model: Any,
+    features: pd.DataFrame,
+    release: Release,
+    level: Level | None,
+    themes: Mapping[str, str],
+    bands: Bands | None = None,
 ) -> pd.DataFrame:
     """Return one score row per row of ``features`` (all eligible customers of the period), after `contracts.outputs.score_columns`.
 
-    ``themes`` maps feature to theme. The rows are in the order of ``features``.
+    ``themes`` maps feature to theme; ``bands`` are the model's intervals as earlier cut-offs calibrated them, None: its own. The
+    rows are in the order of ``features``.
     """
+    of = the_task(release.task)
     said = predict(release.task, model, features, level=level, money_unit=release.money_unit)
+    said = (
+        said.assign(interval_basis=of.interval_basis or None)
+        if bands is None
+        else with_intervals(said, of.answer, bands)
+    )
     terms = contributions(release.task, model, features, level=level, money_unit=release.money_unit)
     by_theme = theme_contributions(terms, themes)
     frame = pd.concat(
@@ -63,7 +76,7 @@ def score(
         ],
         axis=1,
     )
-    frame["percentile"] = frame[the_task(release.task).answer].rank(pct=True, method="average") * 100
+    frame["percentile"] = frame[of.answer].rank(pct=True, method="average") * 100
     frame["factors"] = factors_json(by_theme)
     frame["features_hash"] = row_hashes(features)
     return frame

@@ -60,6 +60,8 @@ class ReportData:
     predictions : mapping of task to DataFrame
         ``evaluation/<task>_predictions``: customer_id, cutoff, outcome, one column per model, baselines prefixed
         ``baseline_``. Curves are drawn at its newest cut-off.
+    intervals : mapping of task to DataFrame
+        ``evaluation/<task>_intervals``: coverage and width of every model's intervals at the cut-offs that earlier ones calibrated.
     ablations : mapping of task to DataFrame
         ``evaluation/<task>_ablation`` of the cut-offs that are judged; empty where the source has tables alone.
     champions : DataFrame
@@ -106,6 +108,7 @@ class ReportData:
     refusals: pd.DataFrame = field(default_factory=_frame)
     absent_tables: tuple[str, ...] = ()
     evaluation: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    intervals: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     ablations: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     predictions: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     champions: pd.DataFrame = field(default_factory=_frame)

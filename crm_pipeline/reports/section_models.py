@@ -37,6 +37,7 @@ def _comparison(data: ReportData, draw: Draw, task: str) -> dict[str, Any]:
         "figures": figures,
         "table": comparison_table(data, task, table, metrics, champion),
         "cards": _cards(data, task, champion),
+        "intervals": _intervals(data, task, champion),
         "sources": _sources(task, data.ablations.get(task, pd.DataFrame())),
         "baselines": bool(len(table) and (table["kind"] == "baseline").any()),
     }
@@ -79,6 +80,41 @@ def _sources(task: str, rows: pd.DataFrame) -> Table | None:
     what = f"What tables, texts and audio give, each alone and together: the task's plain estimator ({own['estimator'].iloc[0]})"
     return Table(
         f"{what}, judged at {n} cut-off{'s' if n != 1 else ''}. An interval that holds 0 shows no difference.",
+        columns,
+        lines,
+    )
+
+
+def _intervals(data: ReportData, task: str, champion: str | None) -> Table | None:
+    """Return how many outcomes lay in the 80 % intervals of every model and baseline; None where no cut-off has judged any."""
+    rows = data.intervals.get(task, pd.DataFrame())
+    if rows.empty:
+        return None
+    table = rows.pivot_table(index=["model", "kind"], columns="metric", values="value").reset_index()
+    spread = rows[rows["metric"] == "coverage"].groupby("model")["value"].agg(["min", "max", "count"])
+    lines: list[list[Cell | str]] = []
+    for row in table.sort_values(["kind", "model"], ascending=[False, True]).to_dict("records"):
+        least, most, cutoffs = spread.loc[row["model"], ["min", "max", "count"]]
+        mine = row["model"] == champion
+        below = f"{'champion' if mine else row['kind']}, {words.plural(int(cutoffs), 'cut-off')}"
+        line: list[Cell | str] = [Cell(words.model_name(row["model"]), "strong" if mine else "", below=below)]
+        line.append(Cell(words.percent(row["coverage"]), below=f"{words.percent(least)} to {words.percent(most)}"))
+        line += [words.percent(row.get(f"coverage_{who}")) for who in ("buyers", "non_buyers")]
+        lines.append([*line, words.money(row["width"], data.currency)])
+    columns = [
+        Column("Model"),
+        Column(
+            "Inside",
+            True,
+            "share of the customers whose outcome lay in the interval: mean over the cut-offs, least and most",
+        ),
+        Column("of buyers", True, "of those who bought in the horizon"),
+        Column("of the others", True, "of those who bought nothing"),
+        Column("Mean width", True, "upper less lower end; narrower is better where as many lie inside"),
+    ]
+    return Table(
+        f"{task.capitalize()}: its 80 % intervals, of every cut-off that an earlier one had calibrated. The claim rests on the mean over "
+        "the cut-offs and its range. Where four in five of like customers buy nothing the interval is 0 to 0.",
         columns,
         lines,
     )
@@ -130,19 +166,17 @@ def comparison_table(
     """Return models and baselines at the newest cut-off with their intervals, and their means over the blocks of the decision."""
     if table.empty:
         return None
-    shown = metrics[:_SHOWN_METRICS]
+    shown = metrics[:_SHOWN_METRICS] + [m for m in metrics[_SHOWN_METRICS:] if m == "profit"]
     columns = [Column("Model")]
     for metric in shown:
         said = words.measure(metric)
-        columns += [
-            Column(said.label, True, said.says),
-            Column("mean", True, f"mean {said.label} over the blocks of the decision"),
-        ]
+        how = f"mean {said.label} over the blocks of the decision, below its 95 % interval over them (Student's t)"
+        columns += [Column(said.label, True, said.says), Column("mean", True, how)]
     best = {m: _best_row(table, m) for m in shown}
     rows = [_comparison_row(row, shown, champion, [m for m in shown if best[m] == at]) for at, row in table.iterrows()]
     judged = table["n"].max()
     on = "" if words.missing(judged) else f", on {customers(int(judged))}"
-    others = [words.measure(m).label for m in metrics[_SHOWN_METRICS:]]
+    others = [words.measure(m).label for m in metrics if m not in shown]
     decision = data.decision(task)
     over = (
         f"the {words.plural(decision.blocks, 'block')} of the decision"
@@ -152,7 +186,8 @@ def comparison_table(
     return Table(
         f"{task.capitalize()}: models and baselines at the newest cut-off, the end of "
         f"{words.period(table['cutoff'].iloc[0], data.grain)}{on}. Below each value its 95 % interval within this "
-        f"period, beside it the mean over {over}. Best first, by the first measure; the best of a column is bold.",
+        f"period, beside it the mean over {over} with its interval over them, on which a claim rests. Best first, by the first "
+        "measure; the best of a column is bold.",
         columns,
         rows,
         " ".join(_note(data, decision, others)),
@@ -176,7 +211,9 @@ def _comparison_row(row: pd.Series, metrics: list[str], champion: str | None, be
         decimals = words.measure(metric).decimals
         span = "" if words.missing(low) or words.missing(high) else words.span(low, high, decimals)
         line.append(Cell(words.number(row[metric], decimals), "strong" if metric in best else "", below=span))
-        line.append(Cell(words.number(row[f"{metric}_mean"], decimals), "quiet"))
+        mean, reach = row[f"{metric}_mean"], row[f"{metric}_reach"]
+        over = "" if words.missing(reach) else words.span(mean - reach, mean + reach, decimals)
+        line.append(Cell(words.number(mean, decimals), "quiet", below=over))
     return line
 
 

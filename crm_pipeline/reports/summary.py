@@ -87,8 +87,9 @@ def model_vs_baselines(evaluation: pd.DataFrame, blocks: Sequence[str] = ()) -> 
     -------
     DataFrame
         task, model (baselines prefixed ``baseline_``), kind, cutoff (the newest of the task), n, cutoffs (of these blocks,
-        on how many the model was judged), then per metric ``<metric>``, ``<metric>_low``, ``<metric>_high`` (newest cut-off) and
-        ``<metric>_mean`` (over the blocks). Best first by AUC (binary) or WAPE (amounts) at the newest cut-off.
+        on how many the model was judged), then per metric ``<metric>``, ``<metric>_low``, ``<metric>_high`` (newest cut-off),
+        ``<metric>_mean`` (over the blocks) and ``<metric>_reach`` (half its 95 % interval over them). Best first by AUC (binary) or
+        WAPE (amounts) at the newest cut-off.
     """
     head = ["task", "model", "kind", "cutoff", "n", "cutoffs"]
     if evaluation.empty:
@@ -110,10 +111,19 @@ def model_vs_baselines(evaluation: pd.DataFrame, blocks: Sequence[str] = ()) -> 
             table[metric] = now["value"]
             table[f"{metric}_low"] = now["low"]
             table[f"{metric}_high"] = now["high"]
-            table[f"{metric}_mean"] = counted[counted["metric"] == metric].groupby("model")["value"].mean()
+            by_model = counted[counted["metric"] == metric].groupby("model")["value"]
+            table[f"{metric}_mean"], table[f"{metric}_reach"] = by_model.mean(), by_model.agg(half_interval)
         parts.append(_best_first(table.reset_index(), str(task), metrics))
     result = pd.concat(parts, ignore_index=True)
     return result[head + [c for c in result.columns if c not in head]]
+
+
+def half_interval(values: pd.Series) -> float:
+    """Return half the 95 % interval of a mean over blocks of time, by Student's t; nan of fewer than two."""
+    from scipy import stats
+
+    known = values.dropna()
+    return float(stats.t.ppf(0.975, len(known) - 1) * known.sem()) if len(known) > 1 else float("nan")
 
 
 def normalised(evaluation: pd.DataFrame) -> pd.DataFrame:

@@ -44,6 +44,21 @@ MEASURES: dict[str, Measure] = {
     "gini": Measure("Gini", "high", 3, "concentration of actual spend by predicted rank, 1 is the best possible"),
     "f1": Measure("F1", "high", 3, "harmonic mean of precision and recall at the threshold"),
     "calibration_error": Measure("Calibration error", "low", 3, "mean gap of predicted and actual share in ten groups"),
+    "calibration_error_floor": Measure("its noise floor", "", 3, "calibration error that a right model has by chance"),
+    "decile_error": Measure("Decile error", "low", 3, "sum of the gaps of ten groups by prediction over actual total"),
+    "mse": Measure("MSE", "low", 0, "mean squared error; lower is better"),
+    "bias": Measure("Bias", "", 3, "predicted total over actual total, less 1"),
+    "profit": Measure(
+        "Profit",
+        "high",
+        2,
+        "gain per customer if all are contacted whose probability is at least contact cost over saved value",
+    ),
+    "profit_everyone": Measure("Profit of contacting everyone", "", 2, "gain per customer if all are contacted"),
+    "best_profit": Measure(
+        "Best profit, afterwards", "high", 2, "gain per customer at the threshold best for these outcomes"
+    ),
+    "best_threshold": Measure("Best threshold, afterwards", "", 3, "probability from which contacts gained the most"),
 }
 ALIASES = {
     "roc_auc": "auc",

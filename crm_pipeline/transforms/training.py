@@ -48,3 +48,11 @@ def _sample(outcomes: Table, cap: int, seed: int) -> Table:
     running = each.n.sum().over(ibis.cumulative_window(order_by=[each.draw, each.customer_id]))
     each = each.mutate(running=running)
     return each.filter(each.running <= cap).select("customer_id")
+
+
+def sample_of_cutoffs(predictions: Table, cap: int, seed: int) -> Table:
+    """Return at most ``cap`` rows of every cut-off: those customers that come first in the order of their hash."""
+    drawn = predictions.mutate(draw=(ibis.literal(f"{seed}:") + predictions.customer_id).hexdigest("md5"))
+    order = ibis.window(group_by=drawn.cutoff, order_by=[drawn.draw, drawn.customer_id])
+    place = drawn.mutate(place=ibis.row_number().over(order))
+    return place.filter(place.place < cap).drop("draw", "place")

@@ -1,12 +1,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import spearmanr  # noqa: TID253 (the reference)
 from sklearn import metrics  # noqa: TID253 (the reference)
 
 from crm_pipeline.modeling.baselines import baseline_predictions
 from crm_pipeline.modeling.evaluation import COLUMNS, evaluate
-from crm_pipeline.modeling.metrics import amount_metrics, probability_metrics
+from crm_pipeline.modeling.metrics import Contact, amount_metrics, probability_metrics, profit_metrics
 from crm_pipeline_tests.unit.modeling_world import training_table
 
 
@@ -75,6 +77,7 @@ def test_demand_metrics():
     frame = pd.DataFrame({"customer_id": "x", "cutoff": "2020-01-01", "outcome": y, "m": e, "baseline_zero": 0.0})
     found = evaluate("demand", frame)
     assert value(found, "m", "mae") == pytest.approx(metrics.mean_absolute_error(y, e))
+    assert value(found, "m", "mse") == pytest.approx(metrics.mean_squared_error(y, e))
     assert value(found, "m", "rmse") == pytest.approx(metrics.root_mean_squared_error(y, e))
     assert value(found, "m", "r2") == pytest.approx(metrics.r2_score(y, e))
     assert value(found, "m", "spearman") == pytest.approx(spearmanr(y, e).statistic)
@@ -87,6 +90,55 @@ def test_demand_metrics():
     unit = y.mean()
     expected = metrics.mean_tweedie_deviance(y / unit, e / unit, power=1.5)
     assert value(found, "m", "deviance") == pytest.approx(expected)
+
+
+def test_decile_error_is_worked_out_by_hand():
+    """Ten customers, ten groups: said 1 to 10, each spends one more than said; the last spends 3: gaps 9 · 1 + 7 of 57."""
+    said = np.arange(1.0, 11.0)
+    spent = np.r_[said[:9] + 1, 3.0]
+    found = amount_metrics(spent, said, np.ones((1, 10)))
+    assert found["decile_error"][0] == pytest.approx((9 + 7) / spent.sum())
+    assert found["bias"][0] == pytest.approx(55 / 57 - 1)
+
+
+LAPSED, SAID = np.array([1.0, 0, 1, 0, 0]), np.array([0.9, 0.7, 0.7, 0.3, 0.1])
+
+
+def test_profit_is_worked_out_by_hand():
+    """A contact costs 4 and saves 10: worth it from 0.4. Three are contacted, two of them lapse: 2 · 10 - 3 · 4 of five customers."""
+    found = profit_metrics(LAPSED, SAID, np.ones((1, 5)), Contact(4, 10))
+    assert {name: float(v[0]) for name, v in found.items()} == pytest.approx(
+        {"profit": 8 / 5, "profit_everyone": (20 - 20) / 5, "best_profit": 8 / 5, "best_threshold": 0.7}
+    )
+    dear = profit_metrics(LAPSED, SAID, np.ones((1, 5)), Contact(9, 10))
+    assert (dear["profit"][0], dear["best_profit"][0], dear["best_threshold"][0]) == pytest.approx((1 / 5, 1 / 5, 0.9))
+    none = profit_metrics(1 - LAPSED, np.r_[0.9, np.zeros(4)], np.ones((1, 5)), Contact(8, 10))
+    assert (none["profit"][0], none["best_profit"][0], none["best_threshold"][0]) == pytest.approx((-8 / 5, 0, 1))
+
+
+@given(st.integers(0, 10_000), st.floats(0.05, 0.95))
+def test_no_threshold_gains_more_than_the_best(seed, cost):
+    g = np.random.default_rng(seed)
+    p = np.round(g.random(60), 1)
+    y, one = (g.random(60) < p).astype(float), np.ones((1, 60))
+    found = profit_metrics(y, p, one, Contact(cost, 1.0))
+    every = [((y - cost) * (p >= t)).sum() / 60 for t in (*np.unique(p), 2.0)]
+    assert found["best_profit"][0] == pytest.approx(max(every))
+    assert ((y - cost) * (p >= found["best_threshold"][0])).sum() / 60 == pytest.approx(max(every))
+
+
+def test_cost_and_saved_value_set_the_threshold_and_stand_beside_every_model(churn):
+    found = evaluate("churn", churn, contact=Contact(3, 10))
+    hard = churn["good"] >= 0.3
+    assert value(found, "good", "recall") == pytest.approx(metrics.recall_score(churn["outcome"], hard))
+    assert value(found, "good", "profit") == pytest.approx((10 * churn["outcome"] * hard - 3 * hard).mean())
+    assert value(found, "baseline_coin", "profit") == pytest.approx(value(found, "good", "profit_everyone"))
+    assert (
+        value(found, "good", "profit", "low") < value(found, "good", "profit") < value(found, "good", "profit", "high")
+    )
+    assert "profit" not in set(evaluate("churn", churn)["metric"])
+    amounts = churn.assign(outcome=churn["outcome"] * 7)
+    assert "profit" not in set(evaluate("demand", amounts, contact=Contact(3, 10))["metric"])
 
 
 def test_no_rows_or_one_outcome_give_no_metrics(churn):

@@ -81,3 +81,13 @@ def test_weeks_join_on_the_monday_after():
     tables = ibis.memtable(known).cast({"as_of": "date"}), ibis.memtable(labels).cast({"cutoff": "date"})
     made = fetch(training.design_matrix(*tables, calendar=Calendar("week"), cap=10, seed=1))
     assert len(made) == 1
+
+
+def test_the_sample_of_every_cutoff_is_fixed_whatever_the_order_of_rows():
+    _, said = cut(40, (1, 2))
+    drawn = [fetch(training.sample_of_cutoffs(ibis.memtable(rows), 15, 7)) for rows in (said, said[::-1])]
+    one, other = (set(map(tuple, rows[["cutoff", "customer_id"]].astype(str).to_numpy())) for rows in drawn)
+    assert one == other
+    assert list(drawn[0].groupby("cutoff").size()) == [15, 15]
+    assert list(drawn[0].columns) == list(said.columns)
+    assert len(fetch(training.sample_of_cutoffs(ibis.memtable(said), 50, 7))) == len(said)

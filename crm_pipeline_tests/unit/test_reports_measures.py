@@ -165,6 +165,8 @@ def test_model_vs_baselines_newest_and_mean():
     first = table.iloc[0]
     assert (first["auc"], first["auc_low"], first["auc_high"], first["cutoffs"]) == (0.80, 0.7, 0.9, 2)
     assert first["auc_mean"] == pytest.approx(0.75)
+    assert first["auc_reach"] == pytest.approx(12.706 * 0.05, rel=1e-3)  # Student's t of one degree of freedom
+    assert np.isnan(table.iloc[1]["auc_reach"])
     assert summary.model_vs_baselines(frame.iloc[:0]).empty
 
 

@@ -79,6 +79,21 @@ def evaluation(rng, task):
     return pd.DataFrame(rows, columns=["task", "model", "kind", "cutoff", "metric", "value", "low", "high", "n"])
 
 
+def interval_rows():
+    rows = [
+        ("demand", model, kind, date.fromisoformat(cutoff), metric, value + 0.02 * at, None, None, 4102)
+        for model, kind in (("two_part", "estimator"), ("baseline_zero", "baseline"))
+        for at, cutoff in enumerate(CUTOFFS[-2:])
+        for metric, value in {
+            "coverage": 0.78,
+            "coverage_buyers": 0.55,
+            "coverage_non_buyers": 0.99,
+            "width": 412.0,
+        }.items()
+    ]
+    return pd.DataFrame(rows, columns=["task", "model", "kind", "cutoff", "metric", "value", "low", "high", "n"])
+
+
 def track_record(rng, task, n=900):
     make = churn_predictions if task == "churn" else demand_predictions
     lead = "average" if task == "churn" else "two_part"
@@ -228,6 +243,7 @@ def fake(seed=7, n=4102, synthetic=True):
         ),
         absent_tables=("messages", "calls", "subscriptions"),
         evaluation={task: evaluation(rng, task) for task in ("churn", "demand")},
+        intervals={"demand": interval_rows()},
         predictions={"churn": churn_predictions(rng, n), "demand": demand_predictions(rng, n)},
         champions=pd.DataFrame(
             {
@@ -326,6 +342,13 @@ def test_drawings_take_the_colours_of_the_page(page):
     assert "var(--champion)" in drawings
     assert "#1d2430" not in drawings
     assert not re.findall(r"(?:fill|stroke): #(?!fefefe)", drawings)
+
+
+def test_intervals_are_told_of_buyers_and_non_buyers_with_their_range(page):
+    at = page.index("80 % intervals, of every cut-off")
+    told = " ".join(re.sub(r"<[^>]+>", " ", page[at : at + 6000]).split())
+    assert "Two-part champion, 2 cut-offs 79 % 78 % to 80 % 56 % 100 % GBP 412" in told
+    assert "Nobody buys baseline, 2 cut-offs" in told
 
 
 def test_source_text_is_escaped(page):

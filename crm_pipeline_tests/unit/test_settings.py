@@ -66,6 +66,8 @@ def everything_chosen(home: Path) -> None:
         ),
         ("estimators: [logistic]\nchurn_estimators: [logistic]\n", "estimators"),
         ("memory_limit: lots\n", "memory_limit"),
+        ("contact_cost: 2\n", "(or CRM_* variables): contact_cost and saved_value say something together only"),
+        ("contact_cost: 2\nsaved_value: 2\n", "contact_cost 2 is not below saved_value 2: no contact would pay"),
         ("- a list\n", "must hold 'name: value' lines"),
         ("a: [\n", "line 2 is not valid YAML"),
     ],

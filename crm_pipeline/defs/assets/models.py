@@ -9,6 +9,7 @@ import dagster as dg
 import ibis
 
 from crm_pipeline.contracts.outputs import ABLATION, CARD, CHAMPION, EVALUATION, LEVEL, PREDICTIONS, WORTH, conform
+from crm_pipeline.defs.assets.intervals import interval_assets
 from crm_pipeline.defs.common import described, horizon_words, last_trained, reads, together
 from crm_pipeline.defs.lake import Result, publishes
 from crm_pipeline.hashing import digest
@@ -33,6 +34,7 @@ def model_assets(project: Project, tracker: Tracker) -> list[dg.AssetsDefinition
             level_asset(project, task),
             evaluation_asset(project, tracker, task),
             *worth_assets(project, task),
+            *interval_assets(project, task),
             champion_asset(project, tracker, task),
         ]
     return found
@@ -164,7 +166,8 @@ def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.Assets
     """Return the step that judges the models of h periods ago on what happened since."""
     settings, asset = project.settings, f"evaluation/{task}"
     h, names, ago = settings.horizon, chosen(settings, task), f"{horizon_words(project)} ago"
-    used = {"horizon": h, "seed": settings.seed, "money_unit": settings.money_unit}
+    cost, saved = (settings.contact_cost, settings.saved_value) if the_task(task).averted else (None, None)
+    used = {"horizon": h, "seed": settings.seed, "money_unit": settings.money_unit, "contact": (cost, saved)}
     code = code_version(evaluation_asset, used, also=[type(the_task(task)).__module__])
     told = {
         f"{asset}_predictions": f"What each model and baseline of {ago} said of each customer, beside what happened.",
@@ -191,6 +194,7 @@ def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.Assets
     ) -> dict[str, Any]:
         from crm_pipeline.modeling.evaluation import evaluate, foretold
         from crm_pipeline.modeling.level import level_from_json
+        from crm_pipeline.modeling.metrics import Contact
 
         cutoff = project.calendar.shift(context.partition_key, -h)
         happened = outcomes.execute()
@@ -209,7 +213,8 @@ def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.Assets
             horizon=h,
             money_unit=float(settings.money_unit),
         )
-        metrics = evaluate(task, said, cutoff, seed=settings.seed)
+        contact = None if cost is None or saved is None else Contact(cost, saved)
+        metrics = evaluate(task, said, cutoff, contact=contact, seed=settings.seed)
         age = project.calendar.distance(project.calendar.last_of_block(cutoff, settings.train_every), cutoff)
         runs = {n: known[n].execute()["run_id"].iloc[0] for n in models}
         shown = _show(project, tracker, task, said, metrics, runs, age) if len(metrics) else {}

@@ -46,6 +46,7 @@ def report_asset(project: Project, tracker: Tracker) -> dg.AssetsDefinition:
             f"predictions_{task}": reads(f"evaluation/{task}_predictions"),
             f"champion_{task}": reads(f"models/{task}/champion"),
             f"scored_{task}": reads(f"scores/{task}"),
+            **({f"intervals_{task}": reads(f"evaluation/{task}_intervals")} if the_task(task).conformal else {}),
             f"record_{task}": reads(f"track_record/{task}", so_far, optional=True),
             **{f"card_{task}_{n}": last_trained(project, f"models/{task}/{n}") for n in chosen(settings, task)},
         }

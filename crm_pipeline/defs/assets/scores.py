@@ -40,13 +40,19 @@ def _scores(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefinitio
         "champion": reads(f"models/{task}/champion"),
         "features": reads("features/customers"),
         "level": reads(f"levels/{task}"),
+        **({"intervals": reads(f"intervals/{task}")} if the_task(task).conformal else {}),
     }
 
     @dg.asset(**described(project, f"scores/{task}", code, ins, kinds=("xgboost", "scikitlearn"), description=told))
     @publishes
     def scored(
-        context: dg.AssetExecutionContext, champion: ibis.Table, features: ibis.Table, level: ibis.Table
+        context: dg.AssetExecutionContext,
+        champion: ibis.Table,
+        features: ibis.Table,
+        level: ibis.Table,
+        intervals: ibis.Table | None = None,
     ) -> Result:
+        from crm_pipeline.modeling.conformal import bands_of
         from crm_pipeline.modeling.level import level_from_json
         from crm_pipeline.modeling.scoring import abstain, score
 
@@ -58,7 +64,9 @@ def _scores(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefinitio
             rows = abstain(customers, release, row["reason"])
         else:
             themes = {f.name: f.theme for f in catalogue(project.source.inputs, project.shape)}
-            rows = score(model, customers, release, level_from_json(level.execute()["level"].iloc[0]), themes)
+            known = level_from_json(level.execute()["level"].iloc[0])
+            bands = None if intervals is None else bands_of(intervals.execute(), release.model)
+            rows = score(model, customers, release, known, themes, bands)
         told = {"champion": release.model, "model_version": release.model_version}
         return Result(conform(rows, score_columns(the_task(task).answers)), told)
 

@@ -29,6 +29,8 @@ class AmountTask(Task):
     unit: ClassVar[str] = MAJOR
     effect: ClassVar[str] = "amount"
     raises_is_worse: ClassVar[bool] = False
+    interval_basis: ClassVar[str] = "not calibrated, no cut-off has matured: the model's own training rows"
+    conformal: ClassVar[bool] = True
     loss: ClassVar[str] = "deviance"
     shown: ClassVar[tuple[str, ...]] = ("spearman", "wape", "bias", "deviance")
 

@@ -50,12 +50,18 @@ class Task(ABC):
         What a reason raises or lowers: the risk, the amount.
     raises_is_worse : bool
         Whether a higher answer speaks against the customer.
+    averted : bool
+        Whether a contact in time may avert a yes: its profit is reckoned where cost and saved value are set.
     fixed : str
         The estimator that is the model as long as history is too short to choose one.
     instead : tuple of str
         Which estimator stands in where that one could not be fitted: the first of these that was.
     ablated : str
         The plain estimator by which it is measured what a group of features is worth; empty: it is not.
+    interval_basis : str
+        What ``low`` and ``high`` of `say` rest on, in words.
+    conformal : bool
+        Whether they are replaced by intervals that earlier cut-offs calibrated (`crm_pipeline.modeling.conformal`), once there are.
     loss : str
         The metric by which estimators are compared; lower is better.
     shown : tuple of str
@@ -85,9 +91,12 @@ class Task(ABC):
     unit: ClassVar[str]
     effect: ClassVar[str]
     raises_is_worse: ClassVar[bool]
+    averted: ClassVar[bool] = False
     fixed: ClassVar[str]
     instead: ClassVar[tuple[str, ...]] = ()
     ablated: ClassVar[str] = ""
+    interval_basis: ClassVar[str] = ""
+    conformal: ClassVar[bool] = False
     loss: ClassVar[str]
     shown: ClassVar[tuple[str, ...]]
     drawn: ClassVar[tuple[str, ...]] = ()

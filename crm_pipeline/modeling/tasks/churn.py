@@ -21,6 +21,7 @@ class Churn(ProbabilityTask):
     score_told = "how likely each active customer is to lapse"
     labels = (Output("churned", "int8", "1: no order in the horizon after, 0: an order"),)
     answers = (Output("probability", "float64", "probability of no order in the horizon", "probability"),)
+    averted = True
     fixed = "average"
     instead = ("purchase_process",)
     ablated = "logistic"

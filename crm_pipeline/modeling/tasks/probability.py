@@ -20,6 +20,7 @@ class ProbabilityTask(Task):
     unit: ClassVar[str] = "probability"
     effect: ClassVar[str] = "risk"
     raises_is_worse: ClassVar[bool] = True
+    interval_basis: ClassVar[str] = "the levels that single training cut-offs showed"
     loss: ClassVar[str] = "log_loss"
     shown: ClassVar[tuple[str, ...]] = ("auc", "brier", "log_loss", "lift_10")
 
