@@ -100,6 +100,9 @@ def test_a_failure_is_raised_as_it_is() -> None:
 def test_nobody_is_left_behind(tmp_path: Path, sent: signal.Signals) -> None:
     file = tmp_path / "pids"
     program = textwrap.dedent(f"""
+        import signal
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs the tests may ignore it
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         from crm_pipeline.text import processes
         from crm_pipeline_tests.unit.test_text_processes import BATCHES, slow
         processes.cores = lambda: 2
