@@ -60,7 +60,11 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]
     ("module", "line", "stale"),
     [
         ("modeling/phrases.py", "NEW = 1", {"scores/churn", "scores/demand"}),
-        ("transforms/features/entries.py", "NEW = 1", {*CATALOGUE, *WORTH, "scores/churn", "scores/demand"}),
+        (
+            "transforms/features/entries.py",
+            "NEW = 1",
+            {*CATALOGUE, *WORTH, "scores/churn", "scores/demand", "scores/categories", "scores/category_totals"},
+        ),
         (
             "modeling/estimators/random_forest.py",
             "NEW = 1",
