@@ -1,8 +1,8 @@
 """Builds new periods two at once: every period in a run of its own, begun in order, in this process or in a second one.
 
 A step that reads what the other process is about to publish waits for it, so that each period gets what it would have got alone.
-The second process is this module as a program. It is a convenience: where it cannot be started, dies or fails, no further period
-is begun here, and whoever asked goes on with what is left, one period at a time.
+The second process is this module as a program. It is a convenience: where it cannot be started, this one builds all. Where a period
+fails, or the second process dies in the middle of one, no further period is begun, and whoever asked goes on with what is left.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ class _Second(threading.Thread):
         assert self.process is not None
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        period = ALL
+        period: str | None = None
         try:
             _send(self.process.stdin, {"home": str(self.project.home), "awaited": sorted(self.turns.awaited)})
             if _received(self.process.stdout) is None:
@@ -205,9 +205,11 @@ class _Second(threading.Thread):
                 period = items[0].partition
                 _send(self.process.stdin, {"items": items})
                 _settle(self.settled, self.turns, items, self._answer(self.process.stdout))
+                period = None
         except (OSError, EOFError, ValueError) as error:
             _LOG.warning("The process that built every other period is gone, its periods are built here: %s", error)
-            self.turns.fail(period)
+            if period is not None:
+                self.turns.fail(period)
 
     def _answer(self, answers: IO[str]) -> Outcome:
         while (message := _received(answers)) is not None:

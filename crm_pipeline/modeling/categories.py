@@ -122,14 +122,15 @@ def divided(expected: np.ndarray, shares: np.ndarray, totals: np.ndarray) -> np.
     """Return expected spend by customer and category (n × k): rows sum to ``expected`` (n,), columns to ``totals`` (k,).
 
     Iterative proportional fitting (Deming & Stephan 1940) of ``expected`` × ``shares`` (n × k, positive); both margins have the same sum.
-    Rows are fitted last, so a customer's categories always add up to what the customer is expected to spend.
+    Rows are fitted last, so a customer's categories always add up to what the customer is expected to spend. The sums are not BLAS's,
+    which depend on how many threads it has.
     """
     if not expected.sum() > 0:
         return np.zeros_like(shares)
     columns = np.ones(len(totals))
     for _ in range(PASSES):
-        weights = expected / (shares @ columns)
-        reached = columns * (weights @ shares)
+        weights = expected / np.einsum("nk,k->n", shares, columns)
+        reached = columns * np.einsum("n,nk->k", weights, shares)
         columns = np.divide(columns * totals, reached, out=np.zeros_like(columns), where=reached > 0)
         if np.all(np.abs(reached - totals) <= CLOSE * max(totals.sum(), 1e-300)):
             break

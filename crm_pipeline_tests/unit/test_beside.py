@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -119,6 +121,22 @@ def test_what_fails_after_an_earlier_period_did_is_only_left() -> None:
         _settle(settled, turns, [NEW[place]], outcome)
     assert settled == [([NEW[2]], outcomes[2]), ([NEW[1]], outcomes[1])]
     assert turns.failed == MONTHS[1]
+
+
+@pytest.mark.parametrize("told", ["", 'print("{}", flush=True); input(); input()'])
+def test_a_second_process_that_ends_fails_what_it_had_begun_and_nothing_else(
+    told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it was given a period, nothing is lost; in the middle of one, what comes after that is left."""
+    start = subprocess.Popen
+    monkeypatch.setattr(beside.subprocess, "Popen", lambda _, **how: start([sys.executable, "-c", told], **how))
+    waiting, settled = deque([[item] for item in NEW[1:]]), []  # type: ignore[var-annotated]
+    turns = Turns(Shelf(), set())  # type: ignore[arg-type]
+    second = beside._Second(SimpleNamespace(home="home"), turns, waiting, settled)  # type: ignore[arg-type]
+    second.join(30)
+    second.end()
+    assert settled == []
+    assert (turns.failed, len(waiting)) == ((MONTHS[0], FEW - 1) if told else (None, FEW))
 
 
 def test_what_became_of_a_period_survives_the_way_between_processes() -> None:
