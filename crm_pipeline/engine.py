@@ -21,8 +21,8 @@ from crm_pipeline.errors import CrmError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TOLD = frozenset({"model_uri", "change_since_last", "reasons_changed", "since"})
-"""Columns that never count for staleness but must be right: where a model lies, since when it scores, what changed since before."""
+TOLD = frozenset({"model_uri", "change_since_last", "reasons_changed"})
+"""Columns that never count for staleness but must be right: where a model lies, what changed since before."""
 
 VOLATILE = frozenset({"run_id", "scored_at", "published_at", "fitted_at"}) | TOLD
 """Columns that are never content: `TOLD`, and those that say when and by which run a row was first made."""

@@ -162,7 +162,11 @@ CHAMPION = _columns(
     ("model_version", "text", "version of that model"),
     ("status", "text", "promoted, held, fixed, rolled_back, unjudged, kept or abstained"),
     ("reason", "text", "why, in words"),
-    ("since", "date32", "as_of of the decision since which this estimator scores"),
+    (
+        "since",
+        "date32",
+        "as_of of the first decision in a row, one a block of time, that named this estimator; null: too few",
+    ),
     ("blocks", "int64", "non-overlapping blocks of h periods the decision rests on", "blocks"),
     ("runner_up", "text", "the fitted estimator of the lowest mean loss over them beside the champion"),
     ("beats_constant", "bool", "a model beats the baseline that says the same of everyone"),

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from crm_pipeline.contracts.outputs import CHAMPION
+from crm_pipeline.modeling import paired
 from crm_pipeline.modeling.baselines import PREFIX
 from crm_pipeline.modeling.estimators import entry
-from crm_pipeline.modeling.rollback import Rollback
+from crm_pipeline.modeling.rollback import Rollback, in_force
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.periods import Calendar, Grain
 from crm_pipeline.settings import BLOCKS_TO_CHOOSE
@@ -35,6 +35,13 @@ class _Verdict(NamedTuple):
     status: str
     reason: str
     losses: pd.DataFrame = pd.DataFrame()
+
+
+class _Past(NamedTuple):
+    """A decision at the end of an earlier block: the period's key, and what was decided."""
+
+    period: str
+    verdict: _Verdict
 
 
 @dataclass(frozen=True)
@@ -60,9 +67,8 @@ def decide(
     horizon: int | None = None,
     grain: Grain = "month",
     whole_from: str = "",
-    as_of: date | None = None,
-    before: Mapping[str, Any] | None = None,
-    rollback: Rollback | None = None,
+    period: str | None = None,
+    rollbacks: Sequence[Rollback] = (),
 ) -> pd.DataFrame:
     """Decide which of the models fitted now is the champion.
 
@@ -78,6 +84,8 @@ def decide(
     The champion in use, if it was promoted or fixed and passes these gates still, stays until a challenger beats it too:
     with four blocks or more by more than one block standard error of the paired differences, with fewer as a baseline is
     beaten. (One fixed by rule gives way to another fixed by rule.) After a rollback the blocks that begin after it count alone.
+    Who reigned is no memory: each earlier block's decision is made again from the blocks up to it, so that the same
+    evaluations give the same champion, whichever periods were scored before.
 
     Parameters
     ----------
@@ -93,12 +101,10 @@ def decide(
     whole_from : str
         Key of the first cut-off with a year of history before it. Where some are that late, earlier ones do not count:
         their models saw no year, and are not those to be promoted.
-    as_of : date, optional
-        The day before which everything is known.
-    before : mapping, optional
-        The newest decision of an earlier training: as_of, champion, status, since.
-    rollback : Rollback, optional
-        The newest one that holds for the period or began before it; it ends with the first decision that goes against it.
+    period : str, optional
+        Key of the period that is decided for; None: no date is written, and no rollback heeded.
+    rollbacks : sequence of Rollback
+        Those of the task, the newest last. One holds from its period on, and ends with the first decision that goes against it.
 
     Returns
     -------
@@ -110,19 +116,18 @@ def decide(
         may be promoted: what was judged better stands in), ``abstained``.
     """
     fitted = cards[cards["status"] == "fitted"] if len(cards) else cards
-    of, evaluation = the_task(task), _with_a_year(evaluation, whole_from)
-    case = _Case(
-        task,
-        _by_cutoff(evaluation, of.loss, horizon, grain),
-        sorted(fitted["estimator"]) if len(fitted) else [],
-        {m: _by_cutoff(evaluation, m, horizon, grain) for m in (*of.not_behind, *of.within)},
-        _reign(before, rollback),
-        Calendar(grain),
-    )
+    of, evaluation, calendar = the_task(task), paired.with_a_year(evaluation, whole_from), Calendar(grain)
+    losses = paired.by_cutoff(evaluation, of.loss, horizon, grain)
+    limits = {m: paired.by_cutoff(evaluation, m, horizon, grain) for m in (*of.not_behind, *of.within)}
+    case = _Case(task, losses, [], limits, None, calendar)
+    past = _replayed(case, horizon or 0, rollbacks)
+    rollback = in_force(rollbacks, period) if period else None
+    case = replace(case, candidates=sorted(fitted["estimator"]) if len(fitted) else [], reign=_reign(past, rollback))
     verdict = _before_the_reigning(case, _verdict(case)) if len(cards) else _UNTRAINED
-    row: dict[str, Any] = {"task": task, "as_of": as_of, **verdict._asdict(), "blocks": len(verdict.losses)}
-    reigned_before = before is not None and verdict.champion is not None and before["champion"] == verdict.champion
-    row["since"] = before["since"] if before is not None and reigned_before else as_of if verdict.champion else None
+    row: dict[str, Any] = {"task": task, **verdict._asdict(), "blocks": len(verdict.losses)}
+    row["as_of"] = calendar.end_date(period) if period else None
+    since = _since(past, verdict, rollback, period) if past else None
+    row["since"] = calendar.end_date(since) if since else None
     row["runner_up"] = _runner_up(verdict, case.candidates)
     row["beats_constant"] = _beats_constant(of.constant, verdict.losses, case.candidates)
     row["evidence"] = json.dumps(_evidence(of.loss, verdict), sort_keys=True)
@@ -132,14 +137,39 @@ def decide(
     return pd.DataFrame([{column.name: row[column.name] for column in CHAMPION}])
 
 
-def _reign(before: Mapping[str, Any] | None, rollback: Rollback | None) -> _Reign | None:
+def _replayed(case: _Case, horizon: int, rollbacks: Sequence[Rollback]) -> list[_Past]:
+    """Decide again at the end of every block but the last, among the models judged then, each before who reigned."""
+    past: list[_Past] = []
+    for count in range(1, len(case.losses)):
+        losses = case.losses.iloc[:count]
+        period = case.calendar.shift(losses.index[-1], horizon)
+        judged = [m for m in losses.columns if not m.startswith(PREFIX) and pd.notna(losses[m].iloc[-1])]
+        then = replace(case, losses=losses, candidates=judged, reign=_reign(past, in_force(rollbacks, period)))
+        past.append(_Past(period, _before_the_reigning(then, _verdict(then))))
+    return past
+
+
+def _reign(past: Sequence[_Past], rollback: Rollback | None) -> _Reign | None:
     """Return who reigns as the decision is made; a rollback holds until a later decision went against it."""
-    later = before is not None and rollback is not None and str(before["as_of"])[:10] > rollback.period
-    if rollback is not None and (not later or (before is not None and before["status"] == "rolled_back")):
+    before = past[-1] if past else None
+    later = before is not None and rollback is not None and before.period >= rollback.period
+    if rollback is not None and (not later or (before is not None and before.verdict.status == "rolled_back")):
         return _Reign(rollback.champion, "rolled_back", rollback)
-    if before is None or before["status"] not in REIGNING or not before["champion"]:
+    if before is None or before.verdict.status not in REIGNING or not before.verdict.champion:
         return None
-    return _Reign(before["champion"], before["status"], None)
+    return _Reign(before.verdict.champion, before.verdict.status, None)
+
+
+def _since(past: Sequence[_Past], verdict: _Verdict, rollback: Rollback | None, period: str | None) -> str | None:
+    """Return the period of the first of the decisions in a row, up to now, that named the champion; None where there is none."""
+    if verdict.champion is None:
+        return None
+    since = rollback.period if rollback is not None and verdict.status == "rolled_back" else period
+    for before in reversed(past):
+        if before.verdict.champion != verdict.champion:
+            break
+        since = before.period
+    return since
 
 
 def _verdict(case: _Case) -> _Verdict:
@@ -175,10 +205,11 @@ def _before_the_reigning(case: _Case, verdict: _Verdict) -> _Verdict:
         if short:
             return verdict._replace(reason=f"{verdict.reason} It takes over from {name}, which {short}.")
     gaps = _contest(verdict.losses, challenger, reign)
-    if challenger != reign.champion and passed and _beats(gaps):
-        return verdict._replace(reason=f"{verdict.reason} It takes over from {name} ({_difference(gaps)}).")
+    if challenger != reign.champion and passed and paired.beats(gaps):
+        return verdict._replace(reason=f"{verdict.reason} It takes over from {name} ({paired.difference(gaps)}).")
     if reign.rollback is None:
-        told = f"No model beats the champion in use, {name}, over {_blocks(len(gaps))}: '{challenger}' comes closest ({_difference(gaps)})."
+        over, closest = paired.blocks(len(gaps)), f"'{challenger}' comes closest ({paired.difference(gaps)})"
+        told = f"No model beats the champion in use, {name}, over {over}: {closest}."
         return verdict._replace(champion=reign.champion, status="held", reason=told)
     return verdict._replace(
         champion=reign.champion, status="rolled_back", reason=_rolled_back(case, reign.rollback, challenger, gaps)
@@ -192,7 +223,7 @@ def _rolled_back(case: _Case, back: Rollback, challenger: str, gaps: pd.Series) 
     elif challenger == back.champion:
         since = "no other is even chosen now"
     else:
-        since = f"'{challenger}' comes closest ({_difference(gaps)})"
+        since = f"'{challenger}' comes closest ({paired.difference(gaps)})"
     return (
         f"Rolled back by hand in {case.calendar.label(back.period)} from '{back.instead_of}' to '{back.champion}', "
         f"which stays until a model beats it on what happened after: {since}."
@@ -207,39 +238,11 @@ def _contest(losses: pd.DataFrame, challenger: str, reign: _Reign) -> pd.Series:
     return gaps[gaps.index >= reign.rollback.period] if reign.rollback is not None else gaps
 
 
-def _beats(gaps: pd.Series) -> bool:
-    """Tell whether a challenger beats who reigns by paired loss differences: beyond one block standard error where that is known."""
-    if len(gaps) < BLOCKS_TO_CHOOSE:
-        return _ahead(gaps)
-    return float(gaps.mean()) < -float(gaps.std(ddof=1)) / np.sqrt(len(gaps))
-
-
-def _with_a_year(evaluation: pd.DataFrame, whole_from: str) -> pd.DataFrame:
-    """Return the rows of cut-offs from ``whole_from`` on, or all where there are none."""
-    late = np.array([str(c)[:10] >= whole_from for c in evaluation["cutoff"]], dtype=bool) if len(evaluation) else None
-    return evaluation if late is None or not late.any() else evaluation[late]
-
-
-def _by_cutoff(evaluation: pd.DataFrame, metric: str, horizon: int | None, grain: Grain) -> pd.DataFrame:
-    """Return cut-off × model values of a metric over non-overlapping cut-offs, taken backwards from the newest."""
-    rows = evaluation[evaluation["metric"] == metric] if len(evaluation) else evaluation
-    if not len(rows):
-        return pd.DataFrame()
-    rows = rows.assign(cutoff=[str(c)[:10] for c in rows["cutoff"]])
-    table = rows.pivot_table(index="cutoff", columns="model", values="value", aggfunc="last")
-    calendar = Calendar(grain)
-    kept: list[str] = []
-    for cutoff in sorted(table.index, reverse=True):
-        if not kept or horizon is None or calendar.distance(cutoff, kept[-1]) >= horizon:
-            kept.append(cutoff)
-    return table.loc[sorted(kept)]
-
-
 def _fixed(case: _Case, fixed: str, losses: pd.DataFrame) -> _Verdict:
-    few = f"{_blocks(len(losses))} of time, so nothing is chosen ({BLOCKS_TO_CHOOSE} are needed)"
+    few = f"{paired.blocks(len(losses))} of time, so nothing is chosen ({BLOCKS_TO_CHOOSE} are needed)"
     short = _short_of(case, fixed, losses)
     if not short:
-        return _Verdict(fixed, "fixed", f"{few}: the fixed model '{fixed}' {_lead(losses, fixed)}.", losses)
+        return _Verdict(fixed, "fixed", f"{few}: the fixed model '{fixed}' {paired.lead(losses, fixed)}.", losses)
     return _kept(case, fixed, losses, f"{few}; the fixed model '{fixed}' {short}")
 
 
@@ -248,18 +251,18 @@ def _chosen(case: _Case, judged: list[str]) -> _Verdict:
     losses, task = case.losses, case.task
     able = [name for name in judged if not _broken(case, name, losses)] or judged
     best = str(losses[able].mean().idxmin())
-    paired = {name: losses[name] - losses[best] for name in able}
-    equals = [name for name, gap in paired.items() if gap.mean() <= gap.std(ddof=1) / np.sqrt(len(losses))]
+    gaps = {name: losses[name] - losses[best] for name in able}
+    equals = [name for name, gap in gaps.items() if gap.mean() <= gap.std(ddof=1) / np.sqrt(len(losses))]
     if case.reign is not None:
         # among equals one that takes over, if any does: the simplest may be equal to the best, and to who reigns
-        ahead = [name for name in equals if _beats(_contest(losses, name, case.reign))]
+        ahead = [name for name in equals if paired.beats(_contest(losses, name, case.reign))]
         equals = equals if case.reign.champion in equals else ahead or equals
     champion = min(equals, key=lambda name: (entry(task, name).complexity, name))
     short = _short_of(case, champion, losses)
     if short:
-        return _kept(case, champion, losses, f"Over {_blocks(len(losses))} '{champion}' {short}")
+        return _kept(case, champion, losses, f"Over {paired.blocks(len(losses))} '{champion}' {short}")
     among = "" if champion == best else f"; it is the simplest within one block standard error of '{best}'"
-    told = f"Over {_blocks(len(losses))} '{champion}' {_lead(losses, champion)}{among}."
+    told = f"Over {paired.blocks(len(losses))} '{champion}' {paired.lead(losses, champion)}{among}."
     return _Verdict(champion, "promoted", told, losses)
 
 
@@ -278,10 +281,10 @@ def _short_of(case: _Case, model: str, losses: pd.DataFrame) -> str:
 
     def beaten(baseline: str) -> bool:
         gaps = losses[model] - losses[baseline]
-        return _ahead(gaps) if len(losses) < BLOCKS_TO_CHOOSE else bool(gaps.mean() < 0)
+        return paired.ahead(gaps) if len(losses) < BLOCKS_TO_CHOOSE else bool(gaps.mean() < 0)
 
-    unbeaten = [b for b in _baselines(losses, model) if not beaten(b)]
-    return f"does not beat {_plain(losses, model, unbeaten[0])}" if unbeaten else _broken(case, model, losses)
+    unbeaten = [b for b in paired.baselines(losses, model) if not beaten(b)]
+    return f"does not beat {paired.plain(losses, model, unbeaten[0])}" if unbeaten else _broken(case, model, losses)
 
 
 def _broken(case: _Case, model: str, losses: pd.DataFrame) -> str:
@@ -302,44 +305,6 @@ def _broken(case: _Case, model: str, losses: pd.DataFrame) -> str:
     return ""
 
 
-def _baselines(losses: pd.DataFrame, model: str = "") -> list[str]:
-    """Return the baselines that were judged, without one that is the model itself under the same name."""
-    judged = [m for m in losses.columns if m.startswith(PREFIX) and losses[m].notna().any()]
-    itself = PREFIX + model
-    if itself in judged and np.allclose(losses[itself], losses[model], rtol=0, atol=1e-9, equal_nan=True):
-        judged.remove(itself)
-    return judged
-
-
-def _ahead(gaps: pd.Series) -> bool:
-    """Tell whether a model is ahead by its paired loss differences (negative is ahead), cut-off by cut-off."""
-    wins, count = int((gaps < 0).sum()), int(gaps.notna().sum())
-    return wins * 2 > count or (wins * 2 == count and float(gaps.mean()) < 0)
-
-
-def _lead(losses: pd.DataFrame, model: str) -> str:
-    """Say by how much a model leads the baseline closest to it."""
-    baselines = _baselines(losses, model)
-    if not baselines:
-        return "had no baseline to beat"
-    closest = max(baselines, key=lambda b: float((losses[model] - losses[b]).mean()))
-    return f"beats every baseline, the closest being {_plain(losses, model, closest)}"
-
-
-def _plain(losses: pd.DataFrame, model: str, baseline: str) -> str:
-    return f"'{baseline.removeprefix(PREFIX)}' ({_difference((losses[model] - losses[baseline]).dropna())})"
-
-
-def _difference(gaps: pd.Series) -> str:
-    if not len(gaps):
-        return "not compared over these blocks"
-    return f"mean difference of the loss {gaps.mean():+.4f}, better in {(gaps < 0).sum()} of {_blocks(len(gaps))}"
-
-
-def _blocks(count: int) -> str:
-    return f"{count} block{'' if count == 1 else 's'}"
-
-
 def _runner_up(verdict: _Verdict, candidates: Sequence[str]) -> str | None:
     """Return the fitted model of the lowest mean loss beside the champion."""
     losses = verdict.losses
@@ -354,7 +319,7 @@ def _beats_constant(constant: str, losses: pd.DataFrame, candidates: Sequence[st
     if baseline not in losses or not judged:
         return None
     gaps = [losses[name] - losses[baseline] for name in judged]
-    return any(_ahead(gap) if len(losses) < BLOCKS_TO_CHOOSE else bool(gap.mean() < 0) for gap in gaps)
+    return any(paired.ahead(gap) if len(losses) < BLOCKS_TO_CHOOSE else bool(gap.mean() < 0) for gap in gaps)
 
 
 def _evidence(loss: str, verdict: _Verdict) -> dict[str, Any]:
@@ -367,7 +332,7 @@ def _evidence(loss: str, verdict: _Verdict) -> dict[str, Any]:
             found["block_error"] = round(float(gap.std(ddof=1) / np.sqrt(len(gap))), 6)
         return found
 
-    baselines = _baselines(losses)
+    baselines = paired.baselines(losses)
     models = [m for m in losses.columns if m not in baselines]
     others = [m for m in losses.columns if m != verdict.champion] if verdict.champion in losses else []
     return {

@@ -1,8 +1,10 @@
 import json
-from datetime import date
+from datetime import date, timedelta
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from crm_pipeline.modeling.decision import read_decision
 from crm_pipeline.modeling.promotion import decide
@@ -78,6 +80,7 @@ def test_among_equals_the_simpler_wins():
     losses = {
         "gradient_boosting": [0.449, 0.449, 0.452, 0.448, 0.451],
         "logistic": [0.452, 0.448, 0.450, 0.452, 0.449],
+        "average": [0.50] * 5,
         "baseline_recency": [0.6] * 5,
     }
     row = decision(losses)
@@ -167,26 +170,25 @@ def test_an_estimator_that_is_a_baseline_need_not_beat_itself():
     assert "'rfm'" in row["reason"]
 
 
-def reigning(champion: str, status: str = "promoted", as_of: str = "2020-12-01") -> dict[str, object]:
-    return {"as_of": date.fromisoformat(as_of), "champion": champion, "status": status, "since": date(2020, 1, 1)}
-
-
 CLOSE = {
     "average": [0.500, 0.520, 0.510, 0.490],
     "logistic": [0.495, 0.526, 0.503, 0.489],
     "baseline_recency": [0.6] * 4,
 }
-"""The logistic is better in the mean, and not by more than the blocks differ."""
+"""The logistic is better in the mean, and not by more than the blocks differ; by rule the average reigned before."""
+
+
+def at(period: str, losses: dict[str, list[float]], cards: pd.DataFrame = CARDS, **options: object) -> pd.Series:
+    """Decide for a period over quarters."""
+    return decision(losses, cards, horizon=3, period=period, **options)
 
 
 def test_a_challenger_must_beat_the_champion_in_use_beyond_a_block_standard_error():
-    assert decision(CLOSE)["champion"] == "logistic", "nobody reigns: the simpler of two equals"
-    row = decision(CLOSE, before=reigning("average"), as_of=date(2021, 1, 1))
+    row = at("2020-12-01", CLOSE)
     assert (row["champion"], row["status"], row["model_version"]) == ("average", "held", "a")
     assert "'logistic' comes closest" in row["reason"]
-    assert (row["since"], row["runner_up"]) == (date(2020, 1, 1), "logistic")
-    ahead = CLOSE | {"logistic": [0.45, 0.47, 0.46, 0.44]}
-    row = decision(ahead, before=reigning("average"), as_of=date(2021, 1, 1))
+    assert (row["since"], row["runner_up"]) == (date(2020, 5, 1), "logistic"), "the first block ended in April"
+    row = at("2020-12-01", CLOSE | {"logistic": [0.45, 0.47, 0.46, 0.44]})
     assert (row["champion"], row["status"], row["since"]) == ("logistic", "promoted", date(2021, 1, 1))
     assert (
         "It takes over from 'average' (mean difference of the loss -0.0500, better in 4 of 4 blocks)" in row["reason"]
@@ -194,28 +196,44 @@ def test_a_challenger_must_beat_the_champion_in_use_beyond_a_block_standard_erro
 
 
 def test_a_champion_that_passes_the_gates_no_longer_gives_way_to_one_that_does():
-    losses = {"average": [0.61] * 4, "logistic": [0.59, 0.6, 0.58, 0.61], "baseline_recency": [0.605] * 4}
-    row = decision(losses, before=reigning("average"))
+    losses = {
+        "average": [0.5, 0.5, 0.5, 0.94],
+        "logistic": [0.59, 0.6, 0.58, 0.61],
+        "baseline_recency": [0.605] * 4,
+    }
+    row = at("2020-12-01", losses)
     assert (row["champion"], row["status"]) == ("logistic", "promoted")
     assert "takes over from 'average', which does not beat 'recency'" in row["reason"]
-    nobody = decision({**losses, "logistic": [0.61] * 4}, before=reigning("average"))
+    nobody = at("2020-12-01", {**losses, "logistic": [0.61] * 4})
     assert nobody["status"] == "kept", "where nothing passes, nothing is promoted, whoever reigned"
 
 
-@pytest.mark.parametrize("status", ["kept", "unjudged", "abstained"])
-def test_what_only_stood_in_need_not_be_beaten(status):
-    assert decision(CLOSE, before=reigning("average", status))["champion"] == "logistic"
+def test_what_only_stood_in_need_not_be_beaten():
+    losses = {
+        "average": [0.61, 0.605, 0.62, 0.55],
+        "logistic": [0.59, 0.6, 0.6, 0.57],
+        "baseline_recency": [0.6] * 4,
+    }
+    row = at("2020-12-01", losses)
+    assert (row["champion"], row["status"]) == ("logistic", "promoted")
+    assert at("2020-12-01", losses | {"baseline_recency": [0.7] * 4})["status"] == "held", (
+        "had it reigned, it had stayed"
+    )
 
 
 def test_a_champion_that_cannot_be_fitted_any_more_reigns_no_longer():
-    row = decision(CLOSE, CARDS[CARDS["estimator"] != "average"], before=reigning("average"))
+    row = at("2020-12-01", CLOSE, CARDS[CARDS["estimator"] != "average"])
     assert row["champion"] == "logistic"
     assert "'average', the champion before, was not fitted." in row["reason"]
 
 
 def test_the_fixed_model_that_is_fitted_again_gives_way_to_nobody():
-    losses = {"average": [0.5] * 2, "purchase_process": [0.49] * 2, "baseline_recency": [0.6] * 2}
-    row = decision(losses, before=reigning("purchase_process", "fixed"))
+    losses = {
+        "average": [float("nan"), 0.5],
+        "purchase_process": [0.49] * 2,
+        "baseline_recency": [0.6] * 2,
+    }
+    row = at("2020-06-01", losses)
     assert (row["champion"], row["status"]) == ("average", "fixed")
 
 
@@ -224,17 +242,17 @@ BACK = Rollback("2020-10-01", "logistic", "average")
 
 def test_a_rollback_stands_until_a_model_beats_it_on_what_happens_after():
     losses = {"average": [0.4] * 4, "logistic": [0.5] * 4, "baseline_recency": [0.6] * 4}
-    before = reigning("average", as_of="2020-09-01")
-    early = decide("churn", judged({k: v[:3] for k, v in losses.items()}), CARDS, before=before, rollback=BACK).iloc[0]
+    early = at("2020-10-01", {k: v[:3] for k, v in losses.items()}, rollbacks=[BACK])
     assert (early["champion"], early["status"], early["model_uri"]) == ("logistic", "rolled_back", "uri-l")
     assert "Rolled back by hand in 2020-10 from 'average' to 'logistic'" in early["reason"]
     assert "no block since has been judged yet" in early["reason"]
-    again = reigning("logistic", "rolled_back", "2020-12-01")
-    worse = losses | {"average": [0.4, 0.4, 0.4, 0.55]}
-    row = decision(worse, before=again, rollback=BACK)
+    assert early["since"] == date(2020, 11, 1)
+    before = at("2020-09-01", {k: v[:3] for k, v in losses.items()}, rollbacks=[BACK])
+    assert (before["champion"], before["status"]) == ("average", "fixed"), "periods before it are decided as they were"
+    row = at("2021-01-01", losses | {"average": [0.4, 0.4, 0.4, 0.55]}, rollbacks=[BACK])
     assert (row["champion"], row["status"]) == ("logistic", "rolled_back"), "what was overruled counts no more"
     assert "'average' comes closest (mean difference of the loss +0.0500, better in 0 of 1 block)" in row["reason"]
-    row = decision(losses, before=again, rollback=BACK)
+    row = at("2021-01-01", losses, rollbacks=[BACK])
     assert (row["champion"], row["status"]) == ("average", "promoted")
     assert (
         "It takes over from 'logistic' (mean difference of the loss -0.1000, better in 1 of 1 block)" in row["reason"]
@@ -242,16 +260,43 @@ def test_a_rollback_stands_until_a_model_beats_it_on_what_happens_after():
 
 
 def test_a_rollback_is_over_once_a_later_decision_went_against_it():
-    losses = {"average": [0.4] * 4, "logistic": [0.5] * 4, "baseline_recency": [0.6] * 4}
-    row = decision(losses, before=reigning("average", "promoted", "2021-02-01"), rollback=BACK)
-    assert (row["champion"], row["status"]) == ("average", "promoted")
+    losses = {"average": [0.4] * 5, "logistic": [0.5] * 4 + [0.3], "baseline_recency": [0.6] * 5}
+    row = at("2021-04-01", losses, rollbacks=[BACK])
+    assert (row["champion"], row["status"]) == ("average", "promoted"), (
+        "it took over a block before; one block is little"
+    )
+    again = Rollback("2021-04-01", "logistic", "average")
+    row = at("2021-04-01", losses, rollbacks=[BACK, again])
+    assert (row["champion"], row["status"], row["since"]) == ("logistic", "rolled_back", date(2021, 5, 1))
+
+
+@given(st.lists(st.tuples(*[st.floats(0.3, 0.7)] * 3), min_size=2, max_size=8), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_who_reigns_follows_from_the_evaluations_alone(losses, rolled_back):
+    """The champion's date is that of the first of the decisions in a row, each made as if nothing had ever been scored before."""
+    quarters = [str(q.start_time.date()) for q in pd.period_range("2020Q1", periods=len(losses) + 1, freq="Q")]
+    names = ("average", "logistic", "baseline_recency")
+    backs = [Rollback(quarters[2], "logistic", "average")] if rolled_back else []
+    rows = []
+    for count in range(1, len(losses) + 1):
+        known = {name: [own[i] for own in losses[:count]] for i, name in enumerate(names)}
+        table = judged(known, quarters[:count])
+        made = decide("churn", table, CARDS, horizon=3, period=quarters[count], rollbacks=backs)
+        rows.append(made.iloc[0])
+    named = [row["champion"] for row in rows]
+    first = next(i for i in range(len(named)) if set(named[i:]) == {named[-1]})
+    expected = rows[first]["as_of"]
+    if rows[-1]["status"] == "rolled_back":
+        assert rows[-1]["since"] <= date.fromisoformat(quarters[-1]) + timedelta(days=31)
+    else:
+        assert rows[-1]["since"] == expected
 
 
 def test_the_row_tells_who_came_second_over_which_blocks_and_whether_a_constant_is_beaten():
     losses = {"average": [0.5, 0.52, 0.51], "logistic": [0.55] * 3, "baseline_last_season": [0.6] * 3}
-    told = read_decision(decision(losses, as_of=date(2020, 12, 1)))
+    told = read_decision(at("2020-09-01", losses))
     assert (told.runner_up, told.cutoffs, told.blocks) == ("logistic", tuple(QUARTERS[:3]), 3)
-    assert (told.beats_constant, told.no_use, told.since) == (True, "", "2020-12-01")
+    assert (told.beats_constant, told.no_use, told.since) == (True, "", "2020-05-01")
     compared = told.compared()
     assert compared["model"].tolist() == ["average", "logistic", "last_season"]
     assert compared["role"].tolist() == ["champion", "runner-up", "baseline"]

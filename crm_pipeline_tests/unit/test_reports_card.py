@@ -29,7 +29,7 @@ def data(loss: float = 0.5, **changes: object) -> ReportData:
         for model, own in losses.items() for cutoff in QUARTERS for metric, value in (("log_loss", own), ("auc", 1 - own))
     ]  # fmt: skip
     evaluation, cards = pd.DataFrame(rows), pd.DataFrame([CARD, CARD | {"estimator": "logistic"}])
-    decision = decide("churn", evaluation, cards, horizon=3, as_of=date(2011, 9, 1))
+    decision = decide("churn", evaluation, cards, horizon=3, period="2011-08-01")
     made = ReportData("shop", "2011-08-01", date(2011, 9, 1), date(2011, 12, 1), "GBP", pd.DataFrame(), champions=decision,
                       evaluation={"churn": evaluation}, cards=cards)  # fmt: skip
     return replace(made, **changes)

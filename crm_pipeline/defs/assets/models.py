@@ -16,7 +16,6 @@ from crm_pipeline.hashing import digest
 from crm_pipeline.home.project import Project
 from crm_pipeline.lake import Dep
 from crm_pipeline.modeling.estimators import chosen, entry
-from crm_pipeline.modeling.rollback import in_force
 from crm_pipeline.modeling.tasks import SEASONS_BACK
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.settings import BLOCKS_TO_CHOOSE
@@ -313,8 +312,6 @@ def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDe
     told = f"Which {task} model of the period scores, and why: judged against its baselines cut-off by cut-off."
     ins = {
         "evaluations": Dep(f"evaluation/{task}", back, block=every),
-        # of the trainings of the last horizon, so that who scores quarterly has a champion in use too
-        "earlier": Dep(asset, tuple(range(-max(every, h), 0)), optional=True, block=every),
         **{n: last_trained(project, f"models/{task}/{n}") for n in names},
     }
 
@@ -323,7 +320,6 @@ def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDe
     def champion(
         context: dg.AssetExecutionContext,
         evaluations: ibis.Table | None,
-        earlier: ibis.Table | None,
         **cards: ibis.Table | None,
     ) -> Result:
         import pandas as pd
@@ -334,7 +330,6 @@ def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDe
         listed = functools.reduce(ibis.Table.union, known).execute() if known else pd.DataFrame()
         trained = calendar.last_of_block(context.partition_key, every)
         judged = evaluations.execute() if evaluations is not None else pd.DataFrame()
-        before = earlier.execute().sort_values("as_of") if earlier is not None else pd.DataFrame()
         decision = decide(
             task,
             judged,
@@ -342,9 +337,8 @@ def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDe
             horizon=h,
             grain=settings.grain,
             whole_from=whole_from,
-            as_of=calendar.end_date(context.partition_key),
-            before=before.iloc[-1].to_dict() if len(before) else None,
-            rollback=in_force(rollbacks, context.partition_key),
+            period=context.partition_key,
+            rollbacks=rollbacks,
         )
         if not len(listed) and every > 1:
             first = calendar.label(calendar.last_of_block(calendar.shift(context.partition_key, every - 1), every))
