@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 import ibis
 
 from crm_pipeline.contracts.column import Output
-from crm_pipeline.contracts.outputs import WORTH
+from crm_pipeline.contracts.outputs import FAIR, WORTH
 
 IBIS_TYPES = {
     "text": "string",
@@ -44,6 +44,8 @@ def key_of(asset: str) -> tuple[str, ...]:
         return ("customer_id",)
     if asset.endswith(WORTH):
         return ("left_out", "cutoff", "metric")
+    if asset.endswith(FAIR):
+        return ("model", "attribute", "group", "metric")
     return _KEYS.get(asset) or _KEYS.get(asset.split("/")[0], ())
 
 

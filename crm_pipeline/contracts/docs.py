@@ -65,6 +65,7 @@ def outputs_markdown(answers: Mapping[str, Iterable[Output]]) -> str:
         **{f"text/{name}": columns for name, columns in TEXT.items()},
         **{f"audio/{name}": columns for name, columns in AUDIO.items()},
         "evaluation/<task>_ablation": outputs.ABLATION,
+        "evaluation/<task>_fairness": outputs.FAIRNESS,
         **{f"plans/{name}": columns for name, columns in PLANS.items()},
         "quality/rows": outputs.QUALITY,
         "reports/period": outputs.REPORT,

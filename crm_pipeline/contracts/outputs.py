@@ -15,6 +15,9 @@ def _columns(*rows: tuple[str, ...]) -> tuple[Output, ...]:
 WORTH = "_ablation"
 """Ending of the asset that tells what tables, texts and audio are worth to a task: ``evaluation/<task>_ablation``."""
 
+FAIR = "_fairness"
+"""Ending of the asset that compares groups of people under a task's models: ``evaluation/<task>_fairness``."""
+
 CARD = _columns(
     ("task", "text", "what the model predicts"),
     ("estimator", "text", "which learner"),
@@ -146,6 +149,28 @@ ABLATION = _columns(
     ("with_features", "float64", "its value with the features"),
     ("without_features", "float64", "its value without them"),
     ("n", "int64", "customers judged", "customers"),
+)
+
+FAIRNESS = _columns(
+    ("task", "text", "what was predicted"),
+    ("model", "text", "estimator"),
+    ("cutoff", "date32", "first day of the period at whose end the prediction was made"),
+    ("attribute", "text", "by which groups are told apart: gender, age, region, country, as known then"),
+    (
+        "group",
+        "text",
+        "the group; (unknown); (all others): the small ones pooled; (between groups): the largest difference",
+    ),
+    ("metric", "text", "which measure; of a mitigation, one that begins with mitigated_"),
+    ("value", "float64", "its value; null for fewer than 30 customers"),
+    (
+        "low",
+        "float64",
+        "lower end of the 95 % interval over customers, within this period; between groups for all pairs at once",
+    ),
+    ("high", "float64", "upper end of it"),
+    ("n", "int64", "customers", "customers"),
+    ("events", "int64", "of these, those with the outcome (lapsed, or bought)", "customers"),
 )
 
 PREDICTIONS = _columns(
@@ -357,7 +382,8 @@ def output_columns(asset: str) -> tuple[Output, ...]:
     if layer == "scores":
         return SCORES.get(name, ())
     if layer == "evaluation":
-        return PREDICTIONS if name.endswith("_predictions") else ABLATION if name.endswith(WORTH) else EVALUATION
+        ends = {"_predictions": PREDICTIONS, WORTH: ABLATION, FAIR: FAIRNESS}
+        return next((columns for end, columns in ends.items() if name.endswith(end)), EVALUATION)
     return {
         "levels": LEVEL,
         "intervals": INTERVALS,

@@ -9,6 +9,7 @@ import dagster as dg
 import ibis
 
 from crm_pipeline.contracts.outputs import ABLATION, CARD, CHAMPION, EVALUATION, LEVEL, PREDICTIONS, WORTH, conform
+from crm_pipeline.defs.assets.fairness import fairness_assets
 from crm_pipeline.defs.assets.intervals import interval_assets
 from crm_pipeline.defs.common import described, horizon_words, last_trained, reads, together
 from crm_pipeline.defs.lake import Result, publishes
@@ -34,6 +35,7 @@ def model_assets(project: Project, tracker: Tracker) -> list[dg.AssetsDefinition
             evaluation_asset(project, tracker, task),
             *worth_assets(project, task),
             *interval_assets(project, task),
+            *fairness_assets(project, task),
             champion_asset(project, tracker, task),
         ]
     return found

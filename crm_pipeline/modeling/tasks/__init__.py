@@ -13,12 +13,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from crm_pipeline.errors import UsageError
-from crm_pipeline.modeling.tasks.base import KEYS, NEVER_FEATURES, SEASONS_BACK, Task
+from crm_pipeline.modeling.tasks.base import COMPARED, KEYS, NEVER_FEATURES, SEASONS_BACK, Task
 
 if TYPE_CHECKING:
     from crm_pipeline.settings import Settings
 
 __all__ = [
+    "COMPARED",
     "KEYS",
     "NEVER_FEATURES",
     "SEASONS_BACK",
