@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 import ibis
 
 from crm_pipeline.contracts.column import Output
+from crm_pipeline.contracts.explanations import PARTIAL, SURVIVES
 from crm_pipeline.contracts.outputs import FAIR, WORTH
 
 IBIS_TYPES = {
@@ -46,6 +47,10 @@ def key_of(asset: str) -> tuple[str, ...]:
         return ("left_out", "cutoff", "metric")
     if asset.endswith(FAIR):
         return ("model", "attribute", "group", "metric")
+    if asset.endswith(SURVIVES):
+        return ("task",)
+    if asset.endswith(PARTIAL):
+        return ("feature", "point")
     return _KEYS.get(asset) or _KEYS.get(asset.split("/")[0], ())
 
 

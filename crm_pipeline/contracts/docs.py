@@ -66,6 +66,8 @@ def outputs_markdown(answers: Mapping[str, Iterable[Output]]) -> str:
         **{f"audio/{name}": columns for name, columns in AUDIO.items()},
         "evaluation/<task>_ablation": outputs.ABLATION,
         "evaluation/<task>_fairness": outputs.FAIRNESS,
+        "evaluation/<task>_reasons": outputs.REASONS,
+        "evaluation/<task>_dependence": outputs.DEPENDENCE,
         **{f"plans/{name}": columns for name, columns in PLANS.items()},
         "quality/rows": outputs.QUALITY,
         "reports/period": outputs.REPORT,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from crm_pipeline.contracts.column import Output
+from crm_pipeline.contracts.explanations import DEPENDENCE, PARTIAL, REASONS, SURVIVES
 
 
 def _columns(*rows: tuple[str, ...]) -> tuple[Output, ...]:
@@ -382,7 +383,7 @@ def output_columns(asset: str) -> tuple[Output, ...]:
     if layer == "scores":
         return SCORES.get(name, ())
     if layer == "evaluation":
-        ends = {"_predictions": PREDICTIONS, WORTH: ABLATION, FAIR: FAIRNESS}
+        ends = {"_predictions": PREDICTIONS, WORTH: ABLATION, FAIR: FAIRNESS, SURVIVES: REASONS, PARTIAL: DEPENDENCE}
         return next((columns for end, columns in ends.items() if name.endswith(end)), EVALUATION)
     return {
         "levels": LEVEL,

@@ -14,6 +14,7 @@ from crm_pipeline.defs.alerts import alert_sensors
 from crm_pipeline.defs.assets.calls import call_assets
 from crm_pipeline.defs.assets.categories import category_assets
 from crm_pipeline.defs.assets.emotions import emotion_assets
+from crm_pipeline.defs.assets.explanations import explanation_assets
 from crm_pipeline.defs.assets.features import feature_assets
 from crm_pipeline.defs.assets.models import model_assets
 from crm_pipeline.defs.assets.plans import plan_assets
@@ -82,6 +83,7 @@ def all_assets(project: Project) -> list[dg.AssetsDefinition]:
         *call_assets(project, tracker),
         *feature_assets(project),
         *model_assets(project, tracker),
+        *explanation_assets(project, tracker),
         *segment_assets(project, tracker),
         *value_assets(project),
         *category_assets(project),

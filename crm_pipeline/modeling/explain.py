@@ -14,6 +14,9 @@ from crm_pipeline.modeling.training import Model
 BASE = "base"
 LEVEL = "level"
 
+NOTICEABLE = 0.05
+"""Themes that move the raw score by less than this are no reasons."""
+
 
 def contributions(
     task: str, model: Model, features: pd.DataFrame, *, level: Level | None = None, money_unit: float = MONEY_UNIT

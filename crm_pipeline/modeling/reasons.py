@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crm_pipeline.modeling.explain import BASE, LEVEL
+from crm_pipeline.modeling.explain import BASE, LEVEL, NOTICEABLE
 from crm_pipeline.modeling.phrases import PHRASES, Facts, Text, otherwise
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.periods import Grain
@@ -20,8 +20,6 @@ from crm_pipeline.periods import Grain
 Strings: TypeAlias = "pa.Array | pa.ChunkedArray"
 
 REASONS = 3
-NOTICEABLE = 0.05
-"""Themes that move the raw score by less than this are not given as reasons."""
 
 
 def top_reasons(

@@ -31,6 +31,7 @@ print(json.dumps({n.asset: n.code_version for n in built.graph.nodes.values()}))
 
 
 WORTH = ("evaluation/churn_ablation", "evaluation/demand_ablation")
+EXPLAINED = tuple(f"evaluation/{task}_{what}" for task in ("churn", "demand") for what in ("reasons", "dependence"))
 CATALOGUE = {
     "features/customers", "training/churn", "training/demand", "scores/customers", "reports/period",
 }  # fmt: skip
@@ -63,7 +64,15 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]
         (
             "transforms/features/entries.py",
             "NEW = 1",
-            {*CATALOGUE, *WORTH, "scores/churn", "scores/demand", "scores/categories", "scores/category_totals"},
+            {
+                *CATALOGUE,
+                *WORTH,
+                *EXPLAINED,
+                "scores/churn",
+                "scores/demand",
+                "scores/categories",
+                "scores/category_totals",
+            },
         ),
         (
             "modeling/estimators/random_forest.py",
