@@ -172,6 +172,7 @@ FAIRNESS = _columns(
     ("high", "float64", "upper end of it"),
     ("n", "int64", "customers", "customers"),
     ("events", "int64", "of these, those with the outcome (lapsed, or bought)", "customers"),
+    ("chosen_from", "float64", "prediction from which a customer counts as chosen"),
 )
 
 PREDICTIONS = _columns(

@@ -115,7 +115,8 @@ def compare(
     if not models or not the_task(task).judgeable(y):
         return pd.DataFrame(columns=COLUMNS)
     yes_or_no = the_task(task).kind == "probability"
-    chosen, happened = p >= threshold if yes_or_no else _top(p), y[:, None] > 0
+    edges = np.full(len(models), threshold) if yes_or_no else _top(p)
+    chosen, happened = p >= edges, y[:, None] > 0
     found = [pd.DataFrame(columns=COLUMNS)]
     for attribute, labels in labels_of(rows["customer_id"], known, as_of).items():
         groups = Groups(labels)
@@ -123,7 +124,14 @@ def compare(
         measures |= _calibration(groups, y[:, None], p, yes_or_no)
         found.append(table(measures, groups, happened, models).assign(attribute=attribute))
     whole = pd.concat(found[1:] or found, ignore_index=True)
+    whole["chosen_from"] = whole["model"].map(dict(zip(models, edges, strict=True))).astype("float64")
     return whole.assign(task=task, cutoff=rows["cutoff"].iloc[0])[COLUMNS]
+
+
+def of_model(fairness: pd.DataFrame, model: str | None) -> pd.DataFrame:
+    """Return the rows of one model at the newest of the cut-offs it was judged at."""
+    own = fairness[fairness["model"] == model] if len(fairness) else fairness
+    return own[own["cutoff"].astype(str) == own["cutoff"].astype(str).max()] if len(own) else own
 
 
 def judged(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -165,9 +173,9 @@ def age_bands(birth_years: pd.Series, as_of: date) -> pd.Series:
 
 
 def _top(p: np.ndarray) -> np.ndarray:
-    """Return who is among the top fifth by each model (n × m); ties at its edge are in."""
+    """Return the prediction of each model from which a customer is among its top fifth; ties at that edge are in."""
     place = max(int(np.ceil(TOP * len(p))), 1)
-    return p >= -np.partition(-p, place - 1, axis=0)[place - 1]
+    return -np.partition(-p, place - 1, axis=0)[place - 1]
 
 
 def selection(groups: Groups, happened: np.ndarray, chosen: np.ndarray) -> dict[str, Rates]:
@@ -271,13 +279,12 @@ def beyond(fairness: pd.DataFrame, model: str | None, most: float) -> list[str]:
     ``fairness`` are rows of `compare`; of several cut-offs the newest counts. Surely: the lower end of the interval of the largest
     difference of the share chosen is above ``most``.
     """
-    if fairness.empty or model is None:
+    own = of_model(fairness, model)
+    if own.empty:
         return []
-    newest = fairness[fairness["cutoff"].astype(str) == fairness["cutoff"].astype(str).max()]
-    is_gap = (newest["group"] == BETWEEN) & (newest["metric"] == "selection_rate") & (newest["model"] == model)
-    over = newest[is_gap & (newest["low"] > most)].sort_values("attribute")
+    over = own[(own["group"] == BETWEEN) & (own["metric"] == "selection_rate") & (own["low"] > most)]
     return [
-        f"It chooses by {row.attribute} unequally: the share chosen differs by {row.value:.0%} between groups (at least "
-        f"{row.low:.0%}), more than fairness_max_gap ({most:.0%}) allows."
-        for row in over.itertuples()
+        f"It chooses unequally by {row.attribute}: between groups the share chosen differs by {100 * row.value:.0f} points, surely "
+        f"by {100 * row.low:.0f}, more than the {100 * most:.0f} that fairness_max_gap allows."
+        for row in over.sort_values("attribute").itertuples()
     ]

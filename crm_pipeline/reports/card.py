@@ -13,11 +13,16 @@ from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.modeling.tasks.base import NEVER_FEATURES
 from crm_pipeline.reports import theme, words
 from crm_pipeline.reports.data import ReportData
+from crm_pipeline.reports.section_fairness import measured
 from crm_pipeline.reports.section_models import comparison_table
 from crm_pipeline.reports.summary import model_vs_baselines
 from crm_pipeline.reports.view import Cell, Column, Table
 
 NOT_MEASURED = "Not measured yet: how selection, errors and calibration differ between groups of people is not known."
+NOT_READ = (
+    f"No model reads {words.listing([n.replace('_', ' ') for n in NEVER_FEATURES])}; it can still mirror them through what it reads. "
+    "A group chosen more often is no proof of unfairness: where something happens to one group more often, a right model says so."
+)
 
 
 def render_card(data: ReportData, task: str, *, contact: str, versions: Mapping[str, str]) -> str:
@@ -39,7 +44,7 @@ def render_card(data: ReportData, task: str, *, contact: str, versions: Mapping[
     decision = data.decision(task)
     if decision is None:
         raise ValueError(f"nothing was decided on {task}")
-    period = words.period(data.period, data.grain)
+    period, groups = words.period(data.period, data.grain), measured(data, decision)
     return page(
         "model_card.html.j2",
         {
@@ -59,7 +64,8 @@ def render_card(data: ReportData, task: str, *, contact: str, versions: Mapping[
             "metrics": _metrics(data, decision),
             "losses": _losses(decision) if decision.mean_loss else None,
             "limits": [*the_task(task).not_for, *_limits(data, decision)],
-            "fairness": f"{NOT_MEASURED} No model reads {words.listing([n.replace('_', ' ') for n in NEVER_FEATURES])}.",
+            "groups": groups,
+            "fairness": " ".join([*([] if groups else [NOT_MEASURED]), NOT_READ]),
             "contact": contact,
             "versions": {**_model_versions(data, decision), **versions},
         },
@@ -114,7 +120,7 @@ def _losses(decision: Decision) -> Table:
 
 def _limits(data: ReportData, decision: Decision) -> list[str]:
     """Return what the evidence itself does not reach."""
-    found = [decision.no_use] if decision.no_use else []
+    found = [*([decision.no_use] if decision.no_use else []), *data.unequal.get(decision.task, ())]
     judged = words.plural(decision.blocks, "independent block") + " of time"
     found.append(f"Judged over {judged}: how it does in other seasons or another market is not known.")
     found.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -64,6 +64,10 @@ class ReportData:
         ``evaluation/<task>_intervals``: coverage and width of every model's intervals at the cut-offs that earlier ones calibrated.
     ablations : mapping of task to DataFrame
         ``evaluation/<task>_ablation`` of the cut-offs that are judged; empty where the source has tables alone.
+    fairness : mapping of task to DataFrame
+        ``evaluation/<task>_fairness`` of the cut-offs that are judged; a task is absent where the source tells no groups.
+    unequal : mapping of task to sequence of str
+        Sentences on a champion that chooses one group more often than the setting ``fairness_max_gap`` allows.
     champions : DataFrame
         One row per task, as ``models/<task>/champion`` has it.
     card_pages : mapping of task to str
@@ -111,6 +115,8 @@ class ReportData:
     intervals: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     ablations: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     predictions: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    fairness: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    unequal: Mapping[str, Sequence[str]] = field(default_factory=dict)
     champions: pd.DataFrame = field(default_factory=_frame)
     card_pages: Mapping[str, str] = field(default_factory=dict)
     cards: pd.DataFrame = field(default_factory=_frame)

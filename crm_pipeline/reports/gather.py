@@ -47,10 +47,8 @@ def gather(
     ----------
     tables : mapping of str to lazy table or None
         ``scores``, ``segments``, ``features`` (of this and earlier periods), ``counts``; per task ``evaluation_``, ``predictions_``,
-        ``champion_``, ``scored_``, ``record_<task>``, ``intervals_<task>``, ``ablation_<task>`` and ``card_<task>_<estimator>``; with
-        churn ``lapsed`` and
-        ``since``;
-        with messages those of `reports.texts.gather_texts`.
+        ``champion_``, ``scored_``, ``record_<task>``, ``intervals_<task>``, ``ablation_<task>``, ``fairness_<task>`` and
+        ``card_<task>_<estimator>``; with churn ``lapsed`` and ``since``; with messages those of `reports.texts.gather_texts`.
     shape : Shape or None
         What the features depend on; None: the settings alone.
     """
@@ -83,6 +81,7 @@ def gather(
         evaluation={t: frames[f"evaluation_{t}"] for t in tasks},
         ablations={t: frames[f"ablation_{t}"] for t in tasks if f"ablation_{t}" in frames},
         intervals={t: frames[f"intervals_{t}"] for t in tasks if f"intervals_{t}" in frames},
+        fairness={t: frames[f"fairness_{t}"] for t in tasks if f"fairness_{t}" in frames},
         predictions={t: frames[f"predictions_{t}"] for t in tasks},
         champions=pd.concat([frames[f"champion_{t}"] for t in tasks], ignore_index=True),
         cards=pd.concat([f for name, f in frames.items() if name.startswith("card_")], ignore_index=True),

@@ -9,6 +9,7 @@ from crm_pipeline.reports.data import ReportData
 from crm_pipeline.reports.section_calls import calls_view
 from crm_pipeline.reports.section_curves import curves_view, demand_view
 from crm_pipeline.reports.section_customers import call_view, quality_view, scored_view
+from crm_pipeline.reports.section_fairness import fairness_view
 from crm_pipeline.reports.section_inputs import drift_view, reasons_view
 from crm_pipeline.reports.section_models import comparison_view
 from crm_pipeline.reports.section_segments import segments_view
@@ -26,6 +27,7 @@ SECTIONS = (
     ("segments", "Kinds of customers, and what they are worth"),
     ("comparison", "Models against baselines"),
     ("curves", "Ranking and calibration"),
+    ("fairness", "Fairness between groups of people"),
     ("reasons", "Reasons overall"),
     ("texts", "What customers write"),
     ("calls", "Calls, and who needs a person first"),
@@ -90,7 +92,8 @@ def _context(data: ReportData) -> dict[str, Any]:
         "as_of": words.day(data.as_of),
         "horizon_end": words.day(data.horizon_end),
         "synthetic": data.synthetic,
-        "no_use": [found.no_use for task in data.tasks if (found := data.decision(task)) and found.no_use],
+        "no_use": [found.no_use for task in data.tasks if (found := data.decision(task)) and found.no_use]
+        + [f"{task.capitalize()}: {line}" for task, lines in data.unequal.items() for line in lines],
         "colors": {name: color for color, name in theme.VARIABLES.items()},
         "sections": [
             {"id": name, "title": title, "template": f"{name}.html.j2"}
@@ -103,6 +106,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "segments": segments_view(data),
         "comparison": comparison_view(data, draw),
         "curves": curves_view(data, draw),
+        "fairness": fairness_view(data),
         "reasons": reasons_view(data, draw),
         "texts": texts_view(data, draw),
         "calls": calls_view(data, draw),

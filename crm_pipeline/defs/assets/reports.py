@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import ibis
 
-from crm_pipeline.contracts.outputs import REPORT, WORTH, conform
+from crm_pipeline.contracts.outputs import FAIR, REPORT, WORTH, conform
+from crm_pipeline.defs.assets.fairness import attributes_of
 from crm_pipeline.defs.assets.plans import looking_back
 from crm_pipeline.defs.common import OWNERS, described, last_trained, reads
 from crm_pipeline.defs.lake import Result, publishes
@@ -59,6 +60,8 @@ def report_asset(project: Project, tracker: Tracker) -> dg.AssetsDefinition:
                 "called": reads("clean/calls", looking_back(settings))}  # fmt: skip
     if {"messages", "recordings"} & project.source.inputs:
         ins |= {f"ablation_{t}": reads(f"evaluation/{t}{WORTH}", back) for t in tasks if the_task(t).ablated}
+    if attributes_of(project):
+        ins |= {f"fairness_{t}": Dep(f"evaluation/{t}{FAIR}", back, block=settings.train_every) for t in tasks}
     if "churn" in tasks:
         ins["lapsed"] = reads("outcomes/churn", (-h,), optional=True)
         ins["since"] = reads("activity/orders", tuple(range(1 - h, 1)))
