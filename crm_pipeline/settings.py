@@ -123,6 +123,27 @@ class Settings(BaseSettings):
             "because of it times what one of them is worth."
         ),
     )
+    fairness_max_gap: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description=(
+            "By how much the share chosen may differ between two groups of people (gender, age, region, country): 0.1 is 10 points. "
+            "A model that surely exceeds it (the lower end of its interval, at the newest judged cut-off) is not promoted; "
+            "empty: differences are reported, and nothing follows from them."
+        ),
+    )
+    fairness_mitigate: Literal["", "gender", "age", "region", "country"] = Field(
+        "",
+        description=(
+            "Try thresholds of their own for the groups of this attribute, set at the cut-off before by what had matured "
+            "(`fairlearn`), and report what they cost and give; scores stay as they are. Empty: none."
+        ),
+    )
+    fairness_constraint: Literal["demographic_parity", "equalized_odds"] = Field(
+        "demographic_parity",
+        description="What such thresholds make equal: the share chosen, or the shares of false alarms and of the missed.",
+    )
     process_sample: int = Field(
         50_000, ge=100, description="Customers on which the purchase process is fitted (a fixed sample)."
     )

@@ -13,7 +13,7 @@ from crm_pipeline.home.labels import EmotionLabels, emotion_labels, intents_of
 from crm_pipeline.home.rollbacks import read_rollbacks
 from crm_pipeline.lake import Lake
 from crm_pipeline.modeling.rollback import Rollback
-from crm_pipeline.modeling.tasks import chosen
+from crm_pipeline.modeling.tasks import COMPARED, chosen
 from crm_pipeline.periods import Calendar
 from crm_pipeline.settings import Settings, load_settings
 from crm_pipeline.sources.publishing import OF_LABELS
@@ -81,6 +81,12 @@ class Project:
         intents = intents_of(self.home) if "messages" in self.source.tables else ()
         emotions = self.emotion_labels.common if self.emotion_labels else ()
         return FeatureShape(s.windows, s.horizon, s.eligibility, s.year, intents, emotions)
+
+    @cached_property
+    def attributes(self) -> dict[str, str]:
+        """The attributes by which the source tells groups of people, each with its column of the customers."""
+        given = self.source.tables.get("customers", ())
+        return {attribute: column for attribute, column in COMPARED.items() if column in given}
 
     @cached_property
     def tasks(self) -> list[str]:

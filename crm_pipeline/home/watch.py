@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from crm_pipeline.contracts.canonical import CANONICAL
+from crm_pipeline.contracts.outputs import FAIR
 from crm_pipeline.errors import CrmError
 from crm_pipeline.home.project import Project
 from crm_pipeline.lake import Manifest
@@ -29,13 +30,39 @@ class Watch(NamedTuple):
 
 
 def watch_of(project: Project, asset: str) -> Watch | None:
-    """Return the check that warns of an asset, None for most: clean tables that have periods, and the features, have one."""
+    """Return the check that warns of an asset, None for most: clean tables that have periods, the features, and champions by setting."""
     layer, _, name = asset.partition("/")
     if layer == "clean" and CANONICAL[name].main_time is not None:
         return Watch("volume", VOLUME, lambda period: volume_of(project, name, period))
     if asset == FEATURES:
         return Watch("drift", DRIFT, lambda period: drift_of(project, period))
+    if name.endswith("/champion") and project.settings.fairness_max_gap and project.attributes:
+        return Watch("fairness", FAIRNESS, lambda period: fairness_of(project, name.removesuffix("/champion"), period))
     return None
+
+
+FAIRNESS = (
+    "The champion chooses no group of people (by gender, age, region or country) surely more often than another by more than the "
+    "setting fairness_max_gap: at the newest cut-off that it was judged at. A warning: the champion scores all the same."
+)
+
+
+def fairness_of(project: Project, task: str, period: str) -> Seen:
+    """Hold a champion against the setting ``fairness_max_gap``."""
+    from crm_pipeline.modeling.fairness import beyond
+
+    settings, most = project.settings, project.settings.fairness_max_gap or 1.0
+    back = [project.calendar.shift(period, -i * settings.horizon) for i in range(settings.evaluation_cutoffs)]
+    reigning = project.lake.table(f"models/{task}/champion", [period]).execute()["champion"]
+    manifests = project.lake.snapshot(f"evaluation/{task}{FAIR}", back, optional=True)
+    if not len(reigning) or not manifests:
+        return Seen(True, "There is no champion, or no groups were compared yet.", {})
+    found = project.lake.read(manifests).execute()
+    told = beyond(found, reigning.iloc[0], most)
+    facts = {"attributes_compared": int(found["attribute"].nunique()), "attributes_beyond": len(told)}
+    if told:
+        return Seen(False, f"{task}, champion '{reigning.iloc[0]}': {' '.join(told)}", facts)
+    return Seen(True, f"No two groups surely differ by more than {most:.0%} in the share chosen.", facts)
 
 
 VOLUME = (

@@ -40,6 +40,23 @@ _AGES = (5, 115)
 COLUMNS = [column.name for column in FAIRNESS]
 
 
+class Cutoff(NamedTuple):
+    """What was said at one cut-off beside what happened, who was known then, and the end of its period."""
+
+    predictions: pd.DataFrame
+    known: pd.DataFrame
+    as_of: date
+
+
+def at_cutoff(predictions: pd.DataFrame, known: pd.DataFrame, cutoff: str, as_of: date) -> Cutoff:
+    """Return the rows of one cut-off among those of several: ``known`` has ``as_of_period`` beside the attributes."""
+    said, people = (
+        rows[rows[column].astype(str).str[:10] == cutoff]
+        for rows, column in ((predictions, "cutoff"), (known, "as_of_period"))
+    )
+    return Cutoff(said, people, as_of)
+
+
 class Rates(NamedTuple):
     """A measure by group and model (g × m): its value, its count of rows (of a share), or its standard error (of a mean)."""
 
@@ -279,12 +296,27 @@ def beyond(fairness: pd.DataFrame, model: str | None, most: float) -> list[str]:
     ``fairness`` are rows of `compare`; of several cut-offs the newest counts. Surely: the lower end of the interval of the largest
     difference of the share chosen is above ``most``.
     """
-    own = of_model(fairness, model)
-    if own.empty:
-        return []
-    over = own[(own["group"] == BETWEEN) & (own["metric"] == "selection_rate") & (own["low"] > most)]
-    return [
-        f"It chooses unequally by {row.attribute}: between groups the share chosen differs by {100 * row.value:.0f} points, surely "
-        f"by {100 * row.low:.0f}, more than the {100 * most:.0f} that fairness_max_gap allows."
-        for row in over.sort_values("attribute").itertuples()
+    return [f"It {row.told}." for row in _unequal(of_model(fairness, model), most).itertuples()]
+
+
+def barred(fairness: pd.DataFrame, most: float) -> dict[str, dict[str, str]]:
+    """Return cut-off → model → why it may not be promoted by what was seen at that cut-off, as the end of a sentence."""
+    found: dict[str, dict[str, str]] = {}
+    for row in _unequal(fairness, most).itertuples():
+        models = found.setdefault(str(row.cutoff)[:10], {})
+        models[row.model] = f"{models[row.model]} and {row.told}" if row.model in models else row.told
+    return found
+
+
+def _unequal(fairness: pd.DataFrame, most: float) -> pd.DataFrame:
+    if fairness.empty:
+        return pd.DataFrame(columns=[*COLUMNS, "told"])
+    over = fairness[
+        (fairness["group"] == BETWEEN) & (fairness["metric"] == "selection_rate") & (fairness["low"] > most)
     ]
+    told = [
+        f"chooses unequally by {row.attribute} (between groups the share chosen differs by {100 * row.value:.0f} points, surely "
+        f"by {100 * row.low:.0f}; fairness_max_gap allows {100 * most:.0f})"
+        for row in over.itertuples()
+    ]
+    return over.assign(told=told).sort_values(["cutoff", "model", "attribute"], key=lambda column: column.astype(str))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from crm_pipeline.contracts.canonical import CANONICAL
+from crm_pipeline.modeling.fairness import beyond
 from crm_pipeline.modeling.tasks import chosen as chosen_tasks
 from crm_pipeline.periods import Calendar
 from crm_pipeline.reports.calls import gather_calls
@@ -61,6 +62,8 @@ def gather(
     heard, queue = (tables.get(name) for name in CALLS)
     now, earlier = _by_period(frames["features"], str(calendar.end_date(period)))
     newest = str(earlier["as_of"].iloc[0])[:10] if len(earlier) else None
+    champions = pd.concat([frames[f"champion_{t}"] for t in tasks], ignore_index=True)
+    fairness = {t: frames[f"fairness_{t}"] for t in tasks if f"fairness_{t}" in frames}
     return ReportData(
         source=source.name,
         period=period,
@@ -81,9 +84,10 @@ def gather(
         evaluation={t: frames[f"evaluation_{t}"] for t in tasks},
         ablations={t: frames[f"ablation_{t}"] for t in tasks if f"ablation_{t}" in frames},
         intervals={t: frames[f"intervals_{t}"] for t in tasks if f"intervals_{t}" in frames},
-        fairness={t: frames[f"fairness_{t}"] for t in tasks if f"fairness_{t}" in frames},
+        fairness=fairness,
+        unequal=_unequal(fairness, champions, settings.fairness_max_gap),
         predictions={t: frames[f"predictions_{t}"] for t in tasks},
-        champions=pd.concat([frames[f"champion_{t}"] for t in tasks], ignore_index=True),
+        champions=champions,
         cards=pd.concat([f for name, f in frames.items() if name.startswith("card_")], ignore_index=True),
         features=now,
         previous_features=earlier,
@@ -99,6 +103,15 @@ def gather(
 def _read(name: str, table: ibis.Table) -> pd.DataFrame:
     """Return a table's rows; a track record of years without the columns that the page does not show."""
     return (table.drop("customer_id", "model") if name.startswith("record_") else table).execute()
+
+
+def _unequal(fairness: Mapping[str, pd.DataFrame], champions: pd.DataFrame, most: float | None) -> dict[str, list[str]]:
+    """Return what the setting ``fairness_max_gap`` has against the champions."""
+    if most is None or champions.empty:
+        return {}
+    reigning = champions.set_index("task")["champion"]
+    found = {task: beyond(rows, reigning.get(task), most) for task, rows in fairness.items()}
+    return {task: lines for task, lines in found.items() if lines}
 
 
 def _texts(

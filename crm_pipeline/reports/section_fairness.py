@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from crm_pipeline.modeling.decision import Decision
-from crm_pipeline.modeling.fairness import BETWEEN, LEAST, OTHERS, UNKNOWN, of_model
+from crm_pipeline.modeling.fairness import BETWEEN, EVERYONE, LEAST, OTHERS, UNKNOWN, of_model
+from crm_pipeline.modeling.mitigation import PREFIX as TRIED
 from crm_pipeline.modeling.tasks import COMPARED
 from crm_pipeline.reports import words
 from crm_pipeline.reports.data import ReportData
@@ -54,10 +55,11 @@ def measured(data: ReportData, decision: Decision) -> dict[str, Any] | None:
     amount = words.is_amount(decision.task)
     attributes = [a for a in COMPARED if a in set(found["attribute"])]
     return {
-        "judged": _judged(data, decision, found, amount),
+        "judged": _judged(data, decision, found.dropna(subset="chosen_from"), amount),
         "tables": [_table(data, found[found["attribute"] == a], a, amount) for a in attributes],
         "gaps": [_gap(found[found["attribute"] == a], a) for a in attributes],
         "beyond": list(data.unequal.get(decision.task, ())),
+        "mitigated": _mitigated(data, found),
     }
 
 
@@ -85,7 +87,7 @@ def _judged(data: ReportData, decision: Decision, found: pd.DataFrame, amount: b
 
 def _table(data: ReportData, found: pd.DataFrame, attribute: str, amount: bool) -> Table:
     measures = AMOUNT if amount else YES_OR_NO
-    mine = found[found["group"] != BETWEEN]
+    mine = found[~found["group"].isin([BETWEEN, EVERYONE]) & ~found["metric"].str.startswith(TRIED)]
     rows: list[list[Cell | str]] = []
     for group in mine["group"].drop_duplicates():
         own = mine[mine["group"] == group].set_index("metric")
@@ -139,4 +141,37 @@ def _apart(what: str, row: Any) -> str:
         f"{what} differs by {points} points ({sure})"
         if what != "false alarms"
         else f"{what} differ by {points} points ({sure})"
+    )
+
+
+def _mitigated(data: ReportData, found: pd.DataFrame) -> str:
+    """Say what thresholds by group would have given and cost; nothing where none were tried."""
+    tried = found.loc[found["group"] == EVERYONE, "attribute"].unique()
+    if not len(tried):
+        return ""
+    own = found[found["attribute"] == tried[0]]
+    between, whole = (own[own["group"] == group].set_index("metric")["value"] for group in (BETWEEN, EVERYONE))
+    points = {
+        "selection_rate": "the share chosen",
+        "false_positive_rate": "false alarms",
+        "false_negative_rate": "the missed",
+    }
+    told = []
+    for metric, what in points.items():
+        if {metric, TRIED + metric} <= set(between.index):
+            after, before = (words.number(100 * between[name]) for name in (TRIED + metric, metric))
+            told.append(f"{what}: {after} points between groups instead of {before}")
+    cost = [
+        f"{what} {write(whole[TRIED + metric])} instead of {write(whole[metric])}"
+        for metric, what, write in (
+            ("selection_rate", "chosen of all", lambda v: words.percent(v, 1)),
+            ("accuracy", "right choices", lambda v: words.percent(v, 1)),
+            ("profit", "profit per customer", lambda v: words.money(v, data.currency)),
+        )
+        if metric in whole.index
+    ]
+    return (
+        f"Thresholds by {tried[0]}, set at the cut-off before and judged here, would have given: {'; '.join(told)}. "
+        f"What it would have cost: {'; '.join(cost)}. They are the most accurate under the constraint, whatever a contact costs, and draw "
+        "lots between two thresholds of a group; scores and lists do not follow them."
     )

@@ -64,7 +64,8 @@ def ran(project: Project) -> Project:
     def lifetime(context: dg.AssetExecutionContext) -> Any:
         """Who was known."""
         schema = {"customer_id": "string", **{n: ATTRIBUTES[n] for n in ("gender", "region")}}
-        return ibis.memtable(known(context.partition_key), schema=schema)
+        rows = ibis.memtable(known(context.partition_key), schema=schema)
+        return rows.mutate(as_of_period=ibis.date(context.partition_key))
 
     assets = [predictions, lifetime, *fairness_assets(project, "churn")]
     graph = graph_of(assets, project)
@@ -108,3 +109,13 @@ def test_where_the_source_tells_no_groups_there_is_no_asset(tmp_path: Path) -> N
     for tables in ({"orders": ORDERS}, {"orders": ORDERS, "customers": ("customer_id", "name")}):
         assert fairness_assets(project_of(tmp_path, tables), "churn") == []
     assert len(fairness_assets(project_of(tmp_path, TABLES), "demand")) == 1
+
+
+def test_thresholds_by_group_are_set_at_the_cutoff_before_and_judged_at_this(tmp_path: Path) -> None:
+    found = ran(project_of(tmp_path, TABLES, fairness_mitigate="gender"))
+    assert not frame(found, PERIODS[1])["metric"].str.startswith("mitigated_").any(), "no cut-off before had matured"
+    rows = frame(found, PERIODS[2])
+    gaps = rows[(rows["attribute"] == "gender") & (rows["group"] == "(between groups)")].set_index("metric")["value"]
+    assert gaps["mitigated_selection_rate"] < gaps["selection_rate"] / 2
+    assert {"accuracy", "mitigated_accuracy"} <= set(rows.loc[rows["group"] == "(everyone)", "metric"])
+    assert not rows["metric"].str.contains("profit").any(), "nothing is known of what a contact costs"

@@ -92,13 +92,13 @@ def test_rates_are_those_of_fairlearn() -> None:
 
 def test_between_groups_that_do_not_differ_the_interval_holds_zero_nineteen_times_in_twenty() -> None:
     misses = dict.fromkeys(("selection_rate", "false_positive_rate", "calibration"), 0)
-    for seed in range(60):
+    for seed in range(40):
         said, known = world(600, seed)
         compared = compare("churn", said.drop(columns="model"), known[["customer_id", "birth_year"]], as_of=AS_OF)
         found = of(compared, "fair", "age")
         for metric in misses:
             misses[metric] += int(found.loc[metric, "low"] > 0)
-    assert max(misses.values()) <= 7, f"{misses} of 60; 3 are expected at most"
+    assert max(misses.values()) <= 5, f"{misses} of 40; 2 are expected at most"
 
 
 def test_who_is_too_few_is_counted_and_not_judged_and_the_unknown_are_a_group() -> None:

@@ -8,7 +8,17 @@ from typing import Any
 import dagster as dg
 import ibis
 
-from crm_pipeline.contracts.outputs import ABLATION, CARD, CHAMPION, EVALUATION, LEVEL, PREDICTIONS, WORTH, conform
+from crm_pipeline.contracts.outputs import (
+    ABLATION,
+    CARD,
+    CHAMPION,
+    EVALUATION,
+    FAIR,
+    LEVEL,
+    PREDICTIONS,
+    WORTH,
+    conform,
+)
 from crm_pipeline.defs.assets.fairness import fairness_assets
 from crm_pipeline.defs.assets.intervals import interval_assets
 from crm_pipeline.defs.common import described, horizon_words, last_trained, reads, together
@@ -316,12 +326,15 @@ def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDe
         "evaluations": Dep(f"evaluation/{task}", back, block=every),
         **{n: last_trained(project, f"models/{task}/{n}") for n in names},
     }
+    if settings.fairness_max_gap and project.attributes:
+        ins["fairness"] = Dep(f"evaluation/{task}{FAIR}", back, block=every)
 
     @dg.asset(**described(project, asset, code, ins, kinds=("mlflow",), description=told))
     @publishes
     def champion(
         context: dg.AssetExecutionContext,
         evaluations: ibis.Table | None,
+        fairness: ibis.Table | None = None,
         **cards: ibis.Table | None,
     ) -> Result:
         import pandas as pd

@@ -9,7 +9,6 @@ import dagster as dg
 import ibis
 
 from crm_pipeline.contracts.outputs import FAIR, REPORT, WORTH, conform
-from crm_pipeline.defs.assets.fairness import attributes_of
 from crm_pipeline.defs.assets.plans import looking_back
 from crm_pipeline.defs.common import OWNERS, described, last_trained, reads
 from crm_pipeline.defs.lake import Result, publishes
@@ -60,7 +59,7 @@ def report_asset(project: Project, tracker: Tracker) -> dg.AssetsDefinition:
                 "called": reads("clean/calls", looking_back(settings))}  # fmt: skip
     if {"messages", "recordings"} & project.source.inputs:
         ins |= {f"ablation_{t}": reads(f"evaluation/{t}{WORTH}", back) for t in tasks if the_task(t).ablated}
-    if attributes_of(project):
+    if project.attributes:
         ins |= {f"fairness_{t}": Dep(f"evaluation/{t}{FAIR}", back, block=settings.train_every) for t in tasks}
     if "churn" in tasks:
         ins["lapsed"] = reads("outcomes/churn", (-h,), optional=True)
@@ -68,6 +67,7 @@ def report_asset(project: Project, tracker: Tracker) -> dg.AssetsDefinition:
     source = project.source
     used = {"currency": source.currency, "synthetic": source.synthetic, "timezone": source.timezone,
             "tables": sorted(source.tables), "eligibility": settings.eligibility, "contact": settings.contact}  # fmt: skip
+    used |= {"max_gap": settings.fairness_max_gap} if settings.fairness_max_gap else {}
     code = code_version(report_asset, used, files=sorted(TEMPLATES.iterdir()))
 
     @dg.asset(**described(project, "reports/period", code, ins, kinds=("html",)))
