@@ -126,7 +126,7 @@ def decide(
     verdict = _before_the_reigning(case, _verdict(case)) if len(cards) else _UNTRAINED
     row: dict[str, Any] = {"task": task, **verdict._asdict(), "blocks": len(verdict.losses)}
     row["as_of"] = calendar.end_date(period) if period else None
-    since = _since(past, verdict, rollback, period) if past else None
+    since = _since(past, verdict, rollback, period)
     row["since"] = calendar.end_date(since) if since else None
     row["runner_up"] = _runner_up(verdict, case.candidates)
     row["beats_constant"] = _beats_constant(of.constant, verdict.losses, case.candidates)
@@ -161,10 +161,14 @@ def _reign(past: Sequence[_Past], rollback: Rollback | None) -> _Reign | None:
 
 
 def _since(past: Sequence[_Past], verdict: _Verdict, rollback: Rollback | None, period: str | None) -> str | None:
-    """Return the period of the first of the decisions in a row, up to now, that named the champion; None where there is none."""
-    if verdict.champion is None:
+    """Return the period of the first of the decisions in a row, up to now, that named the champion.
+
+    None without a champion, or where no earlier block was judged and nobody rolled back.
+    """
+    back = rollback is not None and verdict.status == "rolled_back"
+    if verdict.champion is None or not (past or back):
         return None
-    since = rollback.period if rollback is not None and verdict.status == "rolled_back" else period
+    since = rollback.period if rollback is not None and back else period
     for before in reversed(past):
         if before.verdict.champion != verdict.champion:
             break
