@@ -94,7 +94,7 @@ def in_learning_order(training: pd.DataFrame) -> pd.DataFrame:
 
 
 def matrix(table: pd.DataFrame, columns: list[str]) -> np.ndarray:
-    """Return ``columns`` of ``table`` as a float64 array (rows × columns); infinities become nan.
+    """Return ``columns`` of ``table`` as a float64 array (rows × columns), column by column in memory; infinities become nan.
 
     Raises
     ------
@@ -104,6 +104,8 @@ def matrix(table: pd.DataFrame, columns: list[str]) -> np.ndarray:
     absent = [c for c in columns if c not in table.columns]
     if absent:
         raise CrmError(f"The model needs the feature '{absent[0]}', which the features table lacks: train it again.")
-    values = np.array(table[columns].to_numpy(dtype="float64", na_value=np.nan), order="C")
-    values[~np.isfinite(values)] = np.nan
-    return values
+    values = np.empty((len(columns), len(table)))
+    for row, name in zip(values, columns, strict=True):
+        row[:] = table[name].to_numpy(dtype="float64", na_value=np.nan)
+    np.copyto(values, np.nan, where=np.isinf(values))
+    return values.T

@@ -96,7 +96,7 @@ class Tabular(Learner):
 
     def attributions(self, X: pd.DataFrame) -> tuple[np.ndarray, float]:
         """Return the terms (n × ``len(columns_)``) and the base; base + row sum is `raw`."""
-        out, base = np.zeros((len(X), len(self.columns_))), 0.0
+        out, base = np.zeros((len(self.columns_), len(X))).T, 0.0
         for start in range(0, len(X), CHUNK):
             stop = start + CHUNK
             out[start:stop], base = self._terms(matrix(X.iloc[start:stop], self.columns_))
