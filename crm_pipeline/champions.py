@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from crm_pipeline.contracts.leaderboards import LEADERS
 from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.home.rollbacks import read_rollbacks, write_rollbacks
 from crm_pipeline.modeling.decision import Decision, read_decision
@@ -14,6 +15,9 @@ from crm_pipeline.modeling.rollback import Rollback
 from crm_pipeline.modeling.tasks import chosen
 from crm_pipeline.scored import Opened, open_home
 from crm_pipeline.settings import load_settings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,27 @@ def open_champions(home: Path, task: str | None = None, as_of: str | None = None
     opened, tasks = open_home(home), _tasks(home, task)
     wanted = opened.calendar.parse(as_of) if as_of else None
     return [_reign(opened, name, _period(opened, name, wanted)) for name in tasks]
+
+
+def open_leaderboards(home: Path, task: str | None = None, as_of: str | None = None) -> dict[str, pd.DataFrame]:
+    """Read by task ``evaluation/<task>_leaderboard``, as of a period (default: the latest there is).
+
+    Raises
+    ------
+    UsageError, CrmError
+        As `open_champions`; also when the period was run by a version that made none.
+    """
+    opened, tasks = open_home(home), _tasks(home, task)
+    wanted, found = opened.calendar.parse(as_of) if as_of else None, {}
+    for name in tasks:
+        asset, period = f"evaluation/{name}{LEADERS}", _period(opened, name, wanted)
+        if opened.lake.manifest(asset, period) is None:
+            label = opened.calendar.label(period)
+            raise CrmError(
+                f"{home} has no leaderboard of {name} as of {label}: `crm-pipeline run --home {home}` makes it."
+            )
+        found[name] = opened.lake.table(asset, [period]).execute()
+    return found
 
 
 def roll_back(home: Path, task: str | None) -> tuple[str, dict[str, tuple[Rollback, ...]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -225,15 +226,18 @@ def champion(
     rollback: Annotated[
         bool, typer.Option("--rollback", help="Let the champion before reign again, until a model beats it.")
     ] = False,
+    leaderboard: Annotated[
+        bool, typer.Option("--leaderboard", help="All models and baselines beside each other, over all blocks.")
+    ] = False,
     home: Home = DEFAULT_HOME,
     source: Source = None,
     files: Files = None,
     form: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
 ) -> None:
     """Which model scores, since when and why; who came second, and the baselines."""
-    from crm_pipeline.champions import open_champions
+    from crm_pipeline.champions import open_champions, open_leaderboards
     from crm_pipeline.console import show_json
-    from crm_pipeline.console_champions import show_champions
+    from crm_pipeline.console_champions import show_champions, show_leaderboards
 
     if form not in ("table", "json"):
         raise UsageError(f"--format {form} is not known: choose table or json.")
@@ -241,8 +245,17 @@ def champion(
         raise UsageError("--rollback acts on the latest decision: leave --as-of out.")
     if rollback:
         _roll_back(home, task, source, files, quiet=form == "json")
+    if leaderboard:
+        tables = open_leaderboards(home, task, as_of)
+        show_json(_as_records(tables)) if form == "json" else show_leaderboards(tables)
+        return
     found = open_champions(home, task, as_of)
     show_json([reign.to_dict() for reign in found]) if form == "json" else show_champions(found)
+
+
+def _as_records(tables: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return data frames as JSON has them: a list of rows each, null for what is missing."""
+    return {name: frame.astype(object).where(frame.notna(), None).to_dict("records") for name, frame in tables.items()}
 
 
 def _roll_back(home: Path, task: str | None, source: Path | None, files: Path | None, quiet: bool) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Iterable, Mapping
+from math import isnan
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.table import Table
@@ -12,6 +13,8 @@ from rich.text import Text
 from crm_pipeline.console import cell, out
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from crm_pipeline.champions import Reign
 
 
@@ -34,6 +37,42 @@ def show_champions(reigns: Iterable[Reign]) -> None:
             out.print(f"Model       {found.model_version}, trained on what was known before {found.trained_as_of}")
         if found.mean_loss:
             out.print(_compared(reign))
+
+
+def show_leaderboards(found: Mapping[str, pd.DataFrame]) -> None:
+    """Print of each task all its models and baselines, the least mean loss first."""
+    for task, frame in found.items():
+        if frame.empty:
+            out.print(f"[bold]{escape(task)}[/]: no outcome has judged a model yet.")
+            continue
+        loss, blocks = frame["loss"].iloc[0].replace("_", " "), int(frame["blocks"].max())
+        title = f"{task}: every model over {blocks} block{'' if blocks == 1 else 's'} of time; a difference below 0 is better"
+        table = Table("", "model", title=title, title_justify="left")
+        metrics = [
+            c for c in frame if c.startswith("mean_") and c not in ("mean_loss", f"mean_{frame['loss'].iloc[0]}")
+        ]
+        headings = (loss, "won", "less the champion's", "less the best baseline's")
+        for heading in (*headings, *(c.removeprefix("mean_").replace("_", " ") for c in metrics)):
+            table.add_column(heading, justify="right")
+        for row in frame.to_dict("records"):
+            name = str(row["model"]).replace("baseline_", "baseline: ").replace("_", " ")
+            own = (cell(float(row["mean_loss"])), f"{row['wins']}/{row['blocks']}")
+            against = (_gap(row, other) for other in ("champion", "baseline"))
+            rank = "" if isnan(row["rank"]) else f"{row['rank']:.0f}"
+            table.add_row(
+                rank, name, *own, *against, *(cell(float(row[c])) for c in metrics), style=_style(row["role"])
+            )
+        out.print(table)
+
+
+def _style(role: object) -> str | None:
+    return "bold" if role == "champion" else None
+
+
+def _gap(row: Mapping[Hashable, Any], other: str) -> str:
+    """Write a paired difference and its block standard error; nothing for a model beside itself."""
+    gap, error = (float(row[f"against_{other}{end}"]) for end in ("", "_error"))
+    return "" if not gap else f"{gap:+.4f}" if isnan(error) else f"{gap:+.4f} ± {error:.4f}"
 
 
 def _compared(reign: Reign) -> Table:

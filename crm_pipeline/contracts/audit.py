@@ -14,6 +14,7 @@ import ibis
 
 from crm_pipeline.contracts.column import Output
 from crm_pipeline.contracts.explanations import PARTIAL, SURVIVES
+from crm_pipeline.contracts.leaderboards import LEADERS
 from crm_pipeline.contracts.outputs import FAIR, WORTH
 
 IBIS_TYPES = {
@@ -43,6 +44,8 @@ def key_of(asset: str) -> tuple[str, ...]:
     """Return the columns that identify a row of an asset the pipeline makes; empty where rows have no identity."""
     if asset.endswith("_predictions"):
         return ("customer_id",)
+    if asset.endswith(LEADERS):
+        return ("model",)
     if asset.endswith(WORTH):
         return ("left_out", "cutoff", "metric")
     if asset.endswith(FAIR):

@@ -9,6 +9,7 @@ from crm_pipeline.contracts.calls import AUDIO
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.column import Output
 from crm_pipeline.contracts.core import ARROW_NAMES, Column, TableContract
+from crm_pipeline.contracts.leaderboards import LEADERBOARD
 from crm_pipeline.contracts.plans import PLANS
 from crm_pipeline.contracts.texts import TEXT
 
@@ -57,6 +58,7 @@ def outputs_markdown(answers: Mapping[str, Iterable[Output]]) -> str:
         "evaluation/<task>": outputs.EVALUATION,
         "evaluation/<task>_predictions": outputs.PREDICTIONS,
         "evaluation/<task>_intervals": outputs.EVALUATION,
+        "evaluation/<task>_leaderboard": LEADERBOARD,
         "intervals/<task>": outputs.INTERVALS,
         "models/<task>/<estimator>": outputs.CARD,
         "models/<task>/champion": outputs.CHAMPION,

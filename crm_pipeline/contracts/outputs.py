@@ -7,6 +7,7 @@ from typing import Any
 
 from crm_pipeline.contracts.column import Output
 from crm_pipeline.contracts.explanations import DEPENDENCE, PARTIAL, REASONS, SURVIVES
+from crm_pipeline.contracts.leaderboards import LEADERBOARD, LEADERS
 
 
 def _columns(*rows: tuple[str, ...]) -> tuple[Output, ...]:
@@ -384,7 +385,8 @@ def output_columns(asset: str) -> tuple[Output, ...]:
     if layer == "scores":
         return SCORES.get(name, ())
     if layer == "evaluation":
-        ends = {"_predictions": PREDICTIONS, WORTH: ABLATION, FAIR: FAIRNESS, SURVIVES: REASONS, PARTIAL: DEPENDENCE}
+        ends = {"_predictions": PREDICTIONS, WORTH: ABLATION, LEADERS: LEADERBOARD, FAIR: FAIRNESS, SURVIVES: REASONS,
+                PARTIAL: DEPENDENCE}  # fmt: skip
         return next((columns for end, columns in ends.items() if name.endswith(end)), EVALUATION)
     return {
         "levels": LEVEL,

@@ -11,6 +11,7 @@ from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.column import Output
 from crm_pipeline.contracts.core import TableContract, audit
 from crm_pipeline.contracts.derived import derived_columns, outcome_columns, training_columns
+from crm_pipeline.contracts.leaderboards import LEADERS
 from crm_pipeline.contracts.outputs import score_columns
 from crm_pipeline.contracts.tables import columns_of as columns_of_tables
 from crm_pipeline.contracts.texts import activity_columns
@@ -41,6 +42,9 @@ def columns_of(project: Project, asset: str) -> Sequence[Output]:
 def optional_columns_of(project: Project, asset: str) -> Sequence[Output]:
     """Return the columns that an asset has where there is something to say: a prediction per model, features to learn from."""
     layer, task = asset.split("/")[0], _task_of(asset)
+    led = tasks().get(asset.partition("/")[2].removesuffix(LEADERS)) if asset.endswith(LEADERS) else None
+    if led is not None:
+        return [Output(f"mean_{metric}", "float64", f"mean {metric} over the blocks") for metric in led.shown]
     if task is not None and layer == "training":  # without any before the first cut-off
         return catalogue.columns(project.source.inputs, project.shape)
     if task is None or not (layer == "track_record" or asset.endswith("_predictions")):

@@ -70,6 +70,10 @@ class ReportData:
         Sentences on a champion that chooses one group more often than the setting ``fairness_max_gap`` allows.
     champions : DataFrame
         One row per task, as ``models/<task>/champion`` has it.
+    leaderboards : mapping of task to DataFrame
+        ``evaluation/<task>_leaderboard`` of the period: all models and baselines over the blocks of the decision.
+    leaderboard_files : mapping of task to str
+        Where they lie as CSV, relative to the report.
     card_pages : mapping of task to str
         Where the model cards of the champions lie, relative to the report.
     cards : DataFrame
@@ -118,6 +122,8 @@ class ReportData:
     fairness: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     unequal: Mapping[str, Sequence[str]] = field(default_factory=dict)
     champions: pd.DataFrame = field(default_factory=_frame)
+    leaderboards: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    leaderboard_files: Mapping[str, str] = field(default_factory=dict)
     card_pages: Mapping[str, str] = field(default_factory=dict)
     cards: pd.DataFrame = field(default_factory=_frame)
     features: pd.DataFrame = field(default_factory=_frame)

@@ -48,8 +48,9 @@ def gather(
     ----------
     tables : mapping of str to lazy table or None
         ``scores``, ``segments``, ``features`` (of this and earlier periods), ``counts``; per task ``evaluation_``, ``predictions_``,
-        ``champion_``, ``scored_``, ``record_<task>``, ``intervals_<task>``, ``ablation_<task>``, ``fairness_<task>`` and
-        ``card_<task>_<estimator>``; with churn ``lapsed`` and ``since``; with messages those of `reports.texts.gather_texts`.
+        ``champion_``, ``scored_``, ``record_<task>``, ``intervals_<task>``, ``ablation_<task>``, ``fairness_<task>``,
+        ``leaders_<task>`` and ``card_<task>_<estimator>``; with churn ``lapsed`` and ``since``; with messages those of
+        `reports.texts.gather_texts`.
     shape : Shape or None
         What the features depend on; None: the settings alone.
     """
@@ -87,6 +88,7 @@ def gather(
         fairness=fairness,
         unequal=_unequal(fairness, champions, settings.fairness_max_gap),
         predictions={t: frames[f"predictions_{t}"] for t in tasks},
+        leaderboards={t: frames[f"leaders_{t}"] for t in tasks},
         champions=champions,
         cards=pd.concat([f for name, f in frames.items() if name.startswith("card_")], ignore_index=True),
         features=now,

@@ -55,7 +55,7 @@ _DARK = {
 
 
 def render_report(data: ReportData) -> str:
-    """Return the report of one period as one HTML page: styles and drawings inside, no links but to the model cards beside it.
+    """Return the report of one period as one HTML page: styles and drawings inside, no links but to model cards and leaderboards beside it.
 
     The first section is the track record of published scores. Empty frames give sentences that say what is missing and
     why; equal data give an equal page.

@@ -13,6 +13,7 @@ from crm_pipeline.modeling.decision import TONES, Decision
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.reports import plots, words
 from crm_pipeline.reports.data import ReportData
+from crm_pipeline.reports.section_leaderboard import leaderboard_table
 from crm_pipeline.reports.summary import model_vs_baselines
 from crm_pipeline.reports.view import Cell, Column, Draw, Drawing, Table, customers
 
@@ -36,6 +37,8 @@ def _comparison(data: ReportData, draw: Draw, task: str) -> dict[str, Any]:
         "decision": _decision(data, task),
         "figures": figures,
         "table": comparison_table(data, task, table, metrics, champion),
+        "leaderboard": leaderboard_table(data, task),
+        "leaderboard_file": data.leaderboard_files.get(task, ""),
         "cards": _cards(data, task, champion),
         "intervals": _intervals(data, task, champion),
         "sources": _sources(task, data.ablations.get(task, pd.DataFrame())),

@@ -76,3 +76,7 @@ def test_the_command_shows_each_task_and_what_stands_beside(home: Path) -> None:
     assert row.reason.replace("'", "&#39;") in page
     assert 'href="cards/2024-05_churn.html"' in (home / "reports" / "2024-05.html").read_text(encoding="utf-8")
     assert row.reason in " ".join(world.crm("champion", "--home", home).stdout.split())
+    board = json.loads(world.crm("champion", "--leaderboard", "--home", home, "--format", "json").stdout)["churn"]
+    csv = (home / "reports" / "leaderboards" / "2024-05_churn.csv").read_text(encoding="utf-8").splitlines()
+    assert {line["model"] for line in board} >= {"logistic", "purchase_process", "baseline_recency"}
+    assert len(csv) == len(board) + 1

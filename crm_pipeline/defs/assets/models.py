@@ -21,6 +21,7 @@ from crm_pipeline.contracts.outputs import (
 )
 from crm_pipeline.defs.assets.fairness import fairness_assets
 from crm_pipeline.defs.assets.intervals import interval_assets
+from crm_pipeline.defs.assets.leaderboards import leaderboard_asset
 from crm_pipeline.defs.common import described, horizon_words, last_trained, reads, together
 from crm_pipeline.defs.lake import Result, publishes
 from crm_pipeline.hashing import digest
@@ -47,6 +48,7 @@ def model_assets(project: Project, tracker: Tracker) -> list[dg.AssetsDefinition
             *interval_assets(project, task),
             *fairness_assets(project, task),
             champion_asset(project, tracker, task),
+            leaderboard_asset(project, task),
         ]
     return found
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import ibis
 
+from crm_pipeline.contracts.leaderboards import LEADERS
 from crm_pipeline.contracts.outputs import FAIR, REPORT, WORTH, conform
 from crm_pipeline.defs.assets.plans import looking_back
 from crm_pipeline.defs.common import OWNERS, described, last_trained, reads
@@ -45,6 +46,7 @@ def report_asset(project: Project, tracker: Tracker) -> dg.AssetsDefinition:
             ),  # as the champion reads them
             f"predictions_{task}": reads(f"evaluation/{task}_predictions"),
             f"champion_{task}": reads(f"models/{task}/champion"),
+            f"leaders_{task}": reads(f"evaluation/{task}{LEADERS}"),
             f"scored_{task}": reads(f"scores/{task}"),
             **({f"intervals_{task}": reads(f"evaluation/{task}_intervals")} if the_task(task).conformal else {}),
             f"record_{task}": reads(f"track_record/{task}", so_far, optional=True),
@@ -86,6 +88,7 @@ def report_asset(project: Project, tracker: Tracker) -> dg.AssetsDefinition:
         data = replace(data, scores=with_consent(project.lake, data.scores), undated=_undated(project))
         data = replace(data, calls=_with_sounds(project, data.calls, tables.get("called")))
         label = project.calendar.label(period)
+        data = replace(data, leaderboard_files=_leaderboards(project, tracker, data, label))
         data = replace(data, card_pages=_cards(project, tracker, data, label))
         target = _write(project, f"{label}.html", render_report(data))
         row = {"as_of": project.calendar.end_date(period), "path": Path("reports", target.name).as_posix()}
@@ -132,8 +135,26 @@ def _cards(project: Project, tracker: Tracker, data: "ReportData", label: str) -
         page = render_card(data, task, contact=contact, versions=versions)
         found[task] = f"cards/{label}_{task}.html"
         _write(project, found[task], page)
-        own = data.cards[(data.cards["task"] == task) & (data.cards["estimator"] == decision.champion)]
-        tracker.log_card(own["run_id"].iloc[0], page)
+        tracker.log_card(_run_of_champion(data, task, decision.champion), page)
+    return found
+
+
+def _run_of_champion(data: "ReportData", task: str, champion: str) -> str:
+    own = data.cards[(data.cards["task"] == task) & (data.cards["estimator"] == champion)]
+    return str(own["run_id"].iloc[0])
+
+
+def _leaderboards(project: Project, tracker: Tracker, data: "ReportData", label: str) -> dict[str, str]:
+    """Write the leaderboard of every task as CSV beside the report and into its champion's MLflow run; return their places."""
+    found = {}
+    for task, table in data.leaderboards.items():
+        champion = data.champion(task)
+        if table.empty or champion is None:
+            continue
+        text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+        found[task] = f"leaderboards/{label}_{task}.csv"
+        _write(project, found[task], text)
+        tracker.log_tables(_run_of_champion(data, task, champion), {"leaderboard": text})
     return found
 
 
