@@ -86,7 +86,10 @@ BEFORE = {
 
 MADE_OF_THEM = [
     "evaluation/churn",
+    "evaluation/churn_dependence",
+    "evaluation/churn_leaderboard",
     "evaluation/churn_predictions",
+    "evaluation/churn_reasons",
     "features/customers",
     "features/purchase_process",
     "levels/churn",
