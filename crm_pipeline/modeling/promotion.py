@@ -46,7 +46,7 @@ class _Past(NamedTuple):
 
 @dataclass(frozen=True)
 class _Case:
-    """What is judged: cut-off × model losses, the models fitted now, the limits' metrics, and who reigns."""
+    """What is judged: cut-off × model losses, the models fitted now, the limits' metrics, who reigns, who is barred."""
 
     task: str
     losses: pd.DataFrame
@@ -54,6 +54,7 @@ class _Case:
     limits: Mapping[str, pd.DataFrame]
     reign: _Reign | None
     calendar: Calendar
+    barred: Mapping[str, Mapping[str, str]]
 
 
 _UNTRAINED = _Verdict(None, "abstained", "No model has been trained yet.")
@@ -69,6 +70,7 @@ def decide(
     whole_from: str = "",
     period: str | None = None,
     rollbacks: Sequence[Rollback] = (),
+    barred: Mapping[str, Mapping[str, str]] | None = None,
 ) -> pd.DataFrame:
     """Decide which of the models fitted now is the champion.
 
@@ -105,6 +107,9 @@ def decide(
         Key of the period that is decided for; None: no date is written, and no rollback heeded.
     rollbacks : sequence of Rollback
         Those of the task, the newest last. One holds from its period on, and ends with the first decision that goes against it.
+    barred : mapping, optional
+        Cut-off → model → why it may not be promoted by what was seen then (`fairness.barred`): a limit as those of the task; the
+        newest block counts.
 
     Returns
     -------
@@ -119,7 +124,7 @@ def decide(
     of, evaluation, calendar = the_task(task), paired.with_a_year(evaluation, whole_from), Calendar(grain)
     losses = paired.by_cutoff(evaluation, of.loss, horizon, grain)
     limits = {m: paired.by_cutoff(evaluation, m, horizon, grain) for m in (*of.not_behind, *of.within)}
-    case = _Case(task, losses, [], limits, None, calendar)
+    case = _Case(task, losses, [], limits, None, calendar, barred or {})
     past = _replayed(case, horizon or 0, rollbacks)
     rollback = in_force(rollbacks, period) if period else None
     case = replace(case, candidates=sorted(fitted["estimator"]) if len(fitted) else [], reign=_reign(past, rollback))
@@ -306,7 +311,7 @@ def _broken(case: _Case, model: str, losses: pd.DataFrame) -> str:
         own = mean(metric, model)
         if abs(own) > limit:
             return f"is off by {own:+.0%} in total ({metric}, in the mean of its blocks; {limit:.0%} is allowed)"
-    return ""
+    return case.barred.get(losses.index[-1], {}).get(model, "") if len(losses) else ""
 
 
 def _runner_up(verdict: _Verdict, candidates: Sequence[str]) -> str | None:

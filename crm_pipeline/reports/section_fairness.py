@@ -39,6 +39,7 @@ GAPS = {
     "false_positive_rate": "false alarms",
     "false_negative_rate": "the share missed",
     "calibration": "said minus happened",
+    "total_ratio": "predicted over actual",
 }
 
 
@@ -76,7 +77,7 @@ def _judged(data: ReportData, decision: Decision, found: pd.DataFrame, amount: b
     who = (
         f"the fifth with the highest predictions, from {words.money(edge, data.currency)}"
         if amount
-        else f"who is said to come to it with a probability of {words.percent(edge)} or more"
+        else f"whoever has a probability of {words.percent(edge)} or more"
     )
     name = words.model_name(str(decision.champion))
     return (
@@ -128,20 +129,18 @@ def _gap(found: pd.DataFrame, attribute: str) -> str:
         subset="value"
     )
     most, least = (rates.loc[at, "group"] for at in (rates["value"].idxmax(), rates["value"].idxmin()))
-    told = [_apart(what, between.loc[metric]) for metric, what in GAPS.items() if metric in between.index]
+    told = [_apart(metric, between.loc[metric]) for metric in GAPS if metric in between.index]
     return f"By {attribute} ({most} most often chosen, {least} least): {'; '.join(part for part in told if part)}."
 
 
-def _apart(what: str, row: Any) -> str:
+def _apart(metric: str, row: Any) -> str:
     if words.missing(row["value"]):
         return ""
-    points, low, high = (words.number(100 * row[c]) for c in ("value", "low", "high"))
+    scale, decimals, unit = (1, 2, "") if metric == "total_ratio" else (100, 0, " points")
+    value, low, high = (words.number(scale * row[c], decimals) for c in ("value", "low", "high"))
     sure = f"surely, {low} to {high}" if row["low"] > 0 else f"which can be chance, 0 to {high}"
-    return (
-        f"{what} differs by {points} points ({sure})"
-        if what != "false alarms"
-        else f"{what} differ by {points} points ({sure})"
-    )
+    differ = "differ" if metric == "false_positive_rate" else "differs"
+    return f"{GAPS[metric]} {differ} by {value}{unit} ({sure})"
 
 
 def _mitigated(data: ReportData, found: pd.DataFrame) -> str:

@@ -322,13 +322,15 @@ def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDe
     rollbacks = project.rollbacks.get(task, ())
     used = {"horizon": h, "whole_from": whole_from, "blocks": BLOCKS_TO_CHOOSE, "train_every": every}
     used |= {"rollbacks": rollbacks} if rollbacks else {}
+    limit = settings.fairness_max_gap if project.attributes else None
+    used |= {"fairness_max_gap": limit} if limit else {}
     code = code_version(champion_asset, used, also=[type(the_task(task)).__module__])
     told = f"Which {task} model of the period scores, and why: judged against its baselines cut-off by cut-off."
     ins = {
         "evaluations": Dep(f"evaluation/{task}", back, block=every),
         **{n: last_trained(project, f"models/{task}/{n}") for n in names},
     }
-    if settings.fairness_max_gap and project.attributes:
+    if limit:
         ins["fairness"] = Dep(f"evaluation/{task}{FAIR}", back, block=every)
 
     @dg.asset(**described(project, asset, code, ins, kinds=("mlflow",), description=told))
@@ -341,6 +343,7 @@ def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDe
     ) -> Result:
         import pandas as pd
 
+        from crm_pipeline.modeling.fairness import barred
         from crm_pipeline.modeling.promotion import decide
 
         known = [card for card in cards.values() if card is not None]  # none before the first training
@@ -356,6 +359,7 @@ def champion_asset(project: Project, tracker: Tracker, task: str) -> dg.AssetsDe
             whole_from=whole_from,
             period=context.partition_key,
             rollbacks=rollbacks,
+            barred=barred(fairness.execute(), limit) if fairness is not None and limit else {},
         )
         if not len(listed) and every > 1:
             first = calendar.label(calendar.last_of_block(calendar.shift(context.partition_key, every - 1), every))
