@@ -157,8 +157,9 @@ def judged(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def models_of(predictions: pd.DataFrame) -> list[str]:
-    """Return the columns that are what a fitted model said."""
-    return [c for c in predictions if c not in ("customer_id", "cutoff", "outcome") and not c.startswith(PREFIX)]
+    """Return the columns that are what a fitted model said of everyone; of several cut-offs read at once one may lack a model."""
+    keys = ("customer_id", "cutoff", "outcome")
+    return [c for c in predictions if c not in keys and not c.startswith(PREFIX) and predictions[c].notna().all()]
 
 
 def labels_of(customers: pd.Series, known: pd.DataFrame, as_of: date) -> dict[str, pd.Series]:

@@ -62,7 +62,7 @@ def mitigate(
     then, now = judged(earlier.predictions), judged(later.predictions)
     learned = labels_of(then["customer_id"], earlier.known, earlier.as_of).get(attribute)
     labels = labels_of(now["customer_id"], later.known, later.as_of).get(attribute)
-    models = [m for m in models_of(now) if m in then]
+    models = [m for m in models_of(now) if m in models_of(then)]
     if learned is None or labels is None or not models:
         return pd.DataFrame(columns=COLUMNS)
     usable = then["outcome"].groupby(learned).agg(["min", "max", "size"])

@@ -72,3 +72,13 @@ def test_where_there_are_no_two_groups_to_learn_from_nothing_is_tried(later: Cut
     for earlier in (alone, sure, none):
         assert mitigate("churn", earlier, later, attribute="gender").empty
     assert mitigate("churn", one, later, attribute="region").empty
+
+
+def test_a_model_that_one_of_the_cutoffs_lacks_is_left_out(later: Cutoff) -> None:
+    """Read together, cut-offs have the columns of both; fairlearn never ends on a score that is missing."""
+    one = cutoff(1)
+    lacking = one._replace(predictions=one.predictions.assign(logistic=float("nan")))
+    both = later._replace(predictions=later.predictions.assign(logistic=0.4))
+    assert set(mitigate("churn", lacking, both, attribute="gender")["model"]) == {"model"}
+    assert set(mitigate("churn", both, lacking, attribute="gender")["model"]) == {"model"}
+    assert set(compare("churn", lacking.predictions, lacking.known, as_of=AS_OF)["model"]) == {"model"}
