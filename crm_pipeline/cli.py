@@ -308,11 +308,13 @@ def queue(
 
 @app.command()
 def explain(customer: str, home: Home = DEFAULT_HOME, as_of: AsOf = None, generation: Generation = None) -> None:
-    """One customer: scores, reasons, history."""
+    """One customer: scores, reasons, what changed them since the last period, history."""
     from crm_pipeline.console import show_customer
+    from crm_pipeline.score_changes import score_changes
     from crm_pipeline.scored import explain_customer
 
-    show_customer(explain_customer(home, customer, as_of, generation))
+    story = explain_customer(home, customer, as_of, generation)
+    show_customer(story, score_changes(home, story))
 
 
 @app.command()

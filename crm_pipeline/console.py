@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from crm_pipeline.modeling.change import sentences
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.periods import Calendar
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from crm_pipeline.doctor import Finding
     from crm_pipeline.home.emotions import TrainedEmotions
     from crm_pipeline.home.intents import Trained
+    from crm_pipeline.modeling.change import Change
     from crm_pipeline.modeling.decision import Decision
     from crm_pipeline.queued import Queue
     from crm_pipeline.scored import Scores, Story
@@ -360,8 +363,8 @@ def show_queue(queue: Queue) -> None:
         out.print(f"The first {len(queue.frame)}; all of them, with what was said: --format csv --to queue.csv")
 
 
-def show_customer(story: Story) -> None:
-    """Print one customer's scores, factors and history."""
+def show_customer(story: Story, changes: Mapping[str, Change]) -> None:
+    """Print one customer's scores, factors, what changed them since the last period, and history."""
     table = Table(
         title=f"Customer {story.row.customer_id}{_edition(story.edition)}", title_justify="left", show_header=False
     )
@@ -376,6 +379,9 @@ def show_customer(story: Story) -> None:
         for theme, value in sorted(factors.items(), key=lambda kv: -abs(float(kv[1]))):
             parts.add_row(theme, f"{float(value):+.2f}")
         out.print(parts)
+        if task in changes:
+            told = " ".join(sentences(changes[task], story.grain, story.source.currency))
+            out.print(escape(told), soft_wrap=True)
     if len(story.history) > 1:
         out.print(_frame_table(story.history, "As scored before"))
 

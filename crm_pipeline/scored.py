@@ -16,7 +16,7 @@ from crm_pipeline.engine import Engine
 from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.lake import Lake, Manifest
 from crm_pipeline.modeling.tasks import tasks
-from crm_pipeline.periods import Calendar
+from crm_pipeline.periods import Calendar, Grain
 from crm_pipeline.provenance.generations import Past, generation, moment
 from crm_pipeline.settings import load_settings
 from crm_pipeline.sources.state import SourceState, read_state
@@ -72,6 +72,8 @@ class Story:
     history: pd.DataFrame = field(default_factory=pd.DataFrame)
     features: pd.Series = field(default_factory=pd.Series)
     edition: str = ""
+    grain: Grain = "month"
+    manifest: Manifest | None = None
 
 
 def open_scores(home: Path, as_of: str | None = None, wanted: str | None = None) -> Scores:
@@ -221,7 +223,9 @@ def explain_customer(home: Path, customer: str, as_of: str | None = None, wanted
     before = [p for p in lake.partitions(TABLE) if p < scores.period]
     known = _known_then(opened, before, scores.manifest) if wanted else lake.snapshot(TABLE, before)
     history = rows_of(lake, [*known, scores.manifest], customer)[HISTORY].sort_values("as_of", ignore_index=True)
-    return Story(opened.source, found.iloc[0], factors, with_days(history), features, scores.edition)
+    return Story(
+        opened.source, found.iloc[0], factors, with_days(history), features, scores.edition, opened.calendar.grain, scores.manifest
+    )  # fmt: skip
 
 
 def rows_of(lake: Lake, manifests: list[Manifest], customer: str) -> pd.DataFrame:

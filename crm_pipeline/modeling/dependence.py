@@ -25,6 +25,9 @@ POINTS = 10
 ALIKE = 0.8
 """Rank correlation from which two features move together: setting one alone then makes customers that hardly exist."""
 
+FLAT = 1e-9
+"""Relative change of the answer under which a feature moves nothing."""
+
 COLUMNS = ("feature", "rank", "contribution", "point", "at", "said", "alike", "correlation")
 
 
@@ -56,7 +59,8 @@ def dependence(
     DataFrame
         `COLUMNS` and theme: per feature (rank 1 has the largest mean absolute contribution) and point the value set, the mean answer,
         and the feature of the model that goes most with it, with Spearman's correlation, where that is at least `ALIKE`. A feature
-        that is the same for nearly all has no points and no rank.
+        that is the same for nearly all has no points and no rank, nor has one that moves nothing alone (the purchase process answers by
+        its own probability; the parts that explain it move with that).
     """
     columns = list(model.columns_)
     raw = model.raw(features)
@@ -65,15 +69,20 @@ def dependence(
     values = rows[columns].apply(pd.to_numeric).astype("float64")
     terms, _ = model.attributions(rows)
     strength = np.abs(terms).mean(axis=0) if len(rows) else np.zeros(len(columns))
-    order = [j for j in np.argsort(-strength, kind="stable") if strength[j] > 0]
-    grids = {columns[j]: (float(strength[j]), grid(values[columns[j]].to_numpy())) for j in order}
-    shown = {name: found for name, found in grids.items() if len(found[1]) > 1}
-    ranks = values.rank()
-    table = []
-    for rank, (name, (weight, at)) in enumerate(list(shown.items())[:top], start=1):
-        partner, rho = _goes_with(ranks, name)
+    ranks, table, shown = values.rank(), [], 0
+    for j in np.argsort(-strength, kind="stable")[: 2 * top]:
+        name, at = columns[j], grid(values.iloc[:, j].to_numpy())
+        if not strength[j] > 0 or len(at) < 2 or shown == top:
+            continue
         said = _means(task, model, rows.assign(**{name: values[name]}), name, at, shift, level)
-        table += [(name, rank, weight, i, x, y, partner, rho) for i, (x, y) in enumerate(zip(at, said, strict=True))]
+        if np.ptp(said) <= FLAT * np.abs(said).max():
+            continue
+        partner, rho = _goes_with(ranks, name)
+        shown += 1
+        table += [
+            (name, shown, float(strength[j]), i, x, y, partner, rho)
+            for i, (x, y) in enumerate(zip(at, said, strict=True))
+        ]
     found = pd.DataFrame(table, columns=[*COLUMNS])
     return found.assign(theme=[themes.get(name, "other") for name in found["feature"]])
 

@@ -13,6 +13,7 @@ from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.modeling.tasks.base import NEVER_FEATURES
 from crm_pipeline.reports import theme, words
 from crm_pipeline.reports.data import ReportData
+from crm_pipeline.reports.section_explanations import survives
 from crm_pipeline.reports.section_fairness import measured
 from crm_pipeline.reports.section_models import comparison_table
 from crm_pipeline.reports.summary import model_vs_baselines
@@ -66,6 +67,7 @@ def render_card(data: ReportData, task: str, *, contact: str, versions: Mapping[
             "limits": [*the_task(task).not_for, *_limits(data, decision)],
             "groups": groups,
             "fairness": " ".join([*([] if groups else [NOT_MEASURED]), NOT_READ]),
+            "survives": survives(data, task),
             "contact": contact,
             "versions": {**_model_versions(data, decision), **versions},
         },

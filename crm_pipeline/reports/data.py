@@ -87,6 +87,10 @@ class ReportData:
         From the feature catalogue.
     reasons : mapping of task to DataFrame
         One row per theme: theme, share, raises, lowers, strongest, customers (`summary.theme_shares`).
+    refits : mapping of task to DataFrame
+        ``evaluation/<task>_reasons``, one row: how far two refits of the champion agree on the reasons.
+    dependence : mapping of task to DataFrame
+        ``evaluation/<task>_dependence``, amounts in major units.
     comebacks : DataFrame
         How many who lapsed ordered again later: cutoff, lapsed, returned, periods (how many periods they were watched
         after the lapse was declared).
@@ -131,6 +135,8 @@ class ReportData:
     previous_period: str | None = None
     descriptions: Mapping[str, str] = field(default_factory=dict)
     reasons: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    refits: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    dependence: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     comebacks: pd.DataFrame = field(default_factory=_frame)
     segments: pd.DataFrame = field(default_factory=_frame)
     texts: Texts | None = None

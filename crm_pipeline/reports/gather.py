@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ TEXTS = ("texts", "bodies", "words", "topics", "message_topics")
 if TYPE_CHECKING:
     import ibis
 
-    from crm_pipeline.transforms.features.feature import Shape
+    from crm_pipeline.transforms.features.feature import Feature, Shape
 
 CALLS = ("heard", "queue")
 """Inputs that a source with recordings has."""
@@ -48,7 +48,8 @@ def gather(
     ----------
     tables : mapping of str to lazy table or None
         ``scores``, ``segments``, ``features`` (of this and earlier periods), ``counts``; per task ``evaluation_``, ``predictions_``,
-        ``champion_``, ``scored_``, ``record_<task>``, ``intervals_<task>``, ``ablation_<task>``, ``fairness_<task>``,
+        ``champion_``, ``scored_``, ``record_<task>``, ``intervals_<task>``, ``refits_<task>``,
+        ``partial_<task>``, ``ablation_<task>``, ``fairness_<task>``,
         ``leaders_<task>`` and ``card_<task>_<estimator>``; with churn ``lapsed`` and ``since``; with messages those of
         `reports.texts.gather_texts`.
     shape : Shape or None
@@ -62,6 +63,7 @@ def gather(
     }
     heard, queue = (tables.get(name) for name in CALLS)
     now, earlier = _by_period(frames["features"], str(calendar.end_date(period)))
+    known = catalogue(source.inputs, shape or settings)
     newest = str(earlier["as_of"].iloc[0])[:10] if len(earlier) else None
     champions = pd.concat([frames[f"champion_{t}"] for t in tasks], ignore_index=True)
     fairness = {t: frames[f"fairness_{t}"] for t in tasks if f"fairness_{t}" in frames}
@@ -94,8 +96,14 @@ def gather(
         features=now,
         previous_features=earlier,
         previous_period=calendar.shift(calendar.key(date.fromisoformat(newest)), -1) if newest else None,
-        descriptions={f.name: f.description for f in catalogue(source.inputs, shape or settings)},
+        descriptions={f.name: f.description for f in known},
         reasons={t: theme_shares(frames[f"scored_{t}"]) for t in tasks},
+        refits={t: frames[f"refits_{t}"] for t in tasks if f"refits_{t}" in frames},
+        dependence={
+            t: _in_major_units(frames[f"partial_{t}"], known, float(settings.money_unit))
+            for t in tasks
+            if f"partial_{t}" in frames
+        },
         calls=gather_calls(heard, queue, period, calendar) if heard is not None and queue is not None else None,
         texts=_texts(tables, frames["scores"], period, calendar),
         comebacks=_comebacks(tables, calendar.shift(period, -2 * settings.horizon), settings.horizon),
@@ -114,6 +122,14 @@ def _unequal(fairness: Mapping[str, pd.DataFrame], champions: pd.DataFrame, most
     reigning = champions.set_index("task")["champion"]
     found = {task: beyond(rows, reigning.get(task), most) for task, rows in fairness.items()}
     return {task: lines for task, lines in found.items() if lines}
+
+
+def _in_major_units(points: pd.DataFrame, known: Iterable[Feature], money_unit: float) -> pd.DataFrame:
+    """Return partial dependence with the values of money features in major units."""
+    if points.empty:
+        return points
+    money = {f.name for f in known if f.unit == "money units"}
+    return points.assign(at=points["at"].where(~points["feature"].isin(money), points["at"] * money_unit))
 
 
 def _texts(

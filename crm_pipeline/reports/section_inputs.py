@@ -8,6 +8,7 @@ import pandas as pd
 
 from crm_pipeline.reports import drift, plots, words
 from crm_pipeline.reports.data import ReportData
+from crm_pipeline.reports.section_explanations import depends, survives
 from crm_pipeline.reports.view import Cell, Column, Draw, Table, customers
 
 _MOST = 15
@@ -22,7 +23,7 @@ def reasons_view(data: ReportData, draw: Draw) -> list[dict[str, Any]]:
 def _reasons(data: ReportData, draw: Draw, task: str) -> dict[str, Any]:
     themes = data.reasons.get(task, pd.DataFrame())
     if themes.empty:
-        return {"task": task, "figure": None, "table": None}
+        return {"task": task, "figure": None, "table": None, "survives": "", "dependence": None, "features": None}
     filled = themes.reindex(columns=["theme", "share", "raises", "lowers", "strongest", "customers"]).fillna(
         {"raises": 0.0, "lowers": 0.0}
     )
@@ -43,9 +44,13 @@ def _reasons(data: ReportData, draw: Draw, task: str) -> dict[str, Any]:
         Column("Share of attributions", True),
         Column("Strongest theme for", True, "share of customers"),
     ]
+    dependence, features = depends(data, draw, task)
     return {
         "task": task,
         "figure": figure,
+        "survives": survives(data, task),
+        "dependence": dependence,
+        "features": features,
         "table": Table(f"{task.capitalize()}: themes behind the scores. Rows: {about}.", columns, rows),
     }
 

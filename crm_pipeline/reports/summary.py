@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crm_pipeline.modeling.explain import BASE, LEVEL
 from crm_pipeline.reports.words import MEASURES, is_amount, metric_key, model_id
 
 CALL_COLUMNS = [
@@ -140,7 +141,7 @@ def normalised(evaluation: pd.DataFrame) -> pd.DataFrame:
 
 
 def theme_shares(scores: pd.DataFrame, sample: int = 20_000) -> pd.DataFrame:
-    """Sum the reasons of all scores into shares per theme.
+    """Sum the reasons of all scores into shares per theme; base and level, the same for everybody, are no reasons.
 
     Parameters
     ----------
@@ -159,6 +160,7 @@ def theme_shares(scores: pd.DataFrame, sample: int = 20_000) -> pd.DataFrame:
     texts = scores["factors"].dropna()
     texts = texts.iloc[:: max(1, -(-len(texts) // sample))]
     factors = pd.DataFrame([_factors(t) for t in texts]).apply(pd.to_numeric, errors="coerce").fillna(0.0)
+    factors = factors.drop(columns=[c for c in (BASE, LEVEL) if c in factors])
     total = float(factors.abs().to_numpy().sum()) if factors.size else 0.0
     if not total:
         return pd.DataFrame(columns=columns)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import ibis
 
+from crm_pipeline.contracts.explanations import PARTIAL, SURVIVES
 from crm_pipeline.contracts.leaderboards import LEADERS
 from crm_pipeline.contracts.outputs import FAIR, REPORT, WORTH, conform
 from crm_pipeline.defs.assets.plans import looking_back
@@ -48,6 +49,8 @@ def report_asset(project: Project, tracker: Tracker) -> dg.AssetsDefinition:
             f"champion_{task}": reads(f"models/{task}/champion"),
             f"leaders_{task}": reads(f"evaluation/{task}{LEADERS}"),
             f"scored_{task}": reads(f"scores/{task}"),
+            f"refits_{task}": reads(f"evaluation/{task}{SURVIVES}"),
+            f"partial_{task}": reads(f"evaluation/{task}{PARTIAL}"),
             **({f"intervals_{task}": reads(f"evaluation/{task}_intervals")} if the_task(task).conformal else {}),
             f"record_{task}": reads(f"track_record/{task}", so_far, optional=True),
             **{f"card_{task}_{n}": last_trained(project, f"models/{task}/{n}") for n in chosen(settings, task)},
