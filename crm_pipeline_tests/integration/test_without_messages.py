@@ -87,6 +87,7 @@ BEFORE = {
 MADE_OF_THEM = [
     "evaluation/churn",
     "evaluation/churn_dependence",
+    "evaluation/churn_fairness",
     "evaluation/churn_leaderboard",
     "evaluation/churn_predictions",
     "evaluation/churn_reasons",
