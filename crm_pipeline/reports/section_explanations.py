@@ -22,7 +22,8 @@ def survives(data: ReportData, task: str) -> str:
     verdict = (
         "the first reason survives a refit."
         if row["first"] >= BAR
-        else f"less than {words.percent(BAR)}, so the first reason is one of the strongest, and not surely the first of them."
+        else f"less than {words.percent(BAR)}, so the first reason is one of the strongest, and not surely the first of "
+        f"them: of the two strongest themes {words.percent(row['two'])} are the same."
     )
     name, about = words.model_name(row["estimator"]), customers(int(row["customers"]))
     return (
