@@ -144,6 +144,15 @@ class Settings(BaseSettings):
         "demographic_parity",
         description="What such thresholds make equal: the share chosen, or the shares of false alarms and of the missed.",
     )
+    tuning_trials: int = Field(
+        20,
+        ge=0,
+        le=1000,
+        description=(
+            "Candidates in the search of gradient boosting's regularisation, where the training rows hold four blocks of time or "
+            "more with a year before them; 0: no search. A number and no time, so that the same data give the same model."
+        ),
+    )
     process_sample: int = Field(
         50_000, ge=100, description="Customers on which the purchase process is fitted (a fixed sample)."
     )

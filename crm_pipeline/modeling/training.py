@@ -16,6 +16,7 @@ from crm_pipeline.modeling.estimators import Context, Entry, entry
 from crm_pipeline.modeling.preprocessing import comparable_cutoffs, in_learning_order, usable_features
 from crm_pipeline.modeling.tasks import Task
 from crm_pipeline.modeling.tasks import task as the_task
+from crm_pipeline.periods import Grain
 
 if TYPE_CHECKING:
     from crm_pipeline.modeling.estimators.learner import Learner
@@ -44,6 +45,8 @@ def fit(
     threads: int,
     money_unit: float = 0.0001,
     members: Mapping[str, Model | Abstained] | None = None,
+    trials: int = 0,
+    grain: Grain = "month",
 ) -> Model | Abstained:
     """Fit one estimator; the same rows, seed and threads give the same model whatever the order of the rows.
 
@@ -62,6 +65,10 @@ def fit(
         Major units in one money unit; amounts are learned and predicted in major units.
     members : mapping of str to fitted model, optional
         Models of the same task fitted on the same rows; what an average needs and does not find here is fitted.
+    trials : int
+        Candidates of a search of its parameters, for an estimator that has one (`Entry.tuned`); 0: none.
+    grain : {"month", "week"}
+        Of the cut-offs.
 
     Returns
     -------
@@ -88,7 +95,7 @@ def fit(
     if isinstance(made, Abstained):
         return made
     learner: type[Learner] = resolve_name(one.learner)
-    model: Any = learner.build(Context(columns, seed, threads, money_unit, made))
+    model: Any = learner.build(Context(columns, seed, threads, money_unit, made, trials, horizon, grain))
     if isinstance(model, str):
         return Abstained(f"{estimator} was not fitted: {model}.")
     labels = of.actual(rows, money_unit)
@@ -133,7 +140,8 @@ def _parameters(model: Model) -> dict[str, Any]:
             found |= _parameters(part)
         if not inner:
             found[f"{type(model).__name__}.{name}"] = value
-    return found
+    told = getattr(model, "tuning_", {})
+    return found | {f"{type(model).__name__}.{name}": value for name, value in told.items()}
 
 
 def _members(one: Entry, rows: pd.DataFrame, given: Mapping[str, Model | Abstained], options: dict[str, Any]) -> Any:

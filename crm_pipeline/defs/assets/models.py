@@ -56,7 +56,8 @@ def model_assets(project: Project, tracker: Tracker) -> list[dg.AssetsDefinition
 def estimator_asset(project: Project, tracker: Tracker, task: str, name: str) -> dg.AssetsDefinition:
     """Return the asset that trains one estimator of one task."""
     settings, of, asset = project.settings, entry(task, name), f"models/{task}/{name}"
-    how = {"horizon": settings.horizon, "seed": settings.seed, "threads": settings.threads}
+    how: dict[str, Any] = {"horizon": settings.horizon, "seed": settings.seed, "threads": settings.threads}
+    how |= {"trials": settings.tuning_trials, "grain": settings.grain} if of.tuned else {}
     code = code_version(
         estimator_asset,
         how

@@ -28,7 +28,7 @@ ENTRIES = (
     ),
     Entry(
         "churn", "gradient_boosting", "XGBoost with trees of depth 3.", 4,
-        _of("gradient_boosting:BoostedChurn"), kind="xgboost",
+        _of("gradient_boosting:BoostedChurn"), kind="xgboost", tuned=True,
     ),
     Entry(
         "churn", "random_forest", "Random forest of 200 trees with at least 20 customers in a leaf.", 5,
@@ -65,7 +65,7 @@ ENTRIES = (
     ),
     Entry(
         "demand", "gradient_boosting", "XGBoost with trees of depth 3 on a Tweedie deviance.", 5,
-        _of("gradient_boosting:BoostedAmount"), kind="xgboost",
+        _of("gradient_boosting:BoostedAmount"), kind="xgboost", tuned=True,
     ),
     Entry(
         "demand", "random_forest", "Random forest of 60 trees; a leaf says its mean spend.", 6,

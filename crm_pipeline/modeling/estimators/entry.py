@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from crm_pipeline.periods import Grain
+
 
 @dataclass(frozen=True)
 class Context:
@@ -21,6 +23,8 @@ class Context:
         Major units in one unit of the money features.
     members : mapping of str to fitted learner
         Models already fitted on the same rows, for estimators made of others.
+    trials, horizon, grain
+        Candidates of a search over blocks of time, for learners that have one, and what keeps these apart.
     """
 
     columns: list[str]
@@ -28,6 +32,9 @@ class Context:
     threads: int
     money_unit: float
     members: Mapping[str, Any] = field(default_factory=dict)
+    trials: int = 0
+    horizon: int = 0
+    grain: Grain = "month"
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,8 @@ class Entry:
         Least training rows, and least rows of the rarer label (buyers for demand).
     members : tuple of str
         Estimators it is made of, in the order in which its class takes them.
+    tuned : bool
+        Whether it searches its parameters, where there are enough blocks of time.
     kind : str
         Of what make it is, shown in the Dagster UI.
     """
@@ -59,6 +68,7 @@ class Entry:
     events: int = 50
     members: tuple[str, ...] = ()
     kind: str = "scikitlearn"
+    tuned: bool = False
 
     @property
     def module(self) -> str:

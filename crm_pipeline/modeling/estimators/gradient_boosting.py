@@ -9,6 +9,10 @@ import pandas as pd
 
 from crm_pipeline.modeling.estimators.learner import AmountLearner, ProbabilityLearner, Tabular
 from crm_pipeline.modeling.preprocessing import learnable, matrix
+from crm_pipeline.periods import Grain
+
+OWN = {"n_estimators": "trees", "learning_rate": "rate", "max_depth": "depth", "colsample_bytree": "colsample"}
+"""XGBoost's name of a parameter to the learner's, where they differ."""
 
 
 class Boosted(Tabular):
@@ -18,8 +22,19 @@ class Boosted(Tabular):
     ----------
     trees, rate, depth, min_child_weight
         Number of trees, learning rate, depth of a tree, and least sum of hessians in a leaf.
+    reg_lambda, subsample, colsample
+        L2 penalty of a leaf, and the shares of rows and of features that a tree sees.
+    trials : int
+        Candidates of a search (`tuning`) that may replace the parameters above when there are enough blocks of time; 0: none.
+    horizon, grain
+        Periods a label spans: what the search keeps apart.
     seed, threads : int
         Same seed and threads, same model.
+
+    Attributes
+    ----------
+    tuning_ : dict
+        What the search says of itself; empty without one.
     """
 
     model_: Any
@@ -30,6 +45,12 @@ class Boosted(Tabular):
         rate: float = 0.05,
         depth: int = 3,
         min_child_weight: float = 20.0,
+        reg_lambda: float = 5.0,
+        subsample: float = 0.7,
+        colsample: float = 0.5,
+        trials: int = 0,
+        horizon: int = 0,
+        grain: Grain = "month",
         seed: int = 0,
         threads: int = 2,
     ):
@@ -37,6 +58,12 @@ class Boosted(Tabular):
         self.rate = rate
         self.depth = depth
         self.min_child_weight = min_child_weight
+        self.reg_lambda = reg_lambda
+        self.subsample = subsample
+        self.colsample = colsample
+        self.trials = trials
+        self.horizon = horizon
+        self.grain = grain
         self.seed = seed
         self.threads = threads
 
@@ -58,15 +85,37 @@ class Boosted(Tabular):
         found = self.model_.get_booster().predict(data, pred_contribs=True, approx_contribs=approximate)
         return found[:, :-1].astype(float), float(found[0, -1]) if len(found) else 0.0
 
+    def _tune(self, X: pd.DataFrame, y: np.ndarray, objective: dict[str, Any], by_mean: bool = False) -> None:
+        """Take what a search over blocks of time finds better than the parameters, if one is asked for and there are enough."""
+        self.tuning_: dict[str, str] = {}
+        if not self.trials:
+            return
+        from crm_pipeline.modeling.estimators.tuning import tuned
+
+        found = tuned(
+            X,
+            np.asarray(y),
+            columns=self.columns_,
+            defaults=self._of_xgboost(),
+            objective=objective,
+            by_mean=by_mean,
+            trials=self.trials,
+            horizon=self.horizon,
+            grain=self.grain,
+        )
+        chosen = {OWN.get(name, name): value for name, value in found.chosen.items()}
+        self.set_params(**chosen, trials=0)  # a clone that is fitted again takes what was chosen
+        self.tuning_ = dict(found.told)
+
     def _of_xgboost(self) -> dict[str, Any]:
         return {
             "n_estimators": self.trees,
             "learning_rate": self.rate,
             "max_depth": self.depth,
             "min_child_weight": self.min_child_weight,
-            "subsample": 0.7,
-            "colsample_bytree": 0.5,
-            "reg_lambda": 5.0,
+            "subsample": self.subsample,
+            "colsample_bytree": self.colsample,
+            "reg_lambda": self.reg_lambda,
             "tree_method": "hist",
             "n_jobs": self.threads,
             "random_state": self.seed,
@@ -81,6 +130,7 @@ class BoostedChurn(Boosted, ProbabilityLearner):
         from xgboost import XGBClassifier
 
         self.columns_ = learnable(X)
+        self._tune(X, y, {"objective": "binary:logistic", "eval_metric": "logloss"})
         self.model_ = XGBClassifier(**self._of_xgboost())
         self.model_.fit(matrix(X, self.columns_), np.asarray(y))
         return self
@@ -93,7 +143,7 @@ class BoostedAmount(Boosted, AmountLearner):
     ----------
     power : float
         Variance power between 1 (Poisson) and 2 (gamma).
-    trees, rate, depth, min_child_weight, seed, threads
+    trees, rate, depth, min_child_weight, reg_lambda, subsample, colsample, trials, horizon, grain, seed, threads
         As in `Boosted`.
     """
 
@@ -103,6 +153,12 @@ class BoostedAmount(Boosted, AmountLearner):
         rate: float = 0.05,
         depth: int = 3,
         min_child_weight: float = 20.0,
+        reg_lambda: float = 5.0,
+        subsample: float = 0.7,
+        colsample: float = 0.5,
+        trials: int = 0,
+        horizon: int = 0,
+        grain: Grain = "month",
         power: float = 1.5,
         seed: int = 0,
         threads: int = 2,
@@ -111,6 +167,12 @@ class BoostedAmount(Boosted, AmountLearner):
         self.rate = rate
         self.depth = depth
         self.min_child_weight = min_child_weight
+        self.reg_lambda = reg_lambda
+        self.subsample = subsample
+        self.colsample = colsample
+        self.trials = trials
+        self.horizon = horizon
+        self.grain = grain
         self.power = power
         self.seed = seed
         self.threads = threads
@@ -122,6 +184,7 @@ class BoostedAmount(Boosted, AmountLearner):
         self.columns_ = learnable(X)
         self.unit_ = float(np.mean(y))  # boosting starts at the mean, whatever the currency
         own = {"objective": "reg:tweedie", "tweedie_variance_power": self.power, "base_score": 1.0}
+        self._tune(X, y, own | {"eval_metric": f"tweedie-nloglik@{self.power}"}, by_mean=True)
         self.model_ = XGBRegressor(**self._of_xgboost(), **own)
         self.model_.fit(matrix(X, self.columns_), np.asarray(y, dtype=float) / self.unit_)
         return self

@@ -39,7 +39,7 @@ class Learner(BaseEstimator, ABC):
     @classmethod
     def build(cls, context: Context) -> Learner | str:
         """Return an unfitted model, or a sentence on what is missing; here: by those parameters that the context knows."""
-        own = ("seed", "threads", "money_unit")
+        own = ("seed", "threads", "money_unit", "trials", "horizon", "grain")
         return cls(**{name: getattr(context, name) for name in own if name in cls._get_param_names()})
 
     @abstractmethod

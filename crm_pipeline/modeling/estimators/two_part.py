@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -82,7 +84,7 @@ class TwoPart(Tabular, AmountLearner):
     @classmethod
     def build(cls, context: Context) -> TwoPart:
         """Return it made of splines, boosting and, where its features are there, the purchase process."""
-        own = {"seed": context.seed, "threads": context.threads}
+        own: dict[str, Any] = {"seed": context.seed, "threads": context.threads}
         lapse: list[Tabular] = [SplineLogistic(), BoostedChurn(**own)]
         amounts: list[Tabular] = [SplineLogAmount(), BoostedLogAmount(**own)]
         if families(context.columns) and {"order_days_all", "spend_all"} <= set(context.columns):
