@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import bench_audio, bench_messages, bench_speech, bench_text, measure, tables
+from benchmarks import bench_audio, bench_messages, bench_models, bench_speech, bench_text, measure, tables
 
 DOCS = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 RESULTS = measure.OUT / "results.json"
@@ -40,14 +40,14 @@ def main() -> None:
     text = found.get("text") if given.again else measure.text()
     audio = found.get("audio") if given.again else measure.audio()
     speech = found.get("speech") if given.again else measure.speech()
+    models = found.get("models") if given.again else measure.models()
     for customers in () if given.again else sorted(int(size) for size in given.sizes.split(",")):
         sizes[str(customers)] = size(customers, given.rounds)
         RESULTS.write_text(
-            json.dumps(
-                {"machine": measure.machine(), "sizes": sizes, "text": text, "audio": audio, "speech": speech}, indent=1
-            ),
+            json.dumps({"machine": measure.machine(), "sizes": sizes, "text": text, "audio": audio, "speech": speech,
+                        "models": models}, indent=1),
             encoding="utf-8",
-        )
+        )  # fmt: skip
     listed = sorted(sizes.values(), key=lambda one: one["customers"])
     for one in listed if given.again else ():
         show(one)
@@ -55,12 +55,13 @@ def main() -> None:
         tables.verdicts(listed),
         *([tables.text_verdicts(text)] if text else []),
         *([tables.audio_verdicts(audio)] if audio else []),
+        *([tables.model_verdicts(models)] if models else []),
     ]
     heard = [tables.speech_table(speech)] if speech else []
     for table in [*([tables.text_table(text)] if text else []), *heard, *bars]:
         print("\n" + tables.plain(table))
     if not given.no_docs:
-        DOCS.write_text(page(listed, text, audio, speech), encoding="utf-8")
+        DOCS.write_text(page(listed, text, audio, speech, models), encoding="utf-8")
     sys.exit(any(row[-1] == "missed" for table in bars for row in table))
 
 
@@ -115,11 +116,21 @@ def speech_section(found: dict[str, Any]) -> list[str]:
     return ["## Speech", how, tables.markdown(tables.speech_table(found))]
 
 
+def model_section(found: dict[str, Any]) -> list[str]:
+    """Return what docs/benchmarks.md says of the models."""
+    how = " ".join((bench_models.__doc__ or "").split("\n\n", 1)[1].split())
+    if "failure" not in found:
+        how += f" {found['distinct']:,} of the rows are distinct."
+    caps = [tables.markdown(tables.cap_table(found))] if "caps" in found else []
+    return ["## Models", how, tables.markdown(tables.model_verdicts(found)), *caps]
+
+
 def page(
     listed: list[dict[str, Any]],
     text: dict[str, Any] | None,
     audio: dict[str, Any] | None,
     speech: dict[str, Any] | None,
+    models: dict[str, Any] | None,
 ) -> str:
     """Return docs/benchmarks.md."""
     facts = "\n".join(f"- {name}: {value}" for name, value in measure.machine().items())
@@ -161,6 +172,7 @@ def page(
     parts += text_section(text) if text else []
     parts += audio_section(audio) if audio else []
     parts += speech_section(speech) if speech else []
+    parts += model_section(models) if models else []
     return "\n\n".join(parts) + "\n"
 
 

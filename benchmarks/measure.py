@@ -84,6 +84,12 @@ def speech() -> dict[str, Any]:
     return _child("bench_speech", ["--result", str(result)], result)
 
 
+def models() -> dict[str, Any]:
+    """Measure explaining, scoring and training at a million rows, and what the row caps cost."""
+    result = OUT / "models.json"
+    return _child("bench_models", ["--result", str(result)], result)
+
+
 def _empty(name: str) -> Path:
     folder = OUT / name
     shutil.rmtree(folder, ignore_errors=True)

@@ -23,6 +23,9 @@ TEXT_BARS = {"ratio": 20.0, "equal": 0.995, "seconds": 120.0, "gibibytes": 4.0, 
 """Of the text layer: how many times the naive way's speed and which share of equal tokens, at least; at most the memory, and the
 seconds of counting and of the whole way."""
 
+MODEL_BARS = {"explain churn/gradient_boosting": 50_000, "score all tasks": 100_000}
+"""Least rows a second."""
+
 AUDIO_BARS = {"ratio": 1.8, "equal": 1.0, "mebibytes": 500.0}
 """Of recordings: how many times the plain loop's speed and which share of equal values, at least; the memory of an hour, at most."""
 
@@ -219,6 +222,50 @@ def audio_verdicts(found: Mapping[str, Any]) -> list[list[str]]:
     one, peak = f"a call of {call['minutes']} minutes, stereo", call["peak"] / 2**20
     rows.append(["peak memory", one, f"{peak:.0f} MiB", *_judged(peak, AUDIO_BARS["mebibytes"], " MiB")])
     return [*rows, ["processor, a minute", one, f"{call['cpu'] / call['minutes']:.2f} s", "", ""]]
+
+
+def model_verdicts(found: Mapping[str, Any]) -> list[list[str]]:
+    """Return every bar of the models at a million rows with what was measured and whether it is met."""
+    rows = [["models", "rows", "measured", "bar", ""]]
+    if "failure" in found:
+        return [*rows, [f"models: {found['failure']}"[:120], "", "failed", "", "missed"]]
+    who, process, fitted, told = f"{found['rows']:,}", found["processes"], found["trainings"], found["explanations"]
+    speed, peak = told["rows_per_second"], process["peak_mib"] / 1024
+    for name, value in speed.items():
+        bar = MODEL_BARS.get(name)
+        judged = [f"at least {bar:,}", "met" if value >= bar else "missed"] if bar else ["", ""]
+        rows.append([name, who, f"{value:,.0f} rows/s", *judged])
+    together, bar = told["score_all_tasks"], MODEL_BARS["score all tasks"]
+    rows.append(
+        ["score all tasks", who, f"{together:,.0f} rows/s", f"at least {bar:,}", "met" if together >= bar else "missed"]
+    )
+    rows.append(["purchase process", who, f"{process['seconds']:.1f} s", *_judged(process["seconds"], 30, " s")])
+    rows.append(["purchase process, peak", who, f"{peak:.1f} GiB", *_judged(peak, 2, " GiB")])
+    table = f"{max(fitted['table_rows'].values()):,}, the default cap"
+    rows += [[f"fit {name}", table, f"{seconds:.1f} s", "", ""] for name, seconds in fitted["each"].items()]
+    rows.append(
+        [
+            "fit every estimator",
+            table,
+            f"{fitted['seconds'] / 60:.1f} min",
+            *_judged(fitted["seconds"] / 60, 10, " min"),
+        ]
+    )
+    return rows
+
+
+def cap_table(found: Mapping[str, Any]) -> list[list[str]]:
+    """Return what more rows give each estimator of churn: AUC and seconds of the fit."""
+    caps = found["caps"]
+    counts = sorted(
+        {int(key.removeprefix("auc_")) for own in caps["auc"].values() for key in own if key.startswith("auc_")}
+    )
+    head = ["AUC of the next cut-off (seconds of the fit)", *(f"{count:,} rows" for count in counts)]
+    cells = [
+        [name, *(f"{own[f'auc_{count}']:.4f} ({own[f'seconds_{count}']:.0f} s)" for count in counts)]
+        for name, own in caps["auc"].items()
+    ]
+    return [head, *cells]
 
 
 def _judged(value: float, bar: float, unit: str) -> tuple[str, str]:

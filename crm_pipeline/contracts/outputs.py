@@ -237,7 +237,11 @@ VALUE = _columns(
     ("customer_id", "text", "the customer"),
     ("as_of", "date32", "everything known before this day was used"),
     ("horizon_end", "date32", "the value is that of the year until this day"),
-    ("status", "text", "extrapolated: no outcome of a year has judged it yet; or abstained"),
+    (
+        "status",
+        "text",
+        "scored: an outcome of a year has judged the values of such customers; extrapolated: none has; or abstained",
+    ),
     ("status_reason", "text", "why, in one sentence"),
     (
         "value",
@@ -259,6 +263,19 @@ VALUE = _columns(
     ),
     ("percentile", "float64", "100 is the highest value"),
     ("value_basis", "text", "revenue"),
+    (
+        "low",
+        "float64",
+        "lower end of the 80 % interval, as the year before calibrated it; null: extrapolated",
+        "major currency units",
+    ),
+    ("high", "float64", "upper end of it", "major currency units"),
+    (
+        "value_learned",
+        "float64",
+        "what gradient boosting expects beside, of customers with an order in the last year; null until a year's outcomes exist",
+        "major currency units",
+    ),
     ("model_version", "text", "version of the fitted models"),
 )
 
@@ -307,7 +324,11 @@ CUSTOMERS = _columns(
         "major currency units",
     ),
     ("value_basis", "text", "revenue, or margin where unit costs are known"),
-    ("value_status", "text", "extrapolated: no outcome of a year has judged the value yet; or abstained"),
+    (
+        "value_status",
+        "text",
+        "scored; extrapolated: no outcome of a year has judged the value of such a customer; or abstained",
+    ),
     (
         "value_at_risk",
         "float64",

@@ -24,6 +24,7 @@ from crm_pipeline.defs.assets.segments import segment_assets
 from crm_pipeline.defs.assets.tables import table_assets
 from crm_pipeline.defs.assets.texts import text_assets
 from crm_pipeline.defs.assets.values import value_assets
+from crm_pipeline.defs.assets.values_learned import learned_value_assets
 from crm_pipeline.defs.common import graph_of
 from crm_pipeline.defs.jobs import EVERYTHING, jobs, period_end
 from crm_pipeline.defs.lake import LakeResource
@@ -85,7 +86,8 @@ def all_assets(project: Project) -> list[dg.AssetsDefinition]:
         *model_assets(project, tracker),
         *explanation_assets(project, tracker),
         *segment_assets(project, tracker),
-        *value_assets(project),
+        *learned_value_assets(project, tracker),
+        *value_assets(project, tracker),
         *category_assets(project),
         *score_assets(project, tracker),
         *plan_assets(project),

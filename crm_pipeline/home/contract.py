@@ -19,6 +19,7 @@ from crm_pipeline.home.project import Project
 from crm_pipeline.lake import ALL
 from crm_pipeline.modeling.estimators import chosen
 from crm_pipeline.modeling.tasks import Task, tasks
+from crm_pipeline.modeling.value import LIKE
 from crm_pipeline.transforms.features import catalogue
 
 
@@ -57,7 +58,9 @@ def optional_columns_of(project: Project, asset: str) -> Sequence[Output]:
 
 
 def _task_of(asset: str) -> Task | None:
-    return tasks().get(asset.partition("/")[2].removesuffix("_predictions"))
+    layer, _, rest = asset.partition("/")
+    name = rest.removesuffix("_predictions")
+    return tasks().get(LIKE if name == "value" and layer in ("outcomes", "training", "evaluation") else name)
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,35 @@ def test_the_randomised_arm_is_balanced_and_targeting_is_not():
     assert len(who[arm == 0]) > 2 * (len(treated) + len(control))
 
 
+def test_who_was_chosen_for_a_contact_buys_less_and_only_the_randomised_arm_shows_that_contacts_help():
+    """Read as it stands, targeting says that contacts keep people from ordering: the silent ones are chosen."""
+    grid, rng = make_grid(18, "month"), np.random.default_rng(4)
+    people = draw_people(20_000, grid.days, draw_products(rng), BAD_ORDER, rng)
+    history, span = live(people, grid, rng), 30.0
+    orders, contacts = history.orders, history.contacts
+    until = grid.days + span
+    placed = np.sort(orders["who"] * until + orders["when"])
+
+    def ordered(who: np.ndarray, since: np.ndarray) -> np.ndarray:
+        key = who * until + since
+        return np.searchsorted(placed, key + span) > np.searchsorted(placed, key)
+
+    def active(who: np.ndarray, since: np.ndarray) -> np.ndarray:
+        key = who * until + since
+        return np.searchsorted(placed, key) > np.searchsorted(placed, np.maximum(key - 365, who * until))
+
+    whole = contacts["sent"] + span < grid.days
+    who, arm, sent = (contacts[name][whole] for name in ("who", "arm", "sent"))
+    bought, known = ordered(who, sent), active(who, sent)
+    shares = {name: bought[known & (arm == i)] for i, name in enumerate(("targeted", "treatment", "control"))}
+    anyone, some_day = rng.integers(0, len(people), 60_000), rng.choice(sent, 60_000)
+    naive = shares["targeted"].mean() - ordered(anyone, some_day)[active(anyone, some_day)].mean()
+    effect = shares["treatment"].mean() - shares["control"].mean()
+    error = np.sqrt(sum(share.var() / len(share) for share in (shares["treatment"], shares["control"])))
+    assert naive < -0.02, f"{naive:+.4f}: the naive reading has the wrong sign"
+    assert effect > 2 * error, f"{effect:+.4f} ± {error:.4f}"
+
+
 def test_a_contact_helps_a_little_and_never_who_has_left():
     grid, rng = make_grid(12, "month"), np.random.default_rng(3)
     people = draw_people(1000, grid.days, draw_products(rng), BAD_ORDER, rng)

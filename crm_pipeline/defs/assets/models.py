@@ -108,7 +108,7 @@ def estimator_asset(project: Project, tracker: Tracker, task: str, name: str) ->
                 "crm.code_version": code,
                 "crm.inputs": json.dumps(pins)[:4000],
             }
-            tracked = _track(tracker, f"{task}/{name}@{context.partition_key}", model, card, rows, tags)
+            tracked = track_model(tracker, f"{task}/{name}@{context.partition_key}", model, card, rows, tags)
             card |= tracked._asdict()
             metadata |= {
                 "mlflow": dg.MetadataValue.url(tracker.link(tracked.run_id)),
@@ -125,7 +125,7 @@ def _trains(project: Project, period: str) -> bool:
     return project.calendar.last_of_block(period, project.settings.train_every) == period
 
 
-def _track(
+def track_model(
     tracker: Tracker, name: str, model: Any, card: Mapping[str, Any], rows: Any, tags: Mapping[str, str]
 ) -> Tracked:
     """Log a fitted model with its card as one MLflow run."""

@@ -8,16 +8,19 @@ import dagster as dg
 import ibis
 
 from crm_pipeline.contracts.outputs import CARD, VALUE, conform
+from crm_pipeline.defs.assets.models import load_card_model
+from crm_pipeline.defs.assets.values_learned import LEARNED_CARD, spans_two_years
 from crm_pipeline.defs.common import described, reads, together
 from crm_pipeline.defs.lake import Result, publishes
 from crm_pipeline.hashing import digest
 from crm_pipeline.home.project import Project
+from crm_pipeline.tracking import Tracker
 from crm_pipeline.versions import code_version
 
 CARD_OF = "models/value/gamma_gamma"
 
 
-def value_assets(project: Project) -> list[dg.AssetsDefinition]:
+def value_assets(project: Project, tracker: Tracker) -> list[dg.AssetsDefinition]:
     """Return the step that fits the value of a purchase day, and says what every customer is worth over the next year."""
     settings, calendar = project.settings, project.calendar
     unit, year = float(settings.money_unit), f"{settings.year} {settings.grain}s"
@@ -35,18 +38,25 @@ def value_assets(project: Project) -> list[dg.AssetsDefinition]:
         ),
         "scores/value": (
             f"What every customer who ever ordered should spend in the next {year}: expected purchase days × expected spend on one. "
-            "Extrapolated: no outcome of that length has judged it."
+            "Extrapolated where no outcome of that length has judged it; then with an interval, and what boosting expects beside."
         ),
     }
     ins = {"lifetime": reads("lifetime/customers"), "process": reads("features/purchase_process")}
+    if spans_two_years(project):
+        ins |= {"features": reads("features/customers"), "bands": reads("intervals/value"), "card": reads(LEARNED_CARD)}
     both = [described(project, asset, code, ins, kinds=("numpy",), description=what) for asset, what in told.items()]
 
     @dg.multi_asset(**together("value", both))
     @publishes
     def valued(
-        context: dg.AssetExecutionContext, lifetime: ibis.Table, process: ibis.Table, pins: Mapping[str, str]
+        context: dg.AssetExecutionContext,
+        lifetime: ibis.Table,
+        process: ibis.Table,
+        pins: Mapping[str, str],
+        **judged: ibis.Table,
     ) -> dict[str, Any]:
         from crm_pipeline.modeling.value import fit_value_of_a_day, value_of_customers
+        from crm_pipeline.modeling.value_learned import with_learned
 
         known = lifetime.select("customer_id", "order_days", "spend").order_by("customer_id").execute()
         fitted = fit_value_of_a_day(known, unit, settings.process_sample, settings.seed)
@@ -54,6 +64,7 @@ def value_assets(project: Project) -> list[dg.AssetsDefinition]:
         version = digest(json.dumps([sorted(pins.items()), code]), 8)
         reason = f"extrapolated: no outcomes of {year} have judged it"
         rows = value_of_customers(known, process.execute(), fitted, unit, reason)
+        rows = with_learned(rows, *_learned(tracker, judged, unit), horizon=year)
         rows = rows.assign(as_of=as_of, horizon_end=calendar.end_date(calendar.shift(context.partition_key, settings.year)),
                            model_version=version)  # fmt: skip
         card = _card(fitted) | {
@@ -65,6 +76,21 @@ def value_assets(project: Project) -> list[dg.AssetsDefinition]:
         return {CARD_OF: Result(conform([card], CARD), shown), "scores/value": Result(conform(rows, VALUE), shown)}
 
     return [valued]
+
+
+def _learned(tracker: Tracker, judged: Mapping[str, ibis.Table], unit: float) -> tuple[Any, Any]:
+    """Return what boosting expects of those with an order in the last year, and the bands of the fixed model; None without."""
+    import pandas as pd
+
+    from crm_pipeline.modeling.conformal import bands_of
+    from crm_pipeline.modeling.value_learned import FIXED, learned_value
+
+    if not judged:
+        return None, None
+    features, model = judged["features"].execute(), load_card_model(tracker, judged["card"])
+    nothing = pd.Series(float("nan"), index=features["customer_id"])
+    learned = nothing if model is None or features.empty else learned_value(model, features, unit)
+    return learned, bands_of(judged["bands"].execute(), FIXED)
 
 
 def _card(fitted: Any) -> dict[str, Any]:
