@@ -77,9 +77,6 @@ DRIFT = (
     "every one of these cut-offs (population stability index above 0.25, and above chance), so that the models judge customers such "
     "as they never saw. The partition is published all the same. With few cut-offs it passes and says so."
 )
-OF_ITS_OWN = ("mbg_", "pareto_", "tenure_")
-"""Begin the names of features that move by themselves: fitted anew each period, or ageing with the data."""
-
 ENOUGH, SHARE, ROWS = 5, 0.05, 20_000
 """Cut-offs from which on something is said; share of shifted features that is a warning; customers of a period that are compared."""
 
@@ -116,6 +113,8 @@ def drift_of(project: Project, period: str) -> Seen:
 
 def _features(project: Project, manifest: Manifest) -> Any:
     """Return the features of a sample of a period's customers that does not depend on their order."""
+    from crm_pipeline.reports.drift import OF_ITS_OWN
+
     table = project.lake.read([manifest])
     names = [n for n, kind in table.schema().items() if kind.is_numeric() and not n.startswith(OF_ITS_OWN)]
     return table.filter(table.customer_id.hash() % max(1, manifest.rows // ROWS) == 0).select(names).execute()

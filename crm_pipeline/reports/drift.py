@@ -1,4 +1,4 @@
-"""Drift of inputs: the population stability index of two feature tables. No plots and no words for readers here."""
+"""Drift of inputs: the population stability index, feature by feature, and a two-sample classifier. No plots, no words here."""
 
 from __future__ import annotations
 
@@ -7,8 +7,16 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from crm_pipeline.modeling.metrics import auc, plain
+
 BINS = 10
 SAMPLE = 50_000
+ASKED = 2_000
+"""Customers of a table at most that a classifier learns to tell apart."""
+
+OF_ITS_OWN = ("mbg_", "pareto_", "tenure_")
+"""Begin the names of features that move by themselves: fitted anew each period, or ageing with the data."""
+
 WATCH, SHIFTED = 0.10, 0.25
 _COLUMNS = ["feature", "psi", "by_chance", "state", "median_before", "median_now", "null_before", "null_now"]
 
@@ -60,6 +68,11 @@ def by_chance(bins: int, rows_before: int, rows_now: int) -> float:
     return (1 / rows_before + 1 / rows_now) * freedom * (1 - spread + 1.6449 * spread**0.5) ** 3
 
 
+def state(value: float, chance: float) -> str:
+    """Return steady, watch or shifted: by the rule of thumb, and never above steady within chance."""
+    return "steady" if value < max(WATCH, chance) else "watch" if value < max(SHIFTED, chance) else "shifted"
+
+
 def feature_drift(before: pd.DataFrame, now: pd.DataFrame, sample: int = SAMPLE) -> pd.DataFrame:
     """Compare every numeric feature both tables have.
 
@@ -80,8 +93,9 @@ def feature_drift(before: pd.DataFrame, now: pd.DataFrame, sample: int = SAMPLE)
         a, b = (frame[name].to_numpy(float, na_value=np.nan) for frame in (old, new))
         value, bins = psi(a, b)
         chance = by_chance(bins, len(a), len(b))
-        state = "steady" if value < max(WATCH, chance) else "watch" if value < max(SHIFTED, chance) else "shifted"
-        rows.append((name, value, chance, state, _median(a), _median(b), np.isnan(a).mean(), np.isnan(b).mean()))
+        rows.append(
+            (name, value, chance, state(value, chance), _median(a), _median(b), np.isnan(a).mean(), np.isnan(b).mean())
+        )
     found = pd.DataFrame(rows, columns=_COLUMNS)
     return found.sort_values(["psi", "feature"], ascending=[False, True], ignore_index=True)
 
@@ -116,6 +130,39 @@ def shifted_from_all(befores: Iterable[pd.DataFrame], now: pd.DataFrame) -> tupl
         if not left:
             break
     return least.sort_values(["psi", "feature"], ascending=[False, True], ignore_index=True), compared
+
+
+def two_sample(before: pd.DataFrame, now: pd.DataFrame, sample: int = ASKED, seed: int = 0) -> tuple[float, float]:
+    """Return how well a classifier tells two tables of customers apart by all features together: its AUC, and what chance gives.
+
+    A classifier two-sample test (Lopez-Paz & Oquab 2017, ICLR, with the AUC in place of the accuracy): shallow boosting,
+    cross-validated in five folds of customers, so that who stands in both tables is never known before he is asked.
+    Beside it the AUC that two samples of one population stay under 19 times in 20 (variance of the Mann-Whitney statistic
+    without ties, Mann & Whitney 1947). Features that move by themselves (`OF_ITS_OWN`) are left out. NaN where either table
+    holds fewer than 100 customers.
+    """
+    from xgboost import XGBClassifier
+
+    from crm_pipeline.modeling.estimators.rows import folds, sampled
+
+    tables = [frame.set_index("customer_id").sort_index() for frame in (before, now) if "customer_id" in frame]
+    if len(tables) < 2 or min(len(table) for table in tables) < 100:
+        return float("nan"), float("nan")
+    shared = [c for c in tables[1].columns if c in tables[0].columns and not c.startswith(OF_ITS_OWN)]
+    shared = [c for c in shared if all(pd.api.types.is_numeric_dtype(table[c]) for table in tables)]
+    if not shared:
+        return float("nan"), float("nan")
+    parts = [table.iloc[sampled(table, sample)][shared] for table in tables]
+    X = pd.concat(parts)
+    y, fold = np.repeat([0, 1], [len(part) for part in parts]), folds(X, 5)
+    values, said = X.to_numpy("float32", na_value=np.nan), np.zeros(len(X))
+    for k in range(5):
+        model = XGBClassifier(
+            n_estimators=30, max_depth=3, learning_rate=0.2, tree_method="hist", n_jobs=1, random_state=seed
+        )
+        said[fold == k] = model.fit(values[fold != k], y[fold != k]).predict(values[fold == k], output_margin=True)
+    spread = np.sqrt((len(X) + 1) / (12 * len(parts[0]) * len(parts[1])))
+    return plain(auc, y.astype(float), said), float(0.5 + 1.6449 * spread)
 
 
 def _stride(rows: int, sample: int) -> slice:
