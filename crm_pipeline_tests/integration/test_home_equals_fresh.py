@@ -144,6 +144,7 @@ def test_the_month_of_an_open_source_that_is_not_over_then_the_one_that_is(tmp_p
     assert {period for _, period in left} <= {str(current)}, "what is over is as in a fresh home"
 
 
+@pytest.mark.slow
 def test_a_silence_at_the_end_is_said_and_scores_nobody(right: Path, shop: Path, used: Path) -> None:
     """Whether `complete_through` says that the data are complete to the end of the silence, or nothing does."""
     edit(shop, complete_through="2025-01-01 00:00:00")

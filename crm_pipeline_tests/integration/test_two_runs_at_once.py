@@ -23,6 +23,7 @@ def test_two_runs_of_a_new_home(tiny_home: Built, folder: Path) -> None:
     assert world.plan(tiny_home.source, home, "--through", tiny_home.through) == []
 
 
+@pytest.mark.slow
 def test_two_backfills_at_once_one_of_them_killed(tiny_home: Built, folder: Path) -> None:
     """No lock error, no half partition, nothing left RUNNING or STARTED; the one that lives, or the next, ends the work."""
     home = world.new_home(folder / "killed_backfill_home", world.TINY)
