@@ -147,7 +147,7 @@ def trainings(world: World, rows: pd.DataFrame) -> dict[str, Any]:
 
 def explanations(world: World, rows: pd.DataFrame) -> dict[str, Any]:
     """Explain and score a million rows, and a few by the slow ways on the same boosting model."""
-    from crm_pipeline.modeling.explain import contributions, theme_contributions
+    from crm_pipeline.modeling.explain import contributions, theme_contributions, told_as
     from crm_pipeline.modeling.prediction import predict
     from crm_pipeline.modeling.preprocessing import matrix
     from crm_pipeline.modeling.reasons import top_reasons
@@ -167,7 +167,7 @@ def explanations(world: World, rows: pd.DataFrame) -> dict[str, Any]:
             by_theme = timed(
                 f"explain {task}/{name}",
                 len(rows),
-                lambda t=task, m=fitted[name]: theme_contributions(contributions(t, m, rows), themes),
+                lambda t=task, m=fitted[name]: theme_contributions(contributions(t, m, rows), told_as(t, themes)),
             )
         timed(f"reasons in words, {task}", len(rows), lambda t=task, b=by_theme: top_reasons(t, b, rows))
         timed(f"score {task}", len(rows), lambda t=task, m=fitted[the_task(task).fixed]: predict(t, m, rows))

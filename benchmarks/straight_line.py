@@ -290,6 +290,7 @@ class Script:
 
     def score(self, task: str, evaluated: list[tuple[pd.DataFrame, pd.DataFrame]]) -> pd.DataFrame:
         """Choose the champion, and score every eligible customer with it; return the decision."""
+        from crm_pipeline.modeling.explain import told_as
         from crm_pipeline.modeling.promotion import decide
         from crm_pipeline.modeling.scoring import Release, score
 
@@ -305,7 +306,7 @@ class Script:
             money_unit=float(s.money_unit), horizon=s.horizon, year=s.year, grain=s.grain,
         )  # fmt: skip
         known = self.read("features/customers", last).execute().sort_values("customer_id", ignore_index=True)
-        themes = {f.name: f.theme for f in catalogue(self.world.tables, s)}
+        themes = told_as(task, {f.name: f.theme for f in catalogue(self.world.tables, s)})
         level, bands = self.level(task, last), self.bands(task, champion)
         frame = score(self.models[task, last][champion], known, release, level, themes, bands)
         self.write(f"scores/{task}", last, conform(frame, score_columns(the_task(task).answers)))

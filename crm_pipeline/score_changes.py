@@ -58,6 +58,7 @@ def _between(
 ) -> dict[str, float] | None:
     """Return what the model of today says of a customer's earlier features, by theme; None where either is not kept."""
     from crm_pipeline.home.project import Project
+    from crm_pipeline.modeling.explain import told_as
     from crm_pipeline.modeling.stability import told_themes
     from crm_pipeline.tracking import Tracker
     from crm_pipeline.transforms.features.catalogue import catalogue
@@ -74,9 +75,9 @@ def _between(
     shape = Project(lake.home, load_settings(lake.home), source).shape
     try:
         model = Tracker(lake.home).load(uri)
-        told = told_themes(model, rows, {f.name: f.theme for f in catalogue(source.inputs, shape)})
+        told = told_themes(model, rows, told_as(task, {f.name: f.theme for f in catalogue(source.inputs, shape)}))
     except (
         CrmError
-    ):  # the model or a feature that it needs is not there any more: then its part stays open, as `change` says
+    ):  # the model, or a feature that it needs, is not there any more: its part stays open, as `change` says
         return None
     return {str(theme): float(part) for theme, part in told.iloc[0].items()}

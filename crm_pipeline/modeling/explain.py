@@ -9,6 +9,7 @@ import pandas as pd
 
 from crm_pipeline.modeling.level import Level
 from crm_pipeline.modeling.prediction import MONEY_UNIT, level_shift
+from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.modeling.training import Model
 
 BASE = "base"
@@ -33,6 +34,12 @@ def contributions(
     return table
 
 
+def told_as(task: str, themes: Mapping[str, str]) -> dict[str, str]:
+    """Return the theme under which each feature is told in reasons of a task: its own, or the one it is joined to (`Task.joined`)."""
+    joined = the_task(task).joined
+    return {feature: joined.get(theme, theme) for feature, theme in themes.items()}
+
+
 def theme_contributions(table: pd.DataFrame, themes: Mapping[str, str]) -> pd.DataFrame:
     """Sum attributions by theme.
 
@@ -41,7 +48,7 @@ def theme_contributions(table: pd.DataFrame, themes: Mapping[str, str]) -> pd.Da
     table : DataFrame
         From `contributions`.
     themes : mapping of feature to theme
-        From the catalogue of features; a feature without one counts as ``other``.
+        From the catalogue of features by `told_as`; a feature without one counts as ``other``.
 
     Returns
     -------

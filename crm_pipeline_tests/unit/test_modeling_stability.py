@@ -10,6 +10,7 @@ from crm_pipeline.contracts.explanations import DEPENDENCE, REASONS
 from crm_pipeline.contracts.outputs import conform
 from crm_pipeline.modeling.calibration import expit
 from crm_pipeline.modeling.dependence import ALIKE, POINTS, dependence, grid
+from crm_pipeline.modeling.explain import theme_contributions, told_as
 from crm_pipeline.modeling.stability import BAR, agreement, measured, refits, resampled
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.modeling.training import fit
@@ -57,6 +58,15 @@ def test_a_model_agrees_with_itself_and_with_what_only_differs_in_base(rows, bas
     assert found.customers == (table.abs().max(axis=1) >= 0.05).sum()
     if found.customers:
         assert (found.first, found.clear, found.two) == (1.0, 1.0, 1.0)
+
+
+def test_what_says_the_same_of_a_customer_is_told_as_one_theme_in_demand_and_apart_in_churn():
+    own = {"orders_3": "rhythm", "spend_3": "spend", "recency_days": "recency"}
+    assert told_as("churn", own) == own
+    assert told_as("demand", own) == {"orders_3": "spend", "spend_3": "spend", "recency_days": "recency"}
+    terms = pd.DataFrame({"orders_3": [0.5], "spend_3": [-0.2], "recency_days": [0.1], "base": [1.0]})
+    found = theme_contributions(terms, told_as("demand", own))
+    assert found.round(6).to_dict("records") == [{"recency": 0.1, "spend": 0.3, "base": 1.0}]
 
 
 def test_customers_are_drawn_with_all_their_rows(table):

@@ -51,6 +51,7 @@ def _explained(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefini
         level: ibis.Table,
     ) -> Mapping[str, Any]:
         from crm_pipeline.modeling.dependence import dependence
+        from crm_pipeline.modeling.explain import told_as
         from crm_pipeline.modeling.level import level_from_json
         from crm_pipeline.modeling.stability import measured
 
@@ -59,7 +60,7 @@ def _explained(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefini
         model = tracker.load(row["model_uri"]) if isinstance(row["model_uri"], str) and row["model_uri"] else None
         if model is None or training is None or customers.empty:
             return {survives: conform([], REASONS), partial: conform([], DEPENDENCE)}
-        themes = {f.name: f.theme for f in catalogue(project.source.inputs, project.shape)}
+        themes = told_as(task, {f.name: f.theme for f in catalogue(project.source.inputs, project.shape)})
         unit = float(settings.money_unit)
         found = measured(
             task, model, training.execute(), customers, themes,

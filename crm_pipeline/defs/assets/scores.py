@@ -53,6 +53,7 @@ def _scores(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefinitio
         intervals: ibis.Table | None = None,
     ) -> Result:
         from crm_pipeline.modeling.conformal import bands_of
+        from crm_pipeline.modeling.explain import told_as
         from crm_pipeline.modeling.level import level_from_json
         from crm_pipeline.modeling.scoring import abstain, score
 
@@ -63,7 +64,7 @@ def _scores(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefinitio
         if model is None or customers.empty:
             rows = abstain(customers, release, row["reason"])
         else:
-            themes = {f.name: f.theme for f in catalogue(project.source.inputs, project.shape)}
+            themes = told_as(task, {f.name: f.theme for f in catalogue(project.source.inputs, project.shape)})
             known = level_from_json(level.execute()["level"].iloc[0])
             bands = None if intervals is None else bands_of(intervals.execute(), release.model)
             rows = score(model, customers, release, known, themes, bands)

@@ -53,6 +53,9 @@ class Task(ABC):
         What a reason raises or lowers: the risk, the amount.
     raises_is_worse : bool
         Whether a higher answer speaks against the customer.
+    joined : mapping of str to str
+        Theme → the theme with which it is told as one reason, where the two say nearly the same of a customer: which of them a
+        fit credits is chance.
     averted : bool
         Whether a contact in time may avert a yes: its profit is reckoned where cost and saved value are set.
     fixed : str
@@ -94,6 +97,7 @@ class Task(ABC):
     unit: ClassVar[str]
     effect: ClassVar[str]
     raises_is_worse: ClassVar[bool]
+    joined: ClassVar[Mapping[str, str]] = {}
     averted: ClassVar[bool] = False
     fixed: ClassVar[str]
     instead: ClassVar[tuple[str, ...]] = ()

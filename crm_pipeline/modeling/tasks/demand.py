@@ -31,6 +31,7 @@ class Demand(AmountTask):
     )
     fixed = "average"
     instead = ("two_part", "purchase_process")
+    joined: ClassVar[Mapping[str, str]] = {"rhythm": "spend"}  # orders and spend of a window: rank correlation 0.9
     ablated = "linear"
     baselines = ("zero", "mean", "last_spend", "last_season", "purchase_process")
     constant = "mean"
