@@ -32,7 +32,7 @@ def leaderboard_table(data: ReportData, task: str) -> Table | None:
     blocks = int(found["blocks"].max())
     caption = (
         f"Leaderboard: every model and baseline over the {words.plural(blocks, 'block')} of the decision, least mean "
-        f"{loss.label.lower()} first. A difference below 0 is better; one within its ± is none."
+        f"{loss.label.lower()} first. A difference below 0 is better; ± is one block standard error, and a difference within it is none."
     )
     few = "" if blocks > 1 else "One block has no standard error: a difference over it may be the season's."
     return Table(caption, columns, [_row(row, shown) for row in found.to_dict("records")], few)
