@@ -276,6 +276,8 @@ def _decisions(summary: Summary) -> list[Decision]:
 
 
 def _show_models(summary: Summary, decision: Decision, compare: Any, made: str) -> None:
+    from crm_pipeline.reports.summary import contact_line
+
     project, lake = summary.prepared.project, summary.prepared.project.lake
     h, calendar, asset = project.settings.horizon, project.calendar, f"evaluation/{decision.task}"
     wanted = {*(calendar.shift(cutoff, h) for cutoff in decision.cutoffs), summary.prepared.through}
@@ -284,6 +286,10 @@ def _show_models(summary: Summary, decision: Decision, compare: Any, made: str) 
     if len(frame):
         out.print(_models_table(frame, decision, calendar, made))
     out.print(f"[bold]{decision.task}[/]: {escape(decision.reason)}")
+    settings = project.settings
+    if settings.contact_cost and settings.saved_value:
+        told = contact_line(frame, decision.champion, settings.contact_cost / settings.saved_value)
+        out.print(told, soft_wrap=True, end="\n" if told else "")
 
 
 def _models_table(frame: pd.DataFrame, decision: Decision, calendar: Calendar, made: str) -> Table:

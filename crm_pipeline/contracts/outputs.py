@@ -370,6 +370,8 @@ TRACK_RECORD = _columns(
     ("published_at", "text", "when that edition was published (UTC)"),
     ("model", "text", "the champion that scored"),
     ("predicted", "float64", "probability, or expected spend"),
+    ("low", "float64", "lower end of the 80 % interval that was published with an amount"),
+    ("high", "float64", "upper end of it"),
     ("outcome", "float64", "what happened"),
 )
 

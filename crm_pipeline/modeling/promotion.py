@@ -77,8 +77,8 @@ def decide(
     Losses are compared per block (cut-offs a horizon apart) with the level as predicted (log loss for churn, Tweedie
     deviance for demand). With fewer than four blocks the fixed model stands where it beats every baseline: it is ahead in
     more than half of the blocks, or in half of them and in the mean. (A mean alone would hang on one odd season.) With four
-    blocks or more the lowest mean loss wins, or the simplest model within one block standard error of it, if it beats every
-    baseline in the mean. A model must also keep the limits of its task (`Task.not_behind`, `Task.within`): a demand model
+    blocks or more, among the models that beat every baseline in the mean, the lowest mean loss wins, or the simplest model within one block
+    standard error of it. A model must also keep the limits of its task (`Task.not_behind`, `Task.within`): a demand model
     behind last spend in WAPE, or off in total by more than a quarter, in the mean of its blocks, is not promoted. Where
     nothing is, the purchase process or the model itself stands in, whichever was itself judged better (of those within the
     limits, if any is): what a baseline of the same name did says nothing of the estimator.
@@ -256,10 +256,14 @@ def _fixed(case: _Case, fixed: str, losses: pd.DataFrame) -> _Verdict:
 
 
 def _chosen(case: _Case, judged: list[str]) -> _Verdict:
-    """Choose by mean loss; who is within one block standard error of the best counts as equal, the simpler wins."""
+    """Choose by mean loss among those that pass the gates; within one block standard error of the best the simpler wins."""
     losses, task = case.losses, case.task
-    able = [name for name in judged if not _broken(case, name, losses)] or judged
+    passing = [name for name in judged if not _short_of(case, name, losses)]
+    able = passing or [name for name in judged if not _broken(case, name, losses)] or judged
     best = str(losses[able].mean().idxmin())
+    if not passing:
+        short = _short_of(case, best, losses)
+        return _kept(case, best, losses, f"Over {paired.blocks(len(losses))} '{best}' {short}")
     gaps = {name: losses[name] - losses[best] for name in able}
     equals = [name for name, gap in gaps.items() if gap.mean() <= gap.std(ddof=1) / np.sqrt(len(losses))]
     if case.reign is not None:
@@ -267,9 +271,6 @@ def _chosen(case: _Case, judged: list[str]) -> _Verdict:
         ahead = [name for name in equals if paired.beats(_contest(losses, name, case.reign))]
         equals = equals if case.reign.champion in equals else ahead or equals
     champion = min(equals, key=lambda name: (entry(task, name).complexity, name))
-    short = _short_of(case, champion, losses)
-    if short:
-        return _kept(case, champion, losses, f"Over {paired.blocks(len(losses))} '{champion}' {short}")
     among = "" if champion == best else f"; it is the simplest within one block standard error of '{best}'"
     told = f"Over {paired.blocks(len(losses))} '{champion}' {paired.lead(losses, champion)}{among}."
     return _Verdict(champion, "promoted", told, losses)

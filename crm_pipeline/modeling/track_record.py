@@ -35,8 +35,8 @@ def as_published(
     Returns
     -------
     DataFrame
-        customer_id, cutoff, edition, published_at, model, predicted, outcome, baseline_*; one row per scored customer,
-        edition. Customers without an outcome (not eligible by today's data) keep a null one.
+        customer_id, cutoff, edition, published_at, model, predicted, low, high (the interval of an amount, else null), outcome,
+        baseline_*; one row per scored customer and edition. Customers without an outcome (not eligible by today's data) keep a null one.
     """
     of = the_task(task)
     value = pd.Series(of.actual(outcomes, money_unit), index=outcomes["customer_id"])
@@ -45,17 +45,19 @@ def as_published(
     for (edition, published_at), scores in editions.items():
         if not len(outcomes):
             continue
-        part = scores.loc[scores["status"] == "scored", ["customer_id", "model"]].reset_index(drop=True)
-        part["predicted"] = scores.loc[scores["status"] == "scored", of.answer].to_numpy("float64")
+        scored = scores[scores["status"] == "scored"].reset_index(drop=True)
+        part = scored[["customer_id", "model"]].copy()
+        part["predicted"] = scored[of.answer].to_numpy("float64")
+        for end in ("low", "high"):
+            part[end] = scored[end].to_numpy("float64") if of.conformal and end in scored else float("nan")
         part["cutoff"] = outcomes["cutoff"].iloc[0]
         part["edition"], part["published_at"] = edition, published_at
         part["outcome"] = value.reindex(part["customer_id"]).to_numpy("float64")
         part[list(baselines.columns)] = baselines.reindex(part["customer_id"]).to_numpy("float64")
         parts.append(part)
-    columns = ["customer_id", "cutoff", "edition", "published_at", "model", "predicted", "outcome"]
+    numbers = ("predicted", "low", "high", "outcome")
+    columns = ["customer_id", "cutoff", "edition", "published_at", "model", *numbers]
     if not parts:
-        return pd.DataFrame(
-            {c: pd.Series(dtype="float64" if c in ("predicted", "outcome") else "object") for c in columns}
-        )
+        return pd.DataFrame({c: pd.Series(dtype="float64" if c in numbers else "object") for c in columns})
     table = pd.concat(parts, ignore_index=True)
     return table[columns + [c for c in table if c not in columns]]

@@ -21,7 +21,7 @@ from crm_pipeline.reports.view import Cell, Column, Draw, Table, customers
 
 ISSUED = "issued"
 SAMPLE = 200_000
-BINARY_METRICS, AMOUNT_METRICS = ("auc", "brier"), ("wape", "spearman", "total_ratio")
+BINARY_METRICS, AMOUNT_METRICS = ("auc", "brier"), ("wape", "spearman", "total_ratio", "coverage")
 JUDGED = ("auc", "brier", "wape")
 _MEASURE = {"auc": auc, "brier": brier, "spearman": spearman, "wape": wape, "total_ratio": total_ratio}
 _TONES = {"ahead": "good", "level": "warn", "behind": "bad"}
@@ -65,8 +65,10 @@ def _judge_one(cutoff: Any, rows: pd.DataFrame, task: str) -> Judged:
     values: dict[str, dict[str, float]] = {m: {} for m in metrics}
     for model, column in {ISSUED: known["predicted"], **columns}.items():
         y, p = measures.paired(known["outcome"], column)
-        for metric in metrics:
+        for metric in (m for m in metrics if m in _MEASURE):
             values[metric][model] = plain(_MEASURE[metric], y, p)
+    if "coverage" in values:
+        values["coverage"][ISSUED] = _inside(known)
     values = {m: {k: v for k, v in own.items() if np.isfinite(v)} for m, own in values.items()}
     return Judged(
         cutoff=cutoff,
@@ -79,6 +81,14 @@ def _judge_one(cutoff: Any, rows: pd.DataFrame, task: str) -> Judged:
         values=values,
         verdicts={m: _verdict(known, m, values[m]) for m in metrics if m in JUDGED},
     )
+
+
+def _inside(rows: pd.DataFrame) -> float:
+    """Return the share of the outcomes that lie in the interval published with the score; nan where none was."""
+    if not {"low", "high"} <= set(rows.columns):
+        return float("nan")
+    own = rows[rows["low"].notna() & rows["high"].notna()]
+    return float(own["outcome"].between(own["low"], own["high"]).mean()) if len(own) else float("nan")
 
 
 def _verdict(rows: pd.DataFrame, metric: str, values: dict[str, float]) -> tuple[str, str]:
@@ -222,7 +232,7 @@ def _lines(
         why = waiting if one.waiting else f"{customers(one.unscored)} not scored"
         return [[*first, Cell(why, "quiet"), *[""] * (len(models) + 2)]]
     lines: list[list[Cell | str]] = []
-    for at, metric in enumerate(metrics):
+    for at, metric in enumerate(m for m in metrics if m != "coverage" or one.values[m]):
         said, own = words.measure(metric), one.values[metric]
         best = _best(own, said.better)
         score, *rest = (

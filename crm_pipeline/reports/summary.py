@@ -119,6 +119,28 @@ def model_vs_baselines(evaluation: pd.DataFrame, blocks: Sequence[str] = ()) -> 
     return result[head + [c for c in result.columns if c not in head]]
 
 
+def contact_line(frame: pd.DataFrame, champion: str | None, threshold: float | None) -> str:
+    """Say from which probability a contact pays, and what it would have gained at the newest cut-off; empty where costs are not set.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        From `model_vs_baselines`.
+    champion : str or None
+    threshold : float or None
+        `Contact.threshold` by the settings contact_cost and saved_value.
+    """
+    own = frame[frame["model"] == champion] if "profit" in frame else frame.iloc[:0]
+    if threshold is None or own.empty:
+        return ""
+    row = own.iloc[0]
+    return (
+        f"A contact pays from a probability of {threshold:.0%} (contact_cost / saved_value). At the newest cut-off '{champion}' would have "
+        f"gained {row['profit']:.2f} a customer by it, contacting everyone {row['profit_everyone']:.2f}; the best threshold, known "
+        f"afterwards, was {row['best_threshold']:.0%}."
+    )
+
+
 def half_interval(values: pd.Series) -> float:
     """Return half the 95 % interval of a mean over blocks of time, by Student's t; nan of fewer than two."""
     from scipy import stats

@@ -37,6 +37,9 @@ MEASURES: dict[str, Measure] = {
     "wape": Measure("WAPE", "low", 3, "sum of absolute errors over actual total; lower is better"),
     "spearman": Measure("Spearman", "high", 3, "rank correlation of predicted and actual spend"),
     "total_ratio": Measure("Total", "one", 2, "predicted total over actual total; 1 is right"),
+    "coverage": Measure(
+        "Inside the 80 %", "", 3, "share of outcomes inside the interval published with the score; 0.8 is right"
+    ),
     "deviance": Measure("Deviance", "low", 3, "Tweedie deviance; lower is better"),
     "mae": Measure("MAE", "low", 2, "mean absolute error; lower is better"),
     "rmse": Measure("RMSE", "low", 2, "root mean squared error; lower is better"),

@@ -5,7 +5,7 @@ import pytest
 
 from crm_pipeline.modeling.decision import MEANING, read_decision
 from crm_pipeline.modeling.promotion import REIGNING
-from crm_pipeline.reports.summary import call_first, model_vs_baselines
+from crm_pipeline.reports.summary import call_first, contact_line, model_vs_baselines
 
 SCORES = pd.DataFrame({
     "customer_id": ["a", "b", "c", "d"],
@@ -41,3 +41,12 @@ def test_every_status_has_a_meaning_and_a_bare_row_can_be_read():
     bare = read_decision({"task": "churn", "status": "abstained", "reason": "No model has been trained yet."})
     assert (bare.champion, bare.blocks, bare.no_use, bare.cutoffs) == (None, 0, "", ())
     assert bare.compared().empty
+
+
+def test_what_a_contact_gains_is_said_where_its_cost_is_known():
+    frame = pd.DataFrame({"model": ["average"], "profit": [0.314], "profit_everyone": [-1.2], "best_threshold": [0.22]})
+    told = contact_line(frame, "average", 0.25)
+    assert told.startswith("A contact pays from a probability of 25%")
+    assert "'average' would have gained 0.31 a customer by it, contacting everyone -1.20" in told
+    assert contact_line(frame, "average", None) == contact_line(frame, "logistic", 0.25) == ""
+    assert contact_line(frame.drop(columns="profit"), "average", 0.25) == ""

@@ -88,6 +88,18 @@ def test_among_equals_the_simpler_wins():
     assert "simplest within one block standard error of 'gradient_boosting'" in row["reason"]
 
 
+def test_the_simplest_of_equals_is_chosen_among_those_that_beat_the_baselines():
+    """The purchase process is the simplest and within a block's error of the best, and does not beat a baseline."""
+    losses = {
+        "purchase_process": [0.47, 0.43, 0.46, 0.44],
+        "logistic": [0.45, 0.44, 0.45, 0.44],
+        "average": [0.46, 0.45, 0.46, 0.43],
+        "baseline_rfm": [0.452, 0.446, 0.453, 0.447],
+    }
+    row = decision(losses)
+    assert (row["champion"], row["status"]) == ("logistic", "promoted")
+
+
 def test_with_four_blocks_too_the_baselines_must_be_beaten():
     row = decision({"average": [0.6] * 4, "purchase_process": [0.58] * 4, "baseline_recency": [0.5] * 4})
     assert (row["champion"], row["status"]) == ("purchase_process", "kept")
