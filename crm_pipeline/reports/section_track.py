@@ -62,13 +62,13 @@ def _judge_one(cutoff: Any, rows: pd.DataFrame, task: str) -> Judged:
     known = known.iloc[:: max(1, -(-len(known) // SAMPLE))]
     metrics = AMOUNT_METRICS if words.is_amount(task) else BINARY_METRICS
     columns = {c: known[c] for c in known.columns if c.startswith(words.BASELINE)}
-    values: dict[str, dict[str, float]] = {m: {} for m in metrics}
+    values: dict[str, dict[str, float]] = {m: {} for m in metrics if m in _MEASURE}
     for model, column in {ISSUED: known["predicted"], **columns}.items():
         y, p = measures.paired(known["outcome"], column)
-        for metric in (m for m in metrics if m in _MEASURE):
-            values[metric][model] = plain(_MEASURE[metric], y, p)
-    if "coverage" in values:
-        values["coverage"][ISSUED] = _inside(known)
+        for metric, own in values.items():
+            own[model] = plain(_MEASURE[metric], y, p)
+    if np.isfinite(inside := _inside(known)):
+        values["coverage"] = {ISSUED: inside}
     values = {m: {k: v for k, v in own.items() if np.isfinite(v)} for m, own in values.items()}
     return Judged(
         cutoff=cutoff,
@@ -79,7 +79,7 @@ def _judge_one(cutoff: Any, rows: pd.DataFrame, task: str) -> Judged:
         predicted=float(predicted[both].mean()) if both.any() else float("nan"),
         outcome=float(outcome[both].mean()) if both.any() else float("nan"),
         values=values,
-        verdicts={m: _verdict(known, m, values[m]) for m in metrics if m in JUDGED},
+        verdicts={m: _verdict(known, m, values[m]) for m in values if m in JUDGED},
     )
 
 
@@ -232,7 +232,7 @@ def _lines(
         why = waiting if one.waiting else f"{customers(one.unscored)} not scored"
         return [[*first, Cell(why, "quiet"), *[""] * (len(models) + 2)]]
     lines: list[list[Cell | str]] = []
-    for at, metric in enumerate(m for m in metrics if m != "coverage" or one.values[m]):
+    for at, metric in enumerate(m for m in metrics if m in one.values):
         said, own = words.measure(metric), one.values[metric]
         best = _best(own, said.better)
         score, *rest = (
