@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 import ibis
 
-from crm_pipeline.contracts.outputs import CATEGORIES, CATEGORY_TOTALS, conform
+from crm_pipeline.contracts.outputs import CATEGORIES, CATEGORY_TOTALS, EVALUATION, conform
 from crm_pipeline.defs.common import described, horizon_words, reads, together
 from crm_pipeline.defs.lake import Result, publishes
 from crm_pipeline.home.project import Project
@@ -58,4 +58,33 @@ def category_assets(project: Project) -> list[dg.AssetsDefinition]:
             IN_ALL: Result(conform(totals.assign(**when), CATEGORY_TOTALS), shown),
         }
 
-    return [divided]
+    return [divided, _judged(project)]
+
+
+def _judged(project: Project) -> dg.AssetsDefinition:
+    settings, calendar = project.settings, project.calendar
+    h, year = settings.horizon, settings.year
+    code = code_version(_judged, {"year": year, "horizon": h})
+    told = (
+        f"Whether the category named first {horizon_words(project)} ago was the one that was bought, and how far the shares of the "
+        "categories were off, beside rules. Empty where nothing was scored then, or the period is not complete."
+    )
+    ins = {
+        "said": reads(OF_CUSTOMERS, (-h,), optional=True),
+        "bought": reads("activity/categories", tuple(range(1 - h - year, 1))),
+    }
+
+    @dg.asset(**described(project, "evaluation/categories", code, ins, kinds=("pandas",), description=told))
+    @publishes
+    def judged(context: dg.AssetExecutionContext, said: ibis.Table | None, bought: ibis.Table) -> Any:
+        from crm_pipeline.modeling.category_judging import judge_categories
+
+        rows = None if said is None else said.execute()
+        if rows is None or rows.empty or not project.complete(context.partition_key):
+            return conform([], EVALUATION)
+        cutoff = calendar.shift(context.partition_key, -h)
+        history = bought.select("customer_id", "category", "period_start", "spend").execute()
+        then = history["period_start"].astype(str).str[:10] <= cutoff
+        return conform(judge_categories(rows, history[then], history[~then], cutoff), EVALUATION)
+
+    return judged
