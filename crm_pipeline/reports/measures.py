@@ -96,6 +96,14 @@ def gain_points(y: Array, p: Array) -> tuple[Array, Array]:
     return np.append(0.0, named[at] / named[-1]), np.append(0.0, hits[at] / hits[-1])
 
 
+def reached(y: Array, p: Array, share: float) -> float:
+    """Return the share of all events among the highest ``share`` of rows, as the metric ``gain`` has it; nan without events."""
+    if not y.any():
+        return float("nan")
+    named, hits = _named(y, p)
+    return float(np.interp(share * named[-1], np.append(0.0, named), np.append(0.0, hits)) / hits[-1])
+
+
 def _named(y: Array, p: Array) -> tuple[Array, Array]:
     """Return how many rows, and events among them, are named by the time that each distinct score is, the highest first."""
     found = levels(y, p, np.ones((1, len(y))))

@@ -103,11 +103,11 @@ def lift_gain(predictions: pd.DataFrame, champion: str | None = None, *, synthet
 
     def draw_gain(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
         share, gain = measures.gain_points(y, p)
-        return share, gain, percent(np.interp(0.2, share, gain)) if len(share) else ""
+        return share, gain, percent(measures.reached(y, p, 0.2)) if len(share) else ""
 
     def draw_lift(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
         share, gain = measures.gain_points(y, p)
-        tenth = number(np.interp(0.1, share, gain) / 0.1, 2) if len(share) else ""
+        tenth = number(measures.reached(y, p, 0.1) / 0.1, 2) if len(share) else ""
         kept = share >= 0.02  # the first few customers are noise
         return share[kept], gain[kept] / share[kept], tenth
 

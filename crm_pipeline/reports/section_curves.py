@@ -68,8 +68,7 @@ def _about(data: ReportData, judged: Judged) -> str:
 
 def _ranking_figures(data: ReportData, draw: Draw, judged: Judged) -> list[Drawing]:
     rows, champion, synthetic = judged.rows, judged.champion, data.synthetic
-    share, gain = measures.gain_points(judged.y, judged.p)
-    fifth = words.percent(np.interp(0.2, share, gain)) if len(share) else words.DASH
+    fifth = words.percent(measures.reached(judged.y, judged.p, 0.2))
     average = metrics.plain(metrics.average_precision, judged.y, judged.p)
     area = words.number(metrics.plain(metrics.auc, judged.y, judged.p), 3)
     return [

@@ -238,3 +238,12 @@ def test_a_further_earlier_table_never_makes_more_features_shifted(seeds, high):
     few, _ = drift.shifted_from_all([frame(s) for s in seeds], now)
     more, _ = drift.shifted_from_all([frame(s) for s in [*seeds, 99]], now)
     assert set(more["feature"]) <= set(few["feature"])
+
+
+def test_what_is_reached_is_the_metric_gain_though_the_curve_is_thinned():
+    rng = np.random.default_rng(3)
+    y, p = (rng.random(7_771) < 0.2).astype(float), rng.random(7_771).round(3)
+    found = metrics.probability_metrics(y, p, np.ones((1, len(y))), 0.5)
+    for share in (0.1, 0.2):
+        assert measures.reached(y, p, share) == pytest.approx(float(found[f"gain_{share * 100:.0f}"][0]), abs=1e-12)
+    assert np.isnan(measures.reached(np.zeros(3), np.ones(3), 0.1))
