@@ -2,8 +2,8 @@
 
 The same functions read, clean, aggregate, learn at the same cut-offs, judge, score, explain and write the report, over
 plain Parquet files. Left out is what the program adds: Dagster and its events, plan, manifests, content hashes, contract
-audits, locks, hard links, views for outsiders, MLflow, column schemas, track record. A table is written once and
-never described; a training table is read once for all its estimators; models stay in memory.
+audits, locks, hard links, views for outsiders, MLflow, column schemas, track record, fairness, leaderboards, whether reasons survive
+a refit. A table is written once and never described; a training table is read once for all its estimators; models stay in memory.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import pandas as pd
 
 from benchmarks.meter import Meter
 from benchmarks.straight_source import Folder, World, raw_rows, read_source
+from benchmarks.straight_texts import Texts
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.outputs import CARD, EVALUATION, INTERVALS, SEGMENTS, VALUE, conform, score_columns
 from crm_pipeline.modeling.estimators import chosen as estimators_of
@@ -35,7 +36,7 @@ EPOCH = date(1970, 1, 1)
 UNDATED_TABLES = ("products",)
 
 
-class Script:
+class Script(Texts):
     """One run; the files of a table and period lie at ``<out>/<table>/<period>.parquet``."""
 
     def __init__(self, source: Path, out: Path, meter: Meter) -> None:
@@ -110,6 +111,8 @@ class Script:
             self.purchases(period)
             for task in self.tasks if period in self.trained else ():
                 self.learn(task, period)
+        if "texts" in self.names:
+            self.topics(last)
         evaluated = {task: [self.judge(task, p) for p in self.judged] for task in self.tasks}
         champions = {task: self.score(task, evaluated[task]) for task in self.tasks}
         self.values()
@@ -122,7 +125,7 @@ class Script:
         world = self.world
         no_amount = name == "orders" and "amount" not in world.tables[name] and "order_lines" in world.tables
         found = cleaning.clean_table(
-            raw_rows(self.folder, world, name, period),
+            self.masked(name, raw_rows(self.folder, world, name, period)),
             CANONICAL[name],
             currency=world.currency,
             orders=orders,
@@ -140,7 +143,9 @@ class Script:
             self.clean(name, period, self.read("clean/orders", period) if with_orders else None)
         if "orders" not in self.world.tables:
             self.write("clean/orders", period, cleaning.derive_orders(self.read("clean/order_lines", period)))
-        for name in self.names:
+        if "texts" in self.names:
+            self.texts(period)
+        for name in (n for n in self.names if n != "texts"):
             events = self.read("clean/order_lines" if name == "categories" else f"clean/{name}", period)
             if name == "orders":
                 rows = activity.orders(events, period, self.calendar)
@@ -153,7 +158,7 @@ class Script:
         others = {
             n: self.read(f"activity/{n}", period)
             for n in self.names
-            if n not in ("orders", "categories", "order_lines")
+            if n not in ("orders", "categories", "order_lines", "texts")
         }
         made = lifetime.customers(
             self.read("lifetime/customers", *before) if before else None,
@@ -175,14 +180,14 @@ class Script:
         now, end, year = ((self.calendar.end_date(self.calendar.shift(period, i)) - EPOCH).days for i in ahead)
         found = purchase_process_features(days.execute(), now, end - now, s.process_sample, s.seed, year - now)
         self.write("features/purchase_process", period, found.features)
-        window = self.back(period, range(history(s)))
+        window = self.back(period, range(history(self.shape)))
         begins = dict.fromkeys(self.names, self.world.first)
         made = features.customers(
             {n: self.read(f"activity/{n}", *window) for n in self.names},
             known,
             self.read("features/purchase_process", period),
-            self.folder.engine.given(features.dates(period, begins, self.calendar, s), "dates"),
-            shape=s,
+            self.folder.engine.given(features.dates(period, begins, self.calendar, self.shape), "dates"),
+            shape=self.shape,
         )
         self.write("features/customers", period, made)
 
@@ -306,7 +311,7 @@ class Script:
             money_unit=float(s.money_unit), horizon=s.horizon, year=s.year, grain=s.grain,
         )  # fmt: skip
         known = self.read("features/customers", last).execute().sort_values("customer_id", ignore_index=True)
-        themes = told_as(task, {f.name: f.theme for f in catalogue(self.world.tables, s)})
+        themes = told_as(task, {f.name: f.theme for f in catalogue(self.world.tables, self.shape)})
         level, bands = self.level(task, last), self.bands(task, champion)
         frame = score(self.models[task, last][champion], known, release, level, themes, bands)
         self.write(f"scores/{task}", last, conform(frame, score_columns(the_task(task).answers)))
@@ -375,7 +380,7 @@ class Script:
             frame,
             value=self.read("scores/value", last),
             segments=self.read("scores/segments", last),
-            **{n: self.read(f"activity/{n}", *year) for n in ("categories", "contacts") if n in self.names},
+            **{n: self.read(f"activity/{n}", *year) for n in ("categories", "contacts", "texts") if n in self.names},
         )
         self.write("scores/customers", last, made)
 
