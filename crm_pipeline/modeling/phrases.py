@@ -90,10 +90,12 @@ def times(numbers: np.ndarray, noun: str) -> Text:
 
 
 def recency(facts: Facts, worse: np.ndarray) -> Text:
-    """Say how long ago the last order was, beside the customer's usual gap."""
+    """Say how long ago the last order was, beside the customer's usual gap where that points the same way."""
     days, gap = facts.number("recency_days"), facts.number("gap_mean_days")
     late, usual = worse & (days > gap), join(", usually every ", whole(gap))
-    habit = choose(np.isfinite(gap), usual, choose(facts.number("order_days_all") == 1, ", the only one so far", ""))
+    points = np.where(worse, days > gap, days <= gap)  # a habit that speaks the other way would gainsay the sign
+    once = choose(facts.number("order_days_all") == 1, ", the only one so far", "")
+    habit = choose(np.isfinite(gap), choose(points, usual, ""), once)
     since = join(choose(days == 1, "1 day", join(whole(days), " days")))
     return choose(late, join("no order for ", since, habit), join("last order ", since, " ago", habit))
 

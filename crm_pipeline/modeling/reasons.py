@@ -12,9 +12,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from crm_pipeline.modeling.calibration import expit
 from crm_pipeline.modeling.explain import BASE, LEVEL, NOTICEABLE
 from crm_pipeline.modeling.phrases import PHRASES, Facts, Text, otherwise
 from crm_pipeline.modeling.tasks import task as the_task
+from crm_pipeline.modeling.tasks.probability import ProbabilityTask
 from crm_pipeline.periods import Grain
 
 Strings: TypeAlias = "pa.Array | pa.ChunkedArray"
@@ -54,7 +56,9 @@ def top_reasons(
     -------
     DataFrame
         ``reason_1..3``, strongest first by absolute contribution; null where no theme moves the
-        score by `NOTICEABLE`. A reason ends in what it does: ``… (raises the risk)``.
+        score by `NOTICEABLE`. A reason ends in what it does beside the average customer, whom ``base`` and ``level``
+        speak of: ``… (raises the risk against the average customer)``. Where a probability lies above one half and every
+        reason lowers it, or below and every reason raises it, the average customer's is the first reason.
     """
     names = [c for c in themes.columns if c not in (BASE, LEVEL)]
     values = themes[names].to_numpy("float64")
@@ -68,6 +72,8 @@ def top_reasons(
         if len(rows):
             raises = values[rows, number] > 0
             texts[rows, position] = _sentences(task, name, facts.of(rows), raises)
+    if the_task(task).kind == ProbabilityTask.kind:
+        _base_rate_first(task, texts, themes, values, theme_of)
     columns = {f"reason_{i + 1}": texts[:, i] for i in range(REASONS)}
     return pd.DataFrame(columns, index=themes.index).astype("str")
 
@@ -83,9 +89,25 @@ def factors_json(themes: pd.DataFrame) -> pd.Series:
     return pd.Series(text.to_numpy(zero_copy_only=False), index=themes.index, name="factors", dtype="str")
 
 
+def _base_rate_first(
+    task: str, texts: np.ndarray, themes: pd.DataFrame, values: np.ndarray, theme_of: np.ndarray
+) -> None:
+    """Put the average customer's probability before reasons all of which speak against the score; changes ``texts``."""
+    base = themes[[c for c in (BASE, LEVEL) if c in themes]].to_numpy("float64").sum(axis=1)
+    score = base + values.sum(axis=1)
+    said = theme_of >= 0
+    raises = np.take_along_axis(values, np.maximum(theme_of, 0), 1) > 0
+    against = np.where(score[:, None] > 0, ~raises, raises)
+    rows = np.flatnonzero(said.any(axis=1) & (against | ~said).all(axis=1) & (score != 0))
+    texts[rows, 1:] = texts[rows, :-1]
+    share = np.rint(expit(base[rows]) * 100).astype(int)
+    texts[rows, 0] = [f"the average customer's {the_task(task).effect} is {number} %" for number in share]
+
+
 def _sentences(task: str, theme: str, facts: Facts, raises: np.ndarray) -> np.ndarray:
     of = the_task(task)
     worse = raises if of.raises_is_worse else ~raises
     phrase = PHRASES.get(theme, otherwise)(facts, worse)
-    effect = pc.if_else(pa.array(raises), f" (raises the {of.effect})", f" (lowers the {of.effect})")
+    beside = f"the {of.effect} against the average customer"
+    effect = pc.if_else(pa.array(raises), f" (raises {beside})", f" (lowers {beside})")
     return pc.binary_join_element_wise(phrase, effect, "").to_numpy(zero_copy_only=False)

@@ -161,7 +161,12 @@ def _too_little(task: Task, one: Entry, rows: pd.DataFrame) -> str:
     if len(rows) < one.rows:
         return f"{len(rows):,} training rows, at least {one.rows:,} are needed: more customers or more periods."
     events = task.events(rows)
-    return task.too_few(events, one.events) if events < one.events else ""
+    if events < one.events:
+        return task.too_few(events, one.events)
+    others = len(rows) - events
+    if others < one.others:
+        return f"{others:,} rows without an order, at least {one.others:,} are needed to learn who buys: nearly everybody ordered."
+    return ""
 
 
 def _facts(task: Task, model: Model, rows: pd.DataFrame, labels: np.ndarray) -> dict[str, Any]:

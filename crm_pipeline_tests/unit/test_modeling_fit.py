@@ -54,6 +54,22 @@ def test_every_estimator_of_the_issue_is_there():
     assert names("churn")[-1] == "average"
 
 
+@pytest.mark.parametrize(("lapsed", "linear"), [(0, True), (1, False)])
+def test_where_nobody_or_everybody_lapsed_what_needs_both_abstains_and_the_others_go_on(lapsed, linear):
+    training = training_table(120)
+    spend = (1 - lapsed) * np.maximum(training["spend"], 10_000)
+    one_sided = training.assign(churned=lapsed, orders=1 - lapsed, spend=spend)
+    found = {name: fit("demand", name, one_sided, **OPTIONS) for name in ("linear", "two_part", "average")}
+    assert isinstance(found["linear"], Abstained) != linear
+    assert isinstance(found["two_part"], Abstained)
+    assert "0 rows with" in found["two_part"].reason
+    assert isinstance(found["average"], Abstained)
+    churn = {name: fit("churn", name, one_sided, **OPTIONS) for name in ("logistic", "purchase_process", "average")}
+    assert isinstance(churn["logistic"], Abstained)
+    assert not isinstance(churn["purchase_process"], Abstained)
+    assert "0 rows of the rarer outcome" in churn["average"].reason
+
+
 @pytest.mark.parametrize(("task", "name"), EVERY)
 def test_predicts_better_than_chance_and_within_bounds(models, training, task, name):
     said = predict(task, models[task][name], training)

@@ -71,17 +71,52 @@ def first_reason(theme: str, pull: float, task: str = "churn", **features: float
     ],
 )  # fmt: skip
 def test_rule_10_reasons_are_words_with_the_customers_numbers(theme, pull, features, text):
-    assert first_reason(theme, pull, **features) == text
+    assert first_reason(theme, pull, **features) == text.removesuffix(")") + " against the average customer)"
 
 
 def test_reasons_of_demand_speak_of_the_amount():
-    assert first_reason("rhythm", -1, "demand").endswith("5 in the 3 before (lowers the amount)")
+    assert first_reason("rhythm", -1, "demand").endswith(
+        "5 in the 3 before (lowers the amount against the average customer)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("days", "pull", "text"),
+    [
+        (132, -1, "last order 132 days ago (lowers the risk against the average customer)"),
+        (10, 1, "last order 10 days ago (raises the risk against the average customer)"),
+        (132, 1, "no order for 132 days, usually every 85 (raises the risk against the average customer)"),
+        (10, -1, "last order 10 days ago, usually every 85 (lowers the risk against the average customer)"),
+    ],
+)
+def test_a_reasons_words_and_sign_do_not_contradict_each_other(days, pull, text):
+    assert first_reason("recency", pull, recency_days=days, gap_mean_days=85.0) == text
+
+
+@pytest.mark.parametrize(
+    ("base", "pulls", "first"),
+    [
+        (4.0, {"recency": -0.6, "spend": -0.4}, "the average customer's risk is 98 %"),
+        (-4.0, {"recency": 0.6}, "the average customer's risk is 2 %"),
+        (4.0, {"recency": 0.6, "spend": -0.4}, "no order for 94 days"),
+        (-4.0, {"recency": -0.6}, "last order 94 days ago"),
+        (0.2, {"recency": -0.6}, "last order 94 days ago"),
+    ],
+)
+def test_where_every_reason_speaks_against_the_score_the_base_rate_is_the_reason(base, pulls, first):
+    themes = pd.DataFrame([dict.fromkeys(THEMES, 0.0) | pulls | {"base": base}])
+    found = top_reasons("churn", themes, customer()).iloc[0]
+    assert found["reason_1"].startswith(first)
+    if first.startswith("the average"):
+        assert found["reason_2"].startswith(("no order", "last order"))
+    amounts = top_reasons("demand", themes, customer()).iloc[0]
+    assert not amounts["reason_1"].startswith("the average")
 
 
 def test_the_three_strongest_themes_in_order_and_small_ones_not_at_all():
     pulls = {"recency": 0.5, "rhythm": -0.9, "spend": 0.2, "season": 0.1, "service": 0.01, "base": 5.0, "level": 5.0}
     found = top_reasons("churn", pd.DataFrame([dict.fromkeys(THEMES, 0.0) | pulls]), customer()).iloc[0]
-    assert found["reason_1"].endswith("(lowers the risk)")
+    assert found["reason_1"].endswith("(lowers the risk against the average customer)")
     assert found["reason_2"].startswith("no order for 94 days")
     assert found["reason_3"].startswith("spent")
     quiet = top_reasons("churn", pd.DataFrame([dict.fromkeys(THEMES, 0.01)]), customer())

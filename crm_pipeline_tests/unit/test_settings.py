@@ -56,14 +56,6 @@ def everything_chosen(home: Path) -> None:
         ("tasks: [churn, uplift]\n", "name the task 'uplift'; known are churn, demand"),
         ("churn_estimators: [magic]\n", "'churn_estimators' names 'magic', known are"),
         ("chrn_estimators: [logistic]\n", "name the task 'chrn'"),
-        (
-            "demand_estimators: [linear, average]\n",
-            "average is made of gradient_boosting, two_part too: add them, or leave",
-        ),
-        (
-            "churn_estimators: [logistic, gradient_boosting, average]\n",
-            "made of purchase_process too: add it, or leave",
-        ),
         ("estimators: [logistic]\nchurn_estimators: [logistic]\n", "estimators"),
         ("memory_limit: lots\n", "memory_limit"),
         ("contact_cost: 2\n", "(or CRM_* variables): contact_cost and saved_value say something together only"),
@@ -87,6 +79,28 @@ def test_the_defaults_of_both_grains_make_the_choice_of_a_model_reachable(tmp_pa
     settings = load_settings(tmp_path)
     assert settings.evaluation_cutoffs >= BLOCKS_TO_CHOOSE
     assert settings.training_cutoffs * settings.training_stride >= 0.75 * settings.year
+
+
+@pytest.mark.parametrize(
+    ("text", "task", "words"),
+    [
+        (
+            "demand_estimators: [linear, average]\n",
+            "demand",
+            "average is made of gradient_boosting, two_part too, which",
+        ),
+        ("churn_estimators: [logistic, gradient_boosting, average]\n", "churn", "made of purchase_process too, which"),
+    ],
+)
+def test_an_average_abstains_whose_member_a_setting_leaves_out(tmp_path, text, task, words):
+    (tmp_path / "crm.yaml").write_text(text)
+    settings = load_settings(tmp_path)
+    everything_chosen(tmp_path)
+    why = {name: estimators.left_out(settings, task, name) for name in estimators.chosen(settings, task)}
+    assert [name for name, reason in why.items() if reason] == ["average"]
+    assert words in why["average"]
+    assert why["average"].endswith("leave average out.")
+    assert not estimators.left_out(Settings(), task, "average")
 
 
 def test_a_task_without_an_estimator_is_told_as_the_definitions_load():

@@ -27,7 +27,7 @@ from crm_pipeline.defs.lake import Result, publishes
 from crm_pipeline.hashing import digest
 from crm_pipeline.home.project import Project
 from crm_pipeline.lake import Dep
-from crm_pipeline.modeling.estimators import chosen, entry
+from crm_pipeline.modeling.estimators import chosen, entry, left_out
 from crm_pipeline.modeling.tasks import SEASONS_BACK
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.settings import BLOCKS_TO_CHOOSE
@@ -56,6 +56,7 @@ def model_assets(project: Project, tracker: Tracker) -> list[dg.AssetsDefinition
 def estimator_asset(project: Project, tracker: Tracker, task: str, name: str) -> dg.AssetsDefinition:
     """Return the asset that trains one estimator of one task."""
     settings, of, asset = project.settings, entry(task, name), f"models/{task}/{name}"
+    unmade = left_out(settings, task, name)
     how: dict[str, Any] = {"horizon": settings.horizon, "seed": settings.seed, "threads": settings.threads}
     how |= {"trials": settings.tuning_trials, "grain": settings.grain} if of.tuned else {}
     code = code_version(
@@ -64,13 +65,14 @@ def estimator_asset(project: Project, tracker: Tracker, task: str, name: str) ->
         | {
             "money_unit": settings.money_unit,
             "train_every": settings.train_every,
-            "entry": (of.learner, of.rows, of.events, of.members),
+            "entry": (of.learner, of.rows, of.events, of.others, of.members),
+            **({"left_out": unmade} if unmade else {}),
         },
         also=[of.module, type(the_task(task)).__module__],
     )
     told = f"{of.description} Trained on all that is known at the period's end; an MLflow run."
     kinds = ("mlflow", of.kind)
-    ins = {"training": reads(f"training/{task}"), **{m: reads(f"models/{task}/{m}") for m in of.members}}
+    ins = {"training": reads(f"training/{task}"), **{m: reads(f"models/{task}/{m}") for m in of.members if not unmade}}
 
     @dg.asset(**described(project, asset, code, ins, kinds=kinds, description=told))
     @publishes
@@ -86,9 +88,10 @@ def estimator_asset(project: Project, tracker: Tracker, task: str, name: str) ->
         rows = training.execute()
         fitted = {m: load_card_model(tracker, card) for m, card in members.items()}
         missing = sorted(m for m, model in fitted.items() if model is None)
+        why = unmade or (f"{name} needs {missing[0]}, which abstained." if missing else "")
         model = (
-            Abstained(f"{name} needs {missing[0]}, which abstained.")
-            if missing
+            Abstained(why)
+            if why
             else fit(task, name, rows, **how, money_unit=float(settings.money_unit), members=fitted)
         )
         version = digest(json.dumps([sorted(pins.items()), code]), 8)

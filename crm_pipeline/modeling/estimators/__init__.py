@@ -12,7 +12,7 @@ from crm_pipeline.modeling.estimators.entry import Context, Entry
 if TYPE_CHECKING:
     from crm_pipeline.settings import Settings
 
-__all__ = ["Context", "Entry", "chosen", "entry", "names", "register", "unregister"]
+__all__ = ["Context", "Entry", "chosen", "entry", "left_out", "names", "register", "unregister"]
 
 
 @cache
@@ -43,7 +43,7 @@ def chosen(settings: Settings, task: str) -> list[str]:
     Raises
     ------
     UsageError
-        If the task has none, or the settings name one that it has not, or one whose members they leave out.
+        If the task has none, or the settings name one that it has not.
     """
     if not names(task):
         raise UsageError(f"The task '{task}' has no estimator: add an Entry for it in modeling/estimators/entries.py.")
@@ -51,13 +51,18 @@ def chosen(settings: Settings, task: str) -> list[str]:
     for name in wanted:
         if name not in names(task):
             raise UsageError(f"Setting '{task}_estimators' names '{name}', known are {', '.join(names(task))}.")
-        missing = [member for member in entry(task, name).members if member not in wanted]
-        if missing:
-            raise UsageError(
-                f"Setting '{task}_estimators': {name} is made of {', '.join(missing)} too: "
-                f"add {'it' if len(missing) == 1 else 'them'}, or leave {name} out."
-            )
     return [name for name in names(task) if not wanted or name in wanted]
+
+
+def left_out(settings: Settings, task: str, name: str) -> str:
+    """Return why an estimator abstains whose members the settings leave out, in one sentence; empty where they do not."""
+    missing = [member for member in entry(task, name).members if member not in chosen(settings, task)]
+    if not missing:
+        return ""
+    return (
+        f"{name} is made of {', '.join(missing)} too, which the setting '{task}_estimators' leaves out: "
+        f"add {'it' if len(missing) == 1 else 'them'}, or leave {name} out."
+    )
 
 
 def entry(task: str, name: str) -> Entry:

@@ -74,7 +74,7 @@ ENTRIES = (
     Entry(
         "demand", "two_part",
         "Probability of buying × mean amount of buyers, each the average of splines, boosting and purchase process.", 7,
-        _of("two_part:TwoPart"),
+        _of("two_part:TwoPart"), others=50,
     ),
     Entry(
         "demand", "average", f"Equal average in log amounts of {', '.join(DEMAND)}.", 8,

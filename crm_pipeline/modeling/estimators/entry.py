@@ -51,6 +51,8 @@ class Entry:
         Its class, a `learner.Learner`, as ``module:Class``.
     rows, events : int
         Least training rows, and least rows of the rarer label (buyers for demand).
+    others : int
+        Least rows without an event, for a learner of amounts that learns apart who has one.
     members : tuple of str
         Estimators it is made of, in the order in which its class takes them.
     tuned : bool
@@ -66,6 +68,7 @@ class Entry:
     learner: str
     rows: int = 300
     events: int = 50
+    others: int = 0
     members: tuple[str, ...] = ()
     kind: str = "scikitlearn"
     tuned: bool = False
