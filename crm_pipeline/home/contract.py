@@ -19,7 +19,7 @@ from crm_pipeline.home.project import Project
 from crm_pipeline.lake import ALL
 from crm_pipeline.modeling.estimators import chosen
 from crm_pipeline.modeling.tasks import Task, tasks
-from crm_pipeline.modeling.value import LIKE
+from crm_pipeline.modeling.value_names import LIKE
 from crm_pipeline.transforms.features import catalogue
 
 

@@ -13,9 +13,6 @@ import pandas as pd
 from crm_pipeline.modeling.purchase_process.features import YEAR, customer_rank
 from crm_pipeline.modeling.purchase_process.gamma_gamma import GammaGamma, fit_gamma_gamma
 
-LIKE = "demand"
-"""The task whose question, asked of a year, is the value of a customer: labels, learner and metrics are its own."""
-
 BUYERS, REPEATERS = 50, 20
 """Fewest customers with an order, and with two purchase days or more, for which the spread of spend is estimated."""
 

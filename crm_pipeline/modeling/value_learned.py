@@ -12,9 +12,8 @@ from crm_pipeline.modeling.evaluation import COLUMNS, evaluate
 from crm_pipeline.modeling.prediction import predict
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.modeling.training import Abstained, Model, fit
-from crm_pipeline.modeling.value import LIKE, Fitted, value_of_customers
-
-FIXED, LEARNED = "gamma_gamma", "gradient_boosting"
+from crm_pipeline.modeling.value import Fitted, value_of_customers
+from crm_pipeline.modeling.value_names import FIXED, LEARNED, LIKE
 
 
 def learn_value(training: pd.DataFrame, *, year: int, seed: int, threads: int, money_unit: float) -> Model | Abstained:

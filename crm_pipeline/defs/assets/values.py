@@ -83,7 +83,8 @@ def _learned(tracker: Tracker, judged: Mapping[str, ibis.Table], unit: float) ->
     import pandas as pd
 
     from crm_pipeline.modeling.conformal import bands_of
-    from crm_pipeline.modeling.value_learned import FIXED, learned_value
+    from crm_pipeline.modeling.value_learned import learned_value
+    from crm_pipeline.modeling.value_names import FIXED
 
     if not judged:
         return None, None

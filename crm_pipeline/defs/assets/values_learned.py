@@ -18,8 +18,7 @@ from crm_pipeline.hashing import digest
 from crm_pipeline.home.project import Project
 from crm_pipeline.modeling.estimators import entry
 from crm_pipeline.modeling.tasks import task as the_task
-from crm_pipeline.modeling.value import LIKE
-from crm_pipeline.modeling.value_learned import LEARNED
+from crm_pipeline.modeling.value_names import LEARNED, LIKE
 from crm_pipeline.tracking import Tracker
 from crm_pipeline.transforms import training
 from crm_pipeline.versions import code_version
