@@ -9,7 +9,7 @@ from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.docs import outputs_markdown, tables_markdown
 from crm_pipeline.modeling.tasks import task, tasks
 from crm_pipeline.transforms.features.catalogue import catalogue, markdown
-from crm_pipeline_tests import assets_page
+from crm_pipeline_tests import assets_page, source_page
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -21,6 +21,7 @@ def pages() -> dict[str, str]:
         "tables.md": tables_markdown(),
         "features.md": markdown(catalogue(tuple(CANONICAL), defaults), defaults),
         "settings.md": settings.markdown(),
+        "source.md": source_page.page(),
         "assets.md": assets_page.page(),
         "outputs.md": outputs_markdown({name: task(name).answers for name in tasks()}),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import shutil
 import uuid
 from collections.abc import Callable, Sequence
@@ -15,12 +16,13 @@ import duckdb
 
 from crm_pipeline.contracts.texts import MASKING, WRITTEN
 from crm_pipeline.engine import Staged, literal, storage_error
-from crm_pipeline.errors import CrmError
+from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.lake import Lake
 from crm_pipeline.sources import findings
 from crm_pipeline.sources.index import Record
 from crm_pipeline.sources.mapping import bind, local_sql
-from crm_pipeline.sources.reading import Look, batches, faulty, first_line, plain_path, scan_plain
+from crm_pipeline.sources.opening import single_byte
+from crm_pipeline.sources.reading import Look, batches, faulty, first_line, header_hint, plain_path, scan_plain
 from crm_pipeline.sources.records import Rewritten, rewrite
 from crm_pipeline.sources.scan import Scan, TableEntry
 from crm_pipeline.sources.spec import Entry
@@ -44,6 +46,7 @@ class _Sorted:
     future: datetime | None = None
     days: dict[str, int] = field(default_factory=dict)
     found: findings.Found = field(default_factory=dict)
+    hints: dict[str, str] = field(default_factory=dict)
     buckets: dict[str, list[Path]] = field(default_factory=dict)
     columns: list[str] = field(default_factory=list)
 
@@ -119,8 +122,8 @@ class Reader:
             for path in (p for one in given.values() for paths in one.buckets.values() for p in paths):
                 path.unlink()
             return False
-        for n, _ in batch:
-            self._fill(n, given[n], None)
+        for n, item in batch:
+            self._fill(n, given[n], None, item)
         return True
 
     def _rewritten(self, group: list[tuple[int, Rewritten]]) -> None:
@@ -137,13 +140,16 @@ class Reader:
                     f"{item.look.name}: {item.count} rows were read and {given[n].rows} sorted; "
                     "nothing was published. Please report this."
                 )
-            self._fill(n, given[n], item)
+            self._fill(n, given[n], item, item.look)
 
     def _sorted(self, query: str, batch: list[tuple[int, Look]]) -> dict[int, _Sorted]:
         """Write what a query reads of files of the same columns as raw rows, sorted, and count them."""
         con, first = self.lake.engine.con, batch[0][1]
         given = {n: _Sorted() for n, _ in batch}
-        mapped = bind(con, self.of, first.columns, first.name)
+        try:
+            mapped = bind(con, self.of, first.columns, first.name)
+        except UsageError as error:
+            raise UsageError(f"{error}{header_hint(first, self.of.entry)}") from error
         if not first.columns:
             return given
         scan = Scan(self.of, query, {n: item.name for n, item in batch}, tuple(first.columns), mapped)
@@ -190,6 +196,9 @@ class Reader:
         kept = {path: n for path, (n, bucket) in of_file.items() if bucket not in (UNDATED, FUTURE)}
         for n, values in findings.count(con, self.of.contract, kept).items():
             given[n].found = values
+        refused = {path: n for path, (n, bucket) in of_file.items() if bucket != FUTURE}
+        for n, told in findings.hints(con, self.of, refused).items():
+            given[n].hints = told
 
     def _count_days(self, dated: dict[str, int], given: dict[int, _Sorted]) -> None:
         """Count the main events per local day; by quarters of an hour first, in which no time zone begins a day."""
@@ -205,15 +214,15 @@ class Reader:
             days = given[dated[path]].days
             days[day] = days.get(day, 0) + n
 
-    def _fill(self, number: int, given: _Sorted, item: Rewritten | None) -> None:
+    def _fill(self, number: int, given: _Sorted, item: Rewritten | None, look: Look) -> None:
         record, lake = self.records[number], self.lake
         record.malformed = item.bad if item else 0
         record.rows = given.rows + record.malformed
         record.undated = given.undated + record.malformed
         record.orphans = given.orphans
         record.first_at, record.last_at, record.future = _iso(given.first), _iso(given.last), _iso(given.future)
-        record.days, record.columns, record.found = given.days, given.columns, given.found
-        record.notes = _notes(record, self.of.entry, item)
+        record.days, record.columns, record.found, record.hints = given.days, given.columns, given.found, given.hints
+        record.notes = _notes(record, self.of.entry, item, look)
         record.buckets = {
             b: [lake.describe_file(p) for p in paths]
             for b, paths in sorted(given.buckets.items())
@@ -256,14 +265,17 @@ def _names(batch: Sequence[tuple[int, Look]]) -> str:
     return batch[0][1].name + (f" and {len(batch) - 1} more" if len(batch) > 1 else "")
 
 
-def _notes(record: Record, entry: Entry, item: Rewritten | None) -> list[str]:
+def _notes(record: Record, entry: Entry, item: Rewritten | None, look: Look) -> list[str]:
     """Return what a person should know about a file, one sentence each."""
     if not record.rows:
         return [f"{record.name} has no rows."]
+    if look.fits and single_byte(codecs.lookup(entry.encoding).name):
+        wrong = f"{record.name} is {look.fits} text, but read as {entry.encoding}, in which its letters come out wrong"
+        return [f"{wrong}: set 'encoding: {look.fits}' for it in source.yaml."]
     if item is None or not item.bad:
         return []
     mend = "mend the lines"
     if "not valid" in item.example:
-        mend = f"set 'encoding:' for it in source.yaml (it is read as {entry.encoding}; latin-1 and cp1252 are usual), or mend the lines"
+        mend = f"set 'encoding:' for it in source.yaml (it is read as {entry.encoding}; {look.fits or 'cp1252'} fits), or mend the lines"
     many = "1 line that is no row is" if item.bad == 1 else f"{item.bad:,} lines that are no rows are"
     return [f"{record.name}: {many} kept in rejects, the first is {item.example}; {mend}."]

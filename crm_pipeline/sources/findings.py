@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 
 import duckdb
 
 from crm_pipeline.contracts.core import TableContract
+from crm_pipeline.contracts.texts import WRITTEN
 from crm_pipeline.engine import literal
 from crm_pipeline.errors import CrmError, UsageError
+from crm_pipeline.sources.hints import told
 from crm_pipeline.sources.index import Record, TableIndex
+from crm_pipeline.sources.mapping import READABLE
+from crm_pipeline.sources.scan import EMPTY, LEFT_OUT, TableEntry
 
 STATUS, CURRENCY, UNREADABLE, LINE = "status", "currency", "unreadable", "line"
 TOPICS = {STATUS: "status", CURRENCY: "upper(currency)"}
@@ -50,10 +55,50 @@ def count(con: duckdb.DuckDBPyConnection, contract: TableContract, paths: Mappin
     return counted
 
 
+def hints(con: duckdb.DuckDBPyConnection, of: TableEntry, paths: Mapping[str, int]) -> dict[int, dict[str, str]]:
+    """Return, per file number, of each reason the first value that was refused for it, in words (`crm_pipeline.sources.hints`)."""
+    contract = of.contract
+    found: dict[int, dict[str, tuple[int, str]]] = {}
+    if not paths or contract.name in WRITTEN:  # what people write is masked before it is shown
+        return {}
+    rows = con.execute(
+        f"SELECT __path, unreadable, min(source_line) AS line, arg_min(content, source_line) FROM "
+        f"read_parquet([{', '.join(map(literal, paths))}], filename = '__path') WHERE event = {literal(contract.event)} "
+        f"AND unreadable IS NOT NULL AND unreadable NOT LIKE '%''%' GROUP BY ALL ORDER BY line"
+    ).fetchall()
+    for path, reasons, line, content in rows:
+        of_file = found.setdefault(paths[path], {})
+        for reason in reasons.split("; "):
+            if line < of_file.get(reason, (line + 1, ""))[0]:
+                of_file[reason] = (line, _told(of, reason, content))
+    return {n: {reason: said for reason, (_, said) in of_file.items()} for n, of_file in found.items()}
+
+
+def _told(of: TableEntry, reason: str, content: str) -> str:
+    column = next((c for c in of.contract.source_columns if reason == f"{c.name} {READABLE[c.kind]}"), None)
+    if column is None:
+        return ""
+    return told(column, of.entry.columns.get(column.name, column.name), json.loads(content))
+
+
 def sentences(contract: TableContract, table: TableIndex) -> list[str]:
     """Return what a person should know about a table, one sentence each."""
     records = list(table.records.values())
     return [*_undated_states(contract, records), *_unreadable(contract, records)]
+
+
+def no_time(contract: TableContract, rows: int, where: str, records: list[Record]) -> str:
+    """Return the sentence for a table of which no row has a time, with the reason that holds for most."""
+    said = f"None of the {rows:,} rows of {contract.name} ({where}) has a usable {contract.main_time}: "
+    malformed = next((r.notes[0] for r in records if r.notes and 2 * r.malformed > r.rows), "")
+    if malformed:
+        return said + malformed
+    hinted = {reason: hint for r in reversed(records) for reason, hint in r.hints.items()}
+    hint = hinted.get(f"{contract.main_time} {READABLE['timestamp']}", "")
+    if not hint and set(hinted) <= {EMPTY, LEFT_OUT} and hinted:
+        return f"{said}they are {' or '.join(sorted(hinted))}; mend 'where:' or the files."
+    hint = hint or "for another format, strptime(column, '%d/%m/%Y')"
+    return f"{said}mend its mapping in source.yaml ({hint})."
 
 
 def refuse_unusable(tables: Mapping[str, TableIndex], currency: str) -> None:
@@ -106,9 +151,8 @@ def _said(records: Iterable[Record], reason: str, n: int) -> str:
     """Return a reason with its first place and the mend."""
     first = next(r for r in records if reason in r.found.get(LINE, {}))
     column = reason.split(" ", 1)[0]
-    mend = f"mend the mapping of {column} in source.yaml"
-    if "not an amount" in reason or "not a number" in reason:
-        mend += f" (for a decimal comma, replace(replace({column}, '.', ''), ',', '.'))"
+    hint = first.hints.get(reason.partition("; ")[0], "")
+    mend = f"mend the mapping of {column} in source.yaml" + (f" ({hint})" if hint else "")
     return f"{reason} in {n:,}, first in {first.name}:{first.found[LINE][reason]}; {mend}."
 
 

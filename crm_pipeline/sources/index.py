@@ -38,6 +38,8 @@ class Record:
         Local day (ISO) to the main events of that day.
     found : dict
         Topic to value to rows: what `crm_pipeline.sources.findings` tells of.
+    hints : dict
+        Reason to the first value that was refused for it, and the mapping that would read it, in words.
     buckets : dict
         Bucket to the data files that hold its rows.
     """
@@ -59,6 +61,7 @@ class Record:
     notes: list[str] = field(default_factory=list)
     days: dict[str, int] = field(default_factory=dict)
     found: dict[str, dict[str, int]] = field(default_factory=dict)
+    hints: dict[str, str] = field(default_factory=dict)
     buckets: dict[str, list[DataFile | Staged]] = field(default_factory=dict)
 
     @property

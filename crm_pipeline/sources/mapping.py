@@ -6,7 +6,7 @@ import difflib
 import functools
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -18,9 +18,11 @@ from crm_pipeline.sources.reading import first_line
 from crm_pipeline.sources.scan import Mapped, TableEntry
 
 BLANKS = " \t\r\n\f\v\u00a0"
-NOTHING = ("nan", "null", "none", "na", "n/a", "nat", "#n/a", "\\n", "<na>", "-")
+NOTHING = ("nan", "null", "none", "na", "n/a", "nat", "#n/a", "\\n", "<na>", "-", "nil", "undefined", "(null)", "<null>",
+           "[null]", "(none)", "(blank)", "#null!", "#value!", "#ref!", "#name?", "#div/0!", "#num!")  # fmt: skip
 """What stands for a missing number, time, flag or id in text (lower case)."""
-NULLS = ("nan", "null", "nat", "#n/a", "n/a", "\\n", "<na>")
+NULLS = ("nan", "null", "nat", "#n/a", "n/a", "\\n", "<na>", "(null)", "<null>", "[null]", "#null!", "#value!", "#ref!", "#name?",
+         "#div/0!", "#num!")  # fmt: skip
 """What programs write for a missing text (lower case); a person writes none of them, unless in free text."""
 FREE = frozenset({"body", "subject", "transcript", "name"})
 """Text that people write, or are called: taken as it is."""
@@ -38,11 +40,21 @@ READABLE = {
 
 LOCAL_TIME = r"\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?"
 OFFSET_TIME = r"\d{4}-\d{1,2}-\d{1,2}[T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*(Z|z|[+-]\d{2}(:?\d{2})?)"
+LONGEST, MOST_NAMES = 30, 60
+"""Characters of a name, and names, that a sentence shows."""
 UNTRIMMED = r"^[\s\x{a0}]|[\s\x{a0}]$"
 BINARY = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "FLOAT", "DOUBLE")
 NUMBERS = (*BINARY, "HUGEINT", "DECIMAL")
 VIRTUAL = {"source_line": "BIGINT", "source_file": "VARCHAR"}
 """What expressions may use besides the file's columns."""
+
+
+class _NoColumn(UsageError):
+    """An expression names a column that the file does not have."""
+
+    def __init__(self, said: str, missing: str, field: str) -> None:
+        super().__init__(f"{said}; mend it in source.yaml.")
+        self.said, self.missing, self.column = said, missing, field.rpartition(".")[2]
 
 
 def bind(con: duckdb.DuckDBPyConnection, of: TableEntry, columns: Mapping[str, str], where: str) -> dict[str, Mapped]:
@@ -61,6 +73,12 @@ def bind(con: duckdb.DuckDBPyConnection, of: TableEntry, columns: Mapping[str, s
         A column that does not exist, an expression that is no scalar SQL, a required column without a mapping.
     """
     found: dict[str, Mapped] = {}
+    absent: list[str] = []
+    wrong: list[_NoColumn] = []
+    if of.entry.where and columns:
+        field = f"{where}: {of.contract.name}.where"
+        _check_scalar(con, of.entry.where, field)
+        _type_of(con, f"({of.entry.where}\n)::BOOLEAN", columns, field)
     lower = {name.lower(): name for name in columns}
     for column in of.contract.source_columns if columns else ():
         text = of.entry.columns.get(column.name, column.name if column.name in columns else "").strip()
@@ -70,16 +88,27 @@ def bind(con: duckdb.DuckDBPyConnection, of: TableEntry, columns: Mapping[str, s
             found[column.name] = Mapped(column, quote(name), columns[name], True)
         elif text:
             _check_scalar(con, text, field)
-            found[column.name] = Mapped(column, f"({text}\n)", _type_of(con, text, columns, field), False)
+            try:
+                found[column.name] = Mapped(column, f"({text}\n)", _type_of(con, text, columns, field), False)
+            except _NoColumn as error:
+                wrong.append(error)
         elif column.required and column.name not in of.given:
-            raise UsageError(
-                f"{field} is required, and no column maps to it: give it under 'columns:' in source.yaml; "
-                f"the file has {', '.join(columns)}."
-            )
+            absent.append(f"{of.contract.name}.{column.name}")
         if column.kind == "timestamp" and column.name in found and found[column.name].type.startswith(NUMBERS):
             raise UsageError(
                 f"{field} is mapped to a number ({text}): make it a time, for example with strptime(…, '%Y%m%d') or to_timestamp(…)."
             )
+    if wrong:
+        others = "".join(f"; nor '{e.missing}' ({of.contract.name}.{e.column})" for e in wrong[1:])
+        said = wrong[0].said + others
+        said += "" if said.endswith("?") else "."
+        raise UsageError(f"{said} It has {listed(columns)}; mend 'columns:' in source.yaml.")
+    if absent:
+        are, them = ("is", "it") if len(absent) == 1 else ("are", "them")
+        raise UsageError(
+            f"{where}: {', '.join(absent)} {are} required, and no column maps to {them}: give {them} under 'columns:' in source.yaml; "
+            f"the file has {listed(columns)}."
+        )
     return found
 
 
@@ -138,10 +167,16 @@ def _type_of(con: duckdb.DuckDBPyConnection, text: str, columns: Mapping[str, st
         if missing:
             near = difflib.get_close_matches(missing[1], list(columns), n=1, cutoff=0.5)
             hint = f"; did you mean '{near[0]}'?" if near else ""
-            raise UsageError(
-                f"{field}: the file has no column '{missing[1]}'{hint} It has {', '.join(columns)}; mend 'columns:' in source.yaml."
-            ) from error
+            raise _NoColumn(f"{field}: the file has no column '{missing[1]}'{hint}", missing[1], field) from error
         raise UsageError(f"{field}: '{text}' cannot be computed ({message}): mend it in source.yaml.") from error
+
+
+def listed(columns: Iterable[str]) -> str:
+    """Return column names in a sentence: shortened, because a file without a header line has values there."""
+    if any(re.fullmatch(r"[\d.,:/ -]*\d[\d.,:/ -]*|[^\s@]+@[^\s@]+", name) for name in columns):
+        return "what looks like values, not names (is its first line a row? then give 'header:')"
+    names = [name if len(name) <= LONGEST else f"{name[:LONGEST]}…" for name in columns]
+    return ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
 
 
 def computed_sql(mapped: Mapped) -> str:
@@ -204,7 +239,7 @@ def _text_sql(mapped: Mapped, value: str) -> str:
     nothing = NOTHING if is_id else NULLS
     longest, listed = max(map(len, nothing)), ", ".join(map(literal, nothing))
     other = (
-        rf"CASE WHEN suffix({value}, '.0') THEN regexp_replace({value}, '^(0|[1-9][0-9]*)\.0$', '\1') ELSE {value} END"
+        rf"CASE WHEN suffix({value}, '.0') THEN regexp_replace({value}, '^(0|[1-9][0-9]*)\.0+$', '\1') ELSE {value} END"
     )
     return f"CASE WHEN length({value}) <= {longest} AND lower({value}) IN ({listed}) THEN NULL ELSE {other if is_id else value} END"
 

@@ -9,20 +9,30 @@ from __future__ import annotations
 
 import codecs
 import csv
+import gzip
 import hashlib
 import os
+import re
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import duckdb
 
 from crm_pipeline.engine import literal, quote
 from crm_pipeline.errors import CrmError, UsageError
+from crm_pipeline.sources.opening import CHUNK, byte_lines, fitting, opened, packed, single_byte, text_lines
 from crm_pipeline.sources.spec import Entry, Format
 
-CHUNK = 1 << 20
 DELIMITERS = ",;\t|"
+SAMPLE = 50
+"""Lines that are looked at to tell a delimiter and a header line."""
+
+_SEP = re.compile(r"\ufeff?sep=(.)", re.IGNORECASE)
+"""The first line by which a spreadsheet is told the delimiter."""
 
 NATIVE = {"utf-8": "utf-8", "utf-8-sig": "utf-8", "iso8859-1": "latin-1"}
 """Encodings (Python's names) to DuckDB's. Its utf-16 reads big-endian text as no rows and refuses what lies beyond 16 bits;
@@ -48,6 +58,14 @@ class Look:
         Lines (text) or rows (Parquet).
     plain : bool
         DuckDB may read it as it lies.
+    header : int
+        Lines before the first row.
+    skip : int
+        Lines before the header line.
+    cr : bool
+        Lines are ended by a carriage return alone.
+    fits : str
+        Another encoding that its bytes speak for; empty when they fit the one it is read in.
     """
 
     path: Path
@@ -60,6 +78,9 @@ class Look:
     plain: bool = False
     header: int = 1
     encoding: str = "utf-8"
+    skip: int = 0
+    cr: bool = False
+    fits: str = ""
 
     @property
     def rows(self) -> int:
@@ -82,8 +103,12 @@ def look(con: duckdb.DuckDBPyConnection, path: Path, name: str, entry: Entry) ->
         if kind in ("csv", "tsv", "blank", "jsonl"):
             return _look_text(path, name, kind, entry)
         digest = file_digest(path)
+    except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile) as error:
+        raise UsageError(f"{name} cannot be unpacked ({error}): put a whole file there.") from error
     except OSError as error:
         raise unreadable(name, error) from error
+    if packed(path):
+        raise UsageError(f"{name} is a compressed {kind} file, and text alone is unpacked while reading: unpack it.")
     if kind == "parquet":
         return _look_parquet(con, path, name, digest)
     return Look(path, name, digest, kind, {})
@@ -119,11 +144,12 @@ def _look_parquet(con: duckdb.DuckDBPyConnection, path: Path, name: str, digest:
 
 
 def _look_text(path: Path, name: str, kind: Format, entry: Entry) -> Look:
-    digest, lines, plain, last = hashlib.sha256(), 0, kind in ("csv", "tsv"), b"\n"
+    digest, lines, last = hashlib.sha256(), 0, b"\n"
+    plain = kind in ("csv", "tsv") and not packed(path)
     encoding = NATIVE.get(codecs.lookup(entry.encoding).name)
-    decoder = codecs.getincrementaldecoder(encoding or "utf-8")()
-    first = True
-    with path.open("rb") as handle:
+    decoder, letters = codecs.getincrementaldecoder(encoding or "utf-8")(), _Letters(entry.encoding)
+    first, cr = True, False
+    with opened(path) as handle:
         while chunk := handle.read(CHUNK):
             if first:
                 _refuse_binary(chunk[:8192], name, kind, entry.encoding)
@@ -131,15 +157,41 @@ def _look_text(path: Path, name: str, kind: Format, entry: Entry) -> Look:
                 plain = plain and not (encoding == "latin-1" and chunk.startswith(codecs.BOM_UTF8))
                 first = False
             digest.update(chunk)
-            lines += chunk.count(b"\n")
+            letters.see(chunk)
+            lines, cr = lines + chunk.count(b"\n"), cr or b"\r" in chunk
             last = chunk[-1:]
             plain = plain and encoding is not None and b"\0" not in chunk and _decodes(decoder, chunk)
+    cr = cr and not lines
     lines += last != b"\n"
-    plain = plain and "\n" not in entry.delimiter
-    made = Look(path, name, digest.hexdigest(), kind, {}, lines=lines, plain=plain, encoding=encoding or "")
+    made = Look(
+        path, name, file_digest(path) if packed(path) else digest.hexdigest(), kind, {}, lines=lines, plain=plain and not cr,
+        encoding=encoding or "", skip=entry.skip, cr=cr, fits=letters.fits,
+    )  # fmt: skip
     if kind == "jsonl" or not lines:
         return replace(made, plain=False)
     return _with_header(made, entry)
+
+
+class _Letters:
+    """Looks whether bytes are text in an encoding, and in which other they are if not."""
+
+    def __init__(self, encoding: str) -> None:
+        self.fits = ""
+        name = codecs.lookup(encoding).name
+        self._single = single_byte(name)
+        self._decoder = codecs.getincrementaldecoder("utf-8" if self._single else name)()
+        self._known = False
+
+    def see(self, chunk: bytes) -> None:
+        """Look at a further chunk."""
+        if self._known or (self._single and chunk.isascii()):
+            return
+        fails = not _decodes(self._decoder, chunk)
+        self._known = fails
+        if self._single:  # any bytes are letters in it, but text that happens to be UTF-8 is UTF-8
+            self.fits = "" if fails else "utf-8"
+        elif fails:
+            self.fits = fitting(chunk)
 
 
 def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes) -> bool:
@@ -163,18 +215,30 @@ def _refuse_binary(start: bytes, name: str, kind: str, encoding: str) -> None:
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise UsageError(f"{name} is UTF-16 text: set 'encoding: utf-16' for it in source.yaml.")
     if b"\0" in start:
-        line = start[: start.index(b"\0")].count(b"\n") + 1
+        line, fits = start[: start.index(b"\0")].count(b"\n") + 1, fitting(start)
+        found = f"; 'encoding: {fits}' fits" if fits.startswith("utf-16") else ""
         raise UsageError(
-            f"{name} line {line} holds a NUL byte, so it is not {kind} text: put the table's own file there, or set 'encoding:' for it."
+            f"{name} line {line} holds a NUL byte, so it is not {kind} text: "
+            f"put the table's own file there, or set 'encoding:' for it{found}."
         )
 
 
 def _with_header(made: Look, entry: Entry) -> Look:
-    text = _first_line(made.path, entry.encoding)
+    sample = _sample(made, entry.encoding)
+    _refuse_mojibake(made, entry)
+    said = _SEP.fullmatch(sample[0]) if sample else None
+    if said and not made.skip:
+        made, sample = replace(made, skip=1), sample[1:]
+    text = sample[0] if sample else ""
+    if text.startswith(("{", "[{")):
+        raise UsageError(
+            f"{made.name} looks like JSON, not {made.format} text: name it .jsonl, or "
+            "set 'format: jsonl' for it in source.yaml."
+        )
     if made.format == "blank":
         names, delimiter = text.split(), ""
     else:
-        delimiter = entry.delimiter or ("\t" if made.format == "tsv" else max(DELIMITERS, key=text.count))
+        delimiter = entry.delimiter or (said[1] if said else "\t" if made.format == "tsv" else _delimiter(sample))
         try:
             names = next(csv.reader([text], delimiter=delimiter), [])
         except csv.Error as error:
@@ -184,15 +248,61 @@ def _with_header(made: Look, entry: Entry) -> Look:
     columns = dict.fromkeys(distinct_names(entry.header or names), "VARCHAR")
     multiline = text.count('"') % 2 == 1
     return replace(
-        made, columns=columns, delimiter=delimiter, plain=made.plain and not multiline, header=0 if entry.header else 1
-    )
+        made, columns=columns, delimiter=delimiter, plain=made.plain and not multiline,
+        header=made.skip + (0 if entry.header else 1),
+    )  # fmt: skip
 
 
-def _first_line(path: Path, encoding: str) -> str:
-    with path.open(encoding="utf-8-sig" if encoding == "utf-8" else encoding, errors="replace", newline="\n") as handle:
-        for line in handle:
-            if line.strip():
-                return line.rstrip("\r\n")
+def _sample(made: Look, encoding: str) -> list[str]:
+    """Return the first lines that are not blank, from the header line on."""
+    lines = text_lines(made.path, "utf-8-sig" if encoding == "utf-8" else encoding, made.cr)
+    return list(islice((line for line in islice(lines, made.skip, None) if line.strip()), SAMPLE))
+
+
+def _refuse_mojibake(made: Look, entry: Entry) -> None:
+    """Refuse a header line in another encoding: its columns would be given names that nobody can map."""
+    raw = next((line for line in islice(byte_lines(made.path, made.cr), made.skip, None) if line.strip()), b"")
+    if made.fits and not raw.isascii() and fitting(raw) != entry.encoding:
+        raise UsageError(
+            f"{made.name} is not {entry.encoding} text by its header line: set 'encoding: {made.fits}' for it in source.yaml."
+        )
+
+
+def _widths(lines: Sequence[str], delimiter: str) -> list[int]:
+    try:
+        return [len(row) for row in csv.reader(lines, delimiter=delimiter)]
+    except csv.Error:
+        return [1]
+
+
+def _delimiter(sample: Sequence[str]) -> str:
+    """Return what parts the values: what parts most lines as it does the header line; of several, what gives most columns."""
+
+    def fit(delimiter: str) -> tuple[bool, float, int]:
+        widths = _widths(sample, delimiter)
+        return widths[:1] > [1], sum(w == widths[0] for w in widths) / max(len(widths), 1), sum(widths[:1])
+
+    return max(DELIMITERS, key=fit)
+
+
+def header_hint(look: Look, entry: Entry) -> str:
+    """Return which key of source.yaml would mend a header line that is none; empty where none would."""
+    if look.format not in ("csv", "tsv") or entry.header:
+        return ""
+    sample = _sample(look, entry.encoding)
+    rest = sample[1:]
+    for delimiter in dict.fromkeys((look.delimiter, *DELIMITERS)):
+        widths = _widths(rest, delimiter)
+        usual = max(set(widths), key=widths.count, default=1)
+        if usual > max(1, *_widths(sample[:1], delimiter)):
+            text = rest[widths.index(usual)] if len(widths) == len(rest) else ""
+            for number, line in enumerate(text_lines(look.path, entry.encoding, look.cr), 1):
+                if text and line == text and number > 1:
+                    return f" Line {number} looks like the header line: give 'skip: {number - 1}' in source.yaml."
+    if len(look.columns) == 1 and sample:
+        for mark in dict.fromkeys(ch for ch in sample[0] if not ch.isalnum() and ch not in " _\"'-."):
+            if len(set(_widths(sample, mark))) == 1:
+                return f" Its values seem to be parted by '{mark}': give 'delimiter: \"{mark}\"' in source.yaml."
     return ""
 
 
@@ -230,7 +340,8 @@ def scan_plain(group: Sequence[tuple[int, Look]]) -> str:
         return f"SELECT {names}, f.number AS __file, file_row_number + 1 AS __line FROM {source} s JOIN {numbered} ON s.__path = f.path"
     columns = ", ".join(f"{literal(c)}: 'VARCHAR'" for c in first.columns)
     source = (
-        f"read_csv({files}, auto_detect = false, header = {'true' if first.header else 'false'}, delim = {literal(first.delimiter)}, "
+        f"read_csv({files}, auto_detect = false, header = {'true' if first.header > first.skip else 'false'}, "
+        f"skip = {first.skip}, delim = {literal(first.delimiter)}, "
         f"quote = '\"', escape = '\"', columns = {{{columns}}}, filename = '__path', "
         f"encoding = {literal(first.encoding)}, strict_mode = true, max_line_size = 16777216)"
     )
@@ -271,9 +382,9 @@ def batches(
     """Split files that can be scanned together (same format, header, delimiter) into batches."""
     groups: dict[tuple, list[tuple[int, Look]]] = {}
     for number, item in items:
-        groups.setdefault((item.format, tuple(item.columns.items()), item.delimiter, item.header), []).append(
-            (number, item)
-        )
+        groups.setdefault(
+            (item.format, tuple(item.columns.items()), item.delimiter, item.header, item.skip), []
+        ).append((number, item))
     for group in groups.values():
         batch: list[tuple[int, Look]] = []
         for number, item in group:

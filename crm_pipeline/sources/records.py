@@ -8,6 +8,7 @@ in `crm_pipeline.sources.reading.NATIVE`.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import re
@@ -15,6 +16,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crm_pipeline.errors import UsageError
+from crm_pipeline.sources.opening import byte_lines, opened, text_lines
 from crm_pipeline.sources.reading import Look, distinct_names, unreadable
 from crm_pipeline.sources.spec import Entry
 
@@ -29,6 +32,9 @@ BATCH = 50_000
 csv.field_size_limit(1 << 24)
 MOST_LINES = 500
 """A quoted value that goes on for longer is taken for one that was never closed."""
+
+MOST_JSON = 512 << 20
+"""Bytes of a JSON list, which is read at once."""
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -146,19 +152,15 @@ def _lines(item: Look, entry: Entry) -> Iterator[Line]:
     """Yield number, text and whether it could be decoded, line by line."""
     encoding = "utf-8" if entry.encoding == "utf-8-sig" else entry.encoding
     if "16" in encoding or "32" in encoding:
-        with item.path.open(encoding=encoding, errors="replace", newline="\n") as handle:
-            for number, text in enumerate(handle, 1):
-                yield number, text.rstrip("\r\n"), "�" not in text
+        for number, text in enumerate(text_lines(item.path, encoding, item.cr), 1):
+            yield number, text, "�" not in text
         return
-    with item.path.open("rb") as handle:
-        for number, raw in enumerate(handle, 1):
-            line = raw.rstrip(b"\r\n")
-            if number == 1:
-                line = line.removeprefix(b"\xef\xbb\xbf")
-            try:
-                yield number, line.decode(encoding), True
-            except UnicodeDecodeError:
-                yield number, line.decode(encoding, "backslashreplace"), False
+    for number, raw in enumerate(byte_lines(item.path, item.cr), 1):
+        line = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
+        try:
+            yield number, line.decode(encoding), True
+        except UnicodeDecodeError:
+            yield number, line.decode(encoding, "backslashreplace"), False
 
 
 class _Pushback:
@@ -177,10 +179,10 @@ class _Pushback:
 
 def _delimited(item: Look, entry: Entry, width: int) -> Iterator[Record]:
     lines = _Pushback(_lines(item, entry))
-    header = bool(item.header)
+    header = not entry.header
     while (line := lines.next()) is not None:
         number, text, decoded = line
-        if not text.strip():
+        if number <= item.skip or not text.strip():
             continue
         if header:
             header = False
@@ -206,10 +208,18 @@ def _values(delimiter: str, text: str, lines: _Pushback) -> list[str] | Malforme
         except csv.Error as error:
             if "unexpected end" not in str(error):
                 lines.give_back(taken)
-                return Malformed("a quoted value is not closed or not escaped", text)
+                return _backslashed(delimiter, text)
         if not _take(taken, lines):
             lines.give_back(taken)
             return Malformed("a quoted value is never closed", text)
+
+
+def _backslashed(delimiter: str, text: str) -> list[str] | Malformed:
+    """Split a line whose quotes within quotes are written with a backslash before them."""
+    if '\\"' in text:
+        with contextlib.suppress(csv.Error):  # then it is malformed in this way of writing too
+            return next(csv.reader([text], delimiter=delimiter, strict=True, doublequote=False, escapechar="\\"))
+    return Malformed("a quoted value is not closed or not escaped", text)
 
 
 def _take(taken: list[Line], lines: _Pushback) -> bool:
@@ -244,7 +254,36 @@ def _json_records(item: Look, entry: Entry, names: list[str]) -> Iterator[Record
         yield number, [_plain(record.get(n)) for n in names] if isinstance(record, dict) else record
 
 
+def _json_list(item: Look, entry: Entry) -> list[dict]:
+    """Return the records of a file that is one JSON list.
+
+    Raises
+    ------
+    UsageError
+        It is another kind of document, or too large to be read at once.
+    """
+    mend = f"write one object per line, for example jq -c '.[]' {item.name} > {Path(item.name).stem}.jsonl"
+    if item.path.stat().st_size > MOST_JSON:
+        raise UsageError(f"{item.name} is one JSON list of more than {MOST_JSON >> 20} MB: {mend}.")
+    try:
+        with opened(item.path) as handle:
+            value = json.loads(handle.read().decode(entry.encoding), parse_float=str, parse_int=str)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{item.name} begins as a JSON list and is none ({error}): mend it, or {mend}.") from error
+    if not all(isinstance(one, dict) for one in value):
+        raise UsageError(f"{item.name} is a JSON list, but not one of objects with named values: {mend}.")
+    return value
+
+
 def _json_objects(item: Look, entry: Entry) -> Iterator[tuple[int, dict | Malformed]]:
+    start = next((text.lstrip("\ufeff \t") for _, text, _ in _lines(item, entry) if text.strip()), "")
+    if start.startswith("["):
+        yield from enumerate(_json_list(item, entry), 1)
+        return
+    if start.rstrip() == "{":
+        raise UsageError(
+            f"{item.name} is one JSON document over many lines, not one object per line: write it so, for example with jq -c."
+        )
     for number, text, decoded in _lines(item, entry):
         if not text.strip():
             continue
@@ -296,7 +335,7 @@ def _excel(item: Look, entry: Entry) -> tuple[list[str], Iterator[Record]]:
     if entry.sheet and entry.sheet not in book.sheetnames:
         raise UsageError(f"{item.name} has no sheet '{entry.sheet}': it has {', '.join(book.sheetnames)}.")
     sheet = book[entry.sheet] if entry.sheet else book[book.sheetnames[0]]
-    rows = enumerate(sheet.iter_rows(values_only=True), 1)
+    rows = islice(enumerate(sheet.iter_rows(values_only=True), 1), entry.skip, None)
     names = list(entry.header)
     if not names:
         first = next((row for _, row in rows if any(v is not None for v in row)), ())

@@ -10,6 +10,9 @@ from decimal import Decimal
 from crm_pipeline.contracts.core import Column, TableContract
 from crm_pipeline.sources.spec import Entry
 
+EMPTY, LEFT_OUT = "empty row", "left out by where"
+"""Why a row of a file is no row of the table."""
+
 
 @dataclass(frozen=True)
 class Terms:

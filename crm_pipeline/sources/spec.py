@@ -16,12 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.errors import UsageError
+from crm_pipeline.sources.opening import packed
 
 Format = Literal["auto", "csv", "tsv", "blank", "parquet", "jsonl", "excel"]
 
 FORMATS: dict[str, Format] = {
     ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".parquet": "parquet", ".pq": "parquet",
-    ".jsonl": "jsonl", ".ndjson": "jsonl", ".xlsx": "excel", ".xlsm": "excel",
+    ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".xlsx": "excel", ".xlsm": "excel",
 }  # fmt: skip
 """Suffix of a file to its format, where the YAML names none."""
 
@@ -30,30 +31,49 @@ REQUIRED_TABLES = ("orders", "order_lines")
 
 
 class Entry(BaseModel):
-    """One group of files of a table, read and mapped alike.
-
-    Attributes
-    ----------
-    files : tuple of str
-        Globs, relative to the source's files.
-    format : str
-        ``auto`` goes by the suffix. ``blank``: columns separated by any run of blanks.
-    header : tuple of str
-        Column names of files that have no header line.
-    columns : dict of str to str
-        Canonical column to a column of the file or a scalar SQL expression over its columns. Columns of the same
-        name need no mapping; an empty mapping leaves a column out.
-    """
+    """One group of files of a table, read and mapped alike; each key says in its description what it means."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    files: tuple[str, ...]
-    format: Format = "auto"
-    encoding: str = "utf-8"
-    delimiter: str = ""
-    sheet: str = ""
-    header: tuple[str, ...] = ()
-    columns: dict[str, str] = Field(default_factory=dict)
+    files: tuple[str, ...] = Field(
+        description="A glob, or a list of them, relative to the folder of source.yaml (or to `--files`). A file that ends in `.gz`, or in "
+        "`.zip` with one file within, is unpacked while it is read (text alone)."
+    )
+    format: Format = Field(
+        "auto",
+        description="`auto` goes by the suffix (.csv, .tsv, .parquet, .jsonl, .json, .xlsx; any other is csv). `blank`: columns parted by "
+        "any run of blanks. `jsonl`: one JSON object per line, or one list of objects.",
+    )
+    encoding: str = Field(
+        "utf-8", description="Of text: `cp1252` and `latin-1` are usual beside `utf-8`, and `utf-16`."
+    )
+    delimiter: str = Field(
+        "",
+        description="The one character that parts the values of a csv; empty: what parts the first lines alike, of `,` `;` `|` and tab. "
+        'A tab is `"\\t"`.',
+    )
+    sheet: str = Field("", description="The sheet of a workbook; empty: its first.")
+    header: tuple[str, ...] = Field(
+        (), description="Column names of files that have no header line: `[id, customer, day, total]`."
+    )
+    skip: int = Field(
+        0,
+        ge=0,
+        description="Lines before the header line, or before the first row where `header` is given.",
+    )
+    where: str = Field(
+        "",
+        description="Which rows are rows of this table, as an SQL condition over the file's columns: `stage = 'Won'`. The others are kept "
+        "in `rejects`, with the reason *left out by where*.",
+    )
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="Canonical column ([tables.md](tables.md)) to a column of the file, whatever blanks are in its name, or a scalar SQL "
+        "expression (DuckDB) over its columns, in which a name with blanks stands in double quotes: "
+        "`strptime(\"Order Date\", '%d.%m.%Y')`. "
+        "Columns of text files are text: cast before you calculate. `source_line` and `source_file` are there beside the file's own. "
+        "Columns of the same name need no mapping; an empty mapping leaves a column out.",
+    )
 
     @field_validator("files", mode="before")
     @classmethod
@@ -65,7 +85,20 @@ class Entry(BaseModel):
     def _texts(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             raise ValueError("columns must be 'canonical column: column or expression' lines")
+        strange = next(((k, v) for k, v in value.items() if isinstance(k, bool) or isinstance(v, bool)), None)
+        if strange is not None:
+            raise ValueError(
+                f"{strange[0]}: {strange[1]} is read by YAML as yes or no, not as a name: quote it, such as {strange[0]}: 'No'"
+            )
         return {str(k): "" if v is None else str(v) for k, v in value.items()}
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, value: str) -> str:
+        value = {"\\t": "\t", "tab": "\t"}.get(value.lower(), value)
+        if len(value) > 1 or value in ('"', "\n", "\r"):
+            raise ValueError(f"'{value}' is no delimiter: give one character, such as ';' (for a tab, \"\\t\")")
+        return value
 
     @field_validator("encoding")
     @classmethod
@@ -80,7 +113,8 @@ class Entry(BaseModel):
         """Return the format of one file of this entry."""
         if self.format != "auto":
             return self.format
-        return FORMATS.get(path.suffix.lower(), "csv")
+        inner = path.with_suffix("") if packed(path) else path
+        return FORMATS.get(inner.suffix.lower(), "csv")
 
 
 class SourceModel(BaseModel):
@@ -88,16 +122,37 @@ class SourceModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(min_length=1)
-    timezone: str = "UTC"
-    currency: str = Field("", pattern=r"^([A-Z]{3})?$")
-    complete_through: datetime | date | None = None
-    begins: date | None = None
-    closed: bool = False
-    synthetic: bool = False
-    missing_files: Literal["warn", "fail"] = "warn"
-    labels: dict[Literal["emotion"], str] = Field(default_factory=dict)
-    tables: dict[str, tuple[Entry, ...]]
+    name: str = Field(min_length=1, description="Any name; a home holds one source, and knows it by this.")
+    timezone: str = Field(
+        "UTC",
+        description="The business's time zone (IANA), such as `Europe/Berlin`: of times without an offset, and of where a day begins.",
+    )
+    currency: str = Field(
+        "",
+        pattern=r"^([A-Z]{3})?$",
+        description="ISO code. Orders in another are refused; without it, orders in several are.",
+    )
+    complete_through: datetime | date | None = Field(
+        None,
+        description="To which day (whole) or moment the data are complete: `2024-06-30`, `2011-12-09T13:00`. Without it, to the end of the "
+        "day on which the bulk of the orders ends.",
+    )
+    begins: date | None = Field(
+        None, description="The day before which no time is credible; rows before it are kept in `rejects`."
+    )
+    closed: bool = Field(False, description="Nothing will ever be added.")
+    synthetic: bool = Field(False, description="The data are made up, and reports say so.")
+    missing_files: Literal["warn", "fail"] = Field(
+        "warn", description="A file that is gone since the last run is said, or stops the run."
+    )
+    labels: dict[Literal["emotion"], str] = Field(
+        default_factory=dict,
+        description="What is labelled to the file that labels it: `emotion: labels.csv` ([calls.md](calls.md)).",
+    )
+    tables: dict[str, tuple[Entry, ...]] = Field(
+        description="Table ([tables.md](tables.md)) to its files and columns, or to a list of such groups, where files of several kinds "
+        "make one table. `orders` or `order_lines` is needed."
+    )
 
     @field_validator("timezone")
     @classmethod

@@ -24,7 +24,7 @@ from crm_pipeline.sources.mapping import (
     typed_sql,
     value_sql,
 )
-from crm_pipeline.sources.scan import Mapped, Scan, Terms
+from crm_pipeline.sources.scan import EMPTY, LEFT_OUT, Mapped, Scan, Terms
 
 UNDATED, FIRST, ALL, SNAPSHOT, FUTURE = "undated", "first", "all", "snapshot", "future"
 
@@ -93,8 +93,10 @@ def raw_query(scan: Scan) -> str:
     """Return the query that makes raw rows, with ``__file`` and ``__bucket``."""
     contract, typed = scan.of.contract, _typed(scan)
     main, problem, bucket = _main_event(scan)
-    timed = f"SELECT *, {main} AS __at, {problem} AS __problem FROM typed"
     said = _reasons([m for m in scan.mapped.values() if m.column in contract.raw_columns])
+    out = f"CASE WHEN __empty THEN {literal(EMPTY)} WHEN __left_out THEN {literal(LEFT_OUT)} END"
+    bucket = f"CASE WHEN __problem IS NOT NULL THEN '{UNDATED}' ELSE {bucket} END"
+    timed = f"SELECT *, {main} AS __at, coalesce({out}, {problem}) AS __problem FROM typed"
     events = (
         f"SELECT *, {literal(contract.event)} AS __event0, {bucket} AS __bucket0, {said} AS __reasons FROM ({timed})"
     )
@@ -118,7 +120,7 @@ def _reasons(mapped: Sequence[Mapped]) -> str:
         f"CASE WHEN b_{m.column.name} THEN {literal(f'{m.column.name} {READABLE[m.column.kind]}')} END" for m in mapped
     ]
     some = " OR ".join(["__problem IS NOT NULL", *(f"b_{m.column.name}" for m in mapped)])
-    return f"CASE WHEN {some} THEN concat_ws('; ', {', '.join(['__problem', *said])}) END"
+    return f"CASE WHEN __empty OR __left_out THEN __problem WHEN {some} THEN concat_ws('; ', {', '.join(['__problem', *said])}) END"
 
 
 def snapshot_query(scan: Scan) -> str:
@@ -131,7 +133,7 @@ def snapshot_query(scan: Scan) -> str:
     ]
     return (
         f"WITH {_typed(scan)} SELECT {', '.join(selected)}, CAST({scan.of.number} AS BIGINT) AS entry, "
-        f"__name AS source_file, __line AS source_line, __file FROM typed WHERE t_{contract.key[0]} IS NOT NULL"
+        f"__name AS source_file, __line AS source_line, __file FROM typed WHERE t_{contract.key[0]} IS NOT NULL AND NOT __left_out"
     )
 
 
@@ -144,7 +146,9 @@ def _typed(scan: Scan) -> str:
     numbers = ", ".join(f"({number}, {literal(name)})" for number, name in scan.names.items())
     files = f"(VALUES {numbers}) AS f(number, name)"
     extra = ", __line AS source_line" if "source_line" not in scan.columns else ""
-    if "source_file" not in scan.columns and any("source_file" in m.sql.lower() for m in mapped):
+    if "source_file" not in scan.columns and any(
+        "source_file" in sql.lower() for sql in (scan.of.entry.where, *(m.sql for m in mapped))
+    ):
         query = f"SELECT s.*, f.name AS source_file FROM ({query}) s JOIN {files} ON s.__file = f.number"
     computed = "".join(f", {m.sql if m.plain else computed_sql(m)} AS w_{m.column.name}" for m in mapped)
     values = "".join(
@@ -152,6 +156,7 @@ def _typed(scan: Scan) -> str:
         f"{'false' if m.plain else f'w_{m.column.name} IS NULL'} AS f_{m.column.name}"
         for m in mapped
     )
+    left_out = f"TRY(({scan.of.entry.where}\n)) IS NOT TRUE" if scan.of.entry.where else "false"
     typed = "".join(
         f", {typed_sql(m, f'v_{m.column.name}', terms.timezone, terms.money_unit)} AS t_{m.column.name}" for m in mapped
     )
@@ -163,10 +168,18 @@ def _typed(scan: Scan) -> str:
         extra_columns = ", o.customer_id AS o_customer_id, o.event_at AS o_event_at"
     return (
         f"scan AS (SELECT *{extra} FROM ({query})), "
-        f"computed AS (SELECT __file, __line, {{{row}}} AS __row{computed} FROM scan), valued AS (SELECT *{values} FROM computed), "
+        f"computed AS (SELECT __file, __line, {{{row}}} AS __row, {left_out} AS __left_out{computed} FROM scan), "
+        f"valued AS (SELECT *{values} FROM computed), "
         f"typed0 AS (SELECT v.*, f.name AS __name FROM (SELECT *{typed} FROM valued) v JOIN {files} ON v.__file = f.number), "
-        f"typed AS (SELECT typed0.*{bad}{extra_columns} FROM typed0{joined})"
+        f"typed AS (SELECT typed0.*{bad}, {_empty(scan)} AS __empty{extra_columns} FROM typed0{joined})"
     )
+
+
+def _empty(scan: Scan) -> str:
+    """Return whether a row says nothing at all; its text is looked at only where what a row needs is missing."""
+    needed = [f"v_{c.name} IS NULL" for c in scan.of.contract.columns if c.required and c.name in scan.mapped]
+    blank = literal(r"\{(\s*\"(\\.|[^\"\\])*\":(null|\"(\\[tnr]|\s)*\"),?)*\}")
+    return f"CASE WHEN {' AND '.join(needed) or 'true'} THEN regexp_full_match(CAST(to_json(__row) AS VARCHAR), {blank}) ELSE false END"
 
 
 def _unreadable(mapped: Mapped) -> str:
@@ -200,7 +213,7 @@ def _main_event(scan: Scan) -> tuple[str, str, str]:
         f"WHEN {at} < TIMESTAMP '{terms.begins}' THEN '{name} lies before {terms.begins_day}' "
         f"WHEN {at} >= TIMESTAMP '{terms.limit}' THEN '{name} lies in the future' END"
     )
-    bucket = f"CASE WHEN __problem IS NOT NULL THEN '{UNDATED}' WHEN __at IS NULL THEN '{FIRST}' ELSE {period_sql('__at', terms)} END"
+    bucket = f"CASE WHEN __at IS NULL THEN '{FIRST}' ELSE {period_sql('__at', terms)} END"
     return at, problem, bucket
 
 

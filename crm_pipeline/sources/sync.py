@@ -375,10 +375,7 @@ class _Sync:
         where = next(iter(table.records.values())).name if files == 1 else f"its {files} files"
         if not rows:
             raise CrmError(f"The table {name} is empty: {where} has no rows; there is nothing to score.")
-        raise CrmError(
-            f"None of the {rows:,} rows of {name} ({where}) has a usable {CANONICAL[name].main_time}: "
-            "mend its mapping in source.yaml (for another format, strptime(column, '%d/%m/%Y'))."
-        )
+        raise CrmError(findings.no_time(CANONICAL[name], rows, where, list(table.records.values())))
 
     def _state(self, found: Covered, recorded: bool, labels: dict[str, SourceLabels]) -> SourceState:
         tables = {}
