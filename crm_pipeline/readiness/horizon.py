@@ -45,6 +45,11 @@ def comebacks(active: np.ndarray, year: int, horizons: Sequence[int]) -> list[Co
     year : int
         Periods in a year: how long an order makes eligible, and how long a comeback is awaited at most.
     """
+    return [one for one in _measured(active, year, horizons) if one.silent >= ENOUGH_SILENT]
+
+
+def _measured(active: np.ndarray, year: int, horizons: Sequence[int]) -> list[Comeback]:
+    """Measure every horizon for which there is a cut-off, however few are silent."""
     periods = active.shape[1]
     found = []
     for h in horizons:
@@ -56,15 +61,39 @@ def comebacks(active: np.ndarray, year: int, horizons: Sequence[int]) -> list[Co
             quiet = bought & ~active[:, c + 1 : c + 1 + h].any(axis=1)
             again = quiet & active[:, c + 1 + h : c + 1 + h + follow].any(axis=1)
             eligible, silent, back = eligible + int(bought.sum()), silent + int(quiet.sum()), back + int(again.sum())
-        if silent >= ENOUGH_SILENT:
-            found.append(Comeback(h, follow, len(cutoffs), eligible, silent, silent / eligible, back / silent))
+        if cutoffs:
+            found.append(
+                Comeback(h, follow, len(cutoffs), eligible, silent, silent / max(eligible, 1), back / max(silent, 1))
+            )
     return found
 
 
-def proposed(found: Sequence[Comeback], default: int) -> tuple[int, str]:
-    """Return the horizon to use and why: the shortest at which few come back, as far as the data can tell."""
+def untold(active: np.ndarray, year: int, horizons: Sequence[int]) -> str:
+    """Return why nothing can be said of who comes back: no orders, too few periods, or too few who fell silent."""
+    measured = _measured(active, year, horizons)
+    if not active.any():
+        return "no complete period has an order with a positive amount"
+    if not measured:
+        need = 2 * min(horizons) + 2
+        have = f"{active.shape[1]} complete period" + ("s are" if active.shape[1] > 1 else " is")
+        return f"{have} too few to see who comes back: {need} are needed"
+    most = max(one.silent for one in measured)
+    return (
+        f"of {active.shape[0]:,} customers, counted at every cut-off, {most} fell silent at most: {ENOUGH_SILENT} are needed "
+        "to see who comes back"
+    )
+
+
+def proposed(found: Sequence[Comeback], default: int, why: str = "") -> tuple[int, str]:
+    """Return the horizon to use and why: the shortest at which few come back, as far as the data can tell.
+
+    Parameters
+    ----------
+    why : str
+        Why nothing was found (`untold`).
+    """
     if not found:
-        return default, "the data are too short to see who comes back, so the default is kept"
+        return default, f"{why or 'nothing is known of who comes back'}, so the default is kept"
     for one in found:
         if one.back <= LAPSED:
             return (

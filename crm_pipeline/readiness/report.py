@@ -12,9 +12,11 @@ from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.engine import Engine, Staged, literal
 from crm_pipeline.lake import ALL, Lake
 from crm_pipeline.periods import Calendar
-from crm_pipeline.readiness.horizon import CANDIDATES, Comeback, comebacks, proposed
+from crm_pipeline.readiness.horizon import CANDIDATES, Comeback, comebacks, proposed, untold
 from crm_pipeline.readiness.tasks import Facts, TaskReadiness, periods, tasks
 from crm_pipeline.settings import Settings
+from crm_pipeline.sources.findings import states
+from crm_pipeline.sources.index import load_index
 from crm_pipeline.sources.mapping import local_sql
 from crm_pipeline.sources.spec import Source
 from crm_pipeline.sources.split import UNDATED
@@ -23,6 +25,9 @@ from crm_pipeline.transforms.cleaning import EXACT, clean_table, derive_orders
 
 MANY = 0.1
 """Share of a table's rows from which customers that nobody knows are worth a warning."""
+
+ENOUGH = 20
+"""Customers from which one order each is odd."""
 
 GENERAL = r"'[^']*'"
 """What of a reason names a single row's value."""
@@ -78,6 +83,10 @@ class Readiness:
 
     Attributes
     ----------
+    customers, customers_without_amount : int
+        Those with an order of a positive amount, and those with other orders alone.
+    states : dict of str to (int, str)
+        Values of orders.status, lower case, with their rows and how each is read.
     horizon : int
         Proposed h, in periods, for the reason ``horizon_reason``; ``comebacks`` are the figures behind it.
     """
@@ -93,6 +102,8 @@ class Readiness:
     complete_through: str
     complete_until: str | None
     customers: int
+    customers_without_amount: int
+    states: dict[str, tuple[int, str]]
     tables: list[TableReadiness]
     absent: list[str]
     tasks: list[TaskReadiness]
@@ -136,8 +147,11 @@ class _Check:
         if "orders" not in self.state.tables:
             self.clean["orders"] = self.lake.stage(derive_orders(self._table(self.clean["order_lines"])))
         complete = self._complete_periods()
-        found = self._comebacks(complete)
-        horizon, why = proposed(found, self.settings.horizon)
+        active, candidates = self._active(complete), CANDIDATES[self.settings.grain]
+        found = comebacks(active, self.settings.year, candidates)
+        why_not = "" if found else untold(active, self.settings.year, candidates)
+        horizon, why = proposed(found, self.settings.horizon, why_not)
+        customers, unpaid, placed = self._buyers()
         state = self.state
         reports = [self._report(name) for name in state.tables]
         return Readiness(
@@ -151,14 +165,21 @@ class _Check:
             last=self.calendar.label(state.last),
             complete_through=self.report.complete_through.isoformat() + "Z",
             complete_until=self.calendar.label(state.complete_until) if state.complete_until else None,
-            customers=self._one(f"SELECT count(DISTINCT customer_id) FROM {self._path('orders')} WHERE {BOUGHT}"),
+            customers=customers,
+            customers_without_amount=unpaid,
+            states=states(load_index(self.lake).tables),
             tables=reports,
             absent=[name for name in CANONICAL if name not in state.tables],
             tasks=tasks(self._facts(len(complete)), self.settings),
             horizon=horizon,
             horizon_reason=why,
             comebacks=found,
-            warnings=[*self.report.warnings, *(w for t in reports for w in self._strangers(t))],
+            warnings=[
+                *self.report.warnings,
+                *(w for t in reports for w in self._strangers(t)),
+                *_ids(customers + unpaid, placed),
+                *self._partial(),
+            ],
         )
 
     def _clean(self, name: str) -> None:
@@ -241,11 +262,31 @@ class _Check:
         state = self.state
         return self.calendar.range(state.known_from("orders"), state.complete_until) if state.complete_until else []
 
-    def _comebacks(self, complete: list[str]) -> list[Comeback]:
+    def _buyers(self) -> tuple[int, int, int]:
+        """Return the customers with an order of a positive amount, those with other orders alone, and the orders."""
+        return self.lake.engine.con.execute(
+            "SELECT count(*) FILTER (bought), count(*) FILTER (NOT bought), coalesce(sum(n), 0)::BIGINT FROM (SELECT customer_id, "
+            f"bool_or(coalesce({BOUGHT}, false)) AS bought, count(DISTINCT order_id) AS n FROM {self._path('orders')} GROUP BY customer_id)"
+        ).fetchall()[0]
+
+    def _partial(self) -> list[str]:
+        """Return which period at the end is left out, because the data do not cover it whole."""
+        state = self.state
+        if state.complete_until is None or state.complete_until >= state.last:
+            return []
+        after = self.calendar.label(self.calendar.shift(state.complete_until, 1))
+        through = self.calendar.label(state.complete_until)
+        why = f"the data are complete to {self.report.complete_through:%Y-%m-%d %H:%M} UTC"
+        effect = f"no outcome reaches into it, and scores are as of the end of {through}"
+        return [
+            f"{after} is not covered whole ({why}), so {effect}; if it is, give 'complete_through:' in {self.source.path}."
+        ]
+
+    def _active(self, complete: list[str]) -> Any:
         import numpy as np
 
         if not complete:
-            return []
+            return np.zeros((0, 0), dtype=bool)
         starts = ", ".join(
             f"({i}, TIMESTAMP '{self.calendar.start(p)}', TIMESTAMP '{self.calendar.as_of(p)}')"
             for i, p in enumerate(complete)
@@ -257,7 +298,7 @@ class _Check:
         who, when = np.asarray(found["who"], dtype=np.int64), np.asarray(found["i"], dtype=np.int64)
         active = np.zeros((int(who.max()) + 1 if len(who) else 0, len(complete)), dtype=bool)
         active[who, when] = True
-        return comebacks(active, self.settings.year, CANDIDATES[self.settings.grain])
+        return active
 
     def _facts(self, complete: int) -> Facts:
         tables = self.state.tables
@@ -272,6 +313,15 @@ class _Check:
         return Facts(tables, complete, bought, control, recordings)
 
 
+def _ids(customers: int, placed: int) -> list[str]:
+    """Return the doubt that what is mapped to customer_id tells customers apart."""
+    if customers < ENOUGH or customers != placed:
+        return []
+    return [
+        f"orders: each of the {customers:,} customers has one order: is what is mapped to customer_id a customer's id, and not the order's?"
+    ]
+
+
 BOUGHT = "event = 'placed' AND amount > 0"
 
 
@@ -284,8 +334,11 @@ def render_readiness(found: Readiness) -> Any:
     from rich.console import Group
     from rich.text import Text
 
+    unpaid = (
+        f" (and {found.customers_without_amount:,} without a positive amount)" if found.customers_without_amount else ""
+    )
     head = (
-        f"{found.source}: {found.customers:,} customers, {found.first} to {found.last} ({found.timezone}), "
+        f"{found.source}: {found.customers:,} customers{unpaid}, {found.first} to {found.last} ({found.timezone}), "
         f"complete until {found.complete_until or 'no whole ' + found.grain}"
     )
     advice = f"Proposed horizon: {periods(found.horizon, found.grain)} ({found.horizon_reason})."
@@ -298,6 +351,7 @@ def render_readiness(found: Readiness) -> Any:
             "A row can be several facts: an order that was placed and then cancelled, a case that was opened and closed."
         ),
         *refused,
+        *([_grid("Status of orders", STATES, _state_rows(found))] if found.states else []),
         _grid("Columns", ("table", "columns not mapped"), [(t.name, _listed(t.missing)) for t in found.tables]),
         Text(absent),
         _grid("Tasks", TASKS, [(t.name, "yes" if t.possible else "no", "; ".join(t.blocks)) for t in found.tasks]),
@@ -309,6 +363,7 @@ def render_readiness(found: Readiness) -> Any:
 
 TABLES = ("table", "files", "rows", "facts kept", "refused", "duplicates", "unknown customers", "from", "to")
 REFUSED = ("table", "rows", "why refused", "for example")
+STATES = ("status", "rows", "read as")
 TASKS = ("task", "possible", "what blocks it, or limits it")
 BACK = ("silent for", "cut-offs", "lapsed", "order again", "within")
 
@@ -334,6 +389,10 @@ def _table_rows(found: Readiness) -> list[tuple[str, ...]]:
 
 def _refused_rows(found: Readiness) -> list[tuple[str, ...]]:
     return [(t.name, f"{r.rows:,}", r.reason, r.example) for t in found.tables for r in t.refusals]
+
+
+def _state_rows(found: Readiness) -> list[tuple[str, ...]]:
+    return [(value, f"{rows:,}", meaning) for value, (rows, meaning) in found.states.items()]
 
 
 def _back_rows(found: Readiness) -> list[tuple[str, ...]]:

@@ -63,7 +63,8 @@ def _orders(facts: Facts, settings: Settings) -> list[str]:
     h, unit, found = settings.horizon, settings.grain, []
     if not facts.bought:
         found.append(
-            "no order has a positive amount: map orders.amount, or give order_lines with quantity and unit_price"
+            "no order has a positive amount: map orders.amount, or give order_lines with quantity and unit_price; "
+            "where nothing is paid (visits, log lines), amount: \"'1'\" counts each as one"
         )
     if facts.periods < h + 1:
         found.append(

@@ -20,15 +20,18 @@ from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.lake import Lake
 from crm_pipeline.sources import findings
 from crm_pipeline.sources.index import Record
-from crm_pipeline.sources.mapping import bind, local_sql
+from crm_pipeline.sources.mapping import LONGEST, bind, local_sql
 from crm_pipeline.sources.opening import single_byte
 from crm_pipeline.sources.reading import Look, batches, faulty, first_line, header_hint, plain_path, scan_plain
 from crm_pipeline.sources.records import Rewritten, rewrite
 from crm_pipeline.sources.scan import Scan, TableEntry
 from crm_pipeline.sources.spec import Entry
-from crm_pipeline.sources.split import ALL, FIRST, FUTURE, REJECTS_SCHEMA, SNAPSHOT, UNDATED, split_files
+from crm_pipeline.sources.split import ALL, FIRST, FUTURE, REJECTS_SCHEMA, SNAPSHOT, UNDATED, split_files, states_query
 
 Progress = Callable[[str], None]
+
+MOST_STATES = 1000
+"""Files × states that are counted, the most frequent; a column of more is none of states."""
 
 NO_DAYS = (ALL, FIRST, FUTURE, SNAPSHOT, UNDATED)
 """Buckets whose rows have no day."""
@@ -164,6 +167,9 @@ class Reader:
         for one in given.values():
             one.columns = list(mapped)
         self._count(given)
+        if self.of.contract.name == "orders" and "status" in mapped:
+            for n, state, rows in con.execute(states_query(scan)).fetchmany(MOST_STATES):
+                given[n].found.setdefault(findings.STATES, {})[state[:LONGEST]] = rows
         return given
 
     def _count(self, given: dict[int, _Sorted]) -> None:

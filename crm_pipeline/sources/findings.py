@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 
 import duckdb
@@ -14,9 +15,17 @@ from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.sources.hints import told
 from crm_pipeline.sources.index import Record, TableIndex
 from crm_pipeline.sources.mapping import READABLE
-from crm_pipeline.sources.scan import EMPTY, LEFT_OUT, TableEntry
+from crm_pipeline.sources.scan import CANCELLED, EMPTY, LEFT_OUT, TableEntry
 
-STATUS, CURRENCY, UNREADABLE, LINE = "status", "currency", "unreadable", "line"
+STATUS, CURRENCY, UNREADABLE, LINE, STATES = "status", "currency", "unreadable", "line", "states"
+NOT_BOUGHT = frozenset(
+    {"lost", "open", "draft", "pending", "failed", "failure", "rejected", "declined", "quote", "quoted", "abandoned", "expired", "unpaid",
+     "hold", "negotiation", "proposal", "prospect", "prospecting", "lead", "qualified", "refused", "error", "test", "cart", "checkout",
+     "created", "wishlist", "incomplete", "unconfirmed", "deleted", "trash"}
+)  # fmt: skip
+"""Words of a state in which nothing was bought (yet)."""
+MOST = 20
+"""States that are shown."""
 TOPICS = {STATUS: "status", CURRENCY: "upper(currency)"}
 """Columns of orders whose values are counted."""
 
@@ -84,7 +93,29 @@ def _told(of: TableEntry, reason: str, content: str) -> str:
 def sentences(contract: TableContract, table: TableIndex) -> list[str]:
     """Return what a person should know about a table, one sentence each."""
     records = list(table.records.values())
-    return [*_undated_states(contract, records), *_unreadable(contract, records)]
+    return [*_undated_states(contract, records), *_not_bought(contract, records), *_unreadable(contract, records)]
+
+
+def states(tables: Mapping[str, TableIndex]) -> dict[str, tuple[int, str]]:
+    """Return the states of orders, most frequent first, with their rows and how they are read."""
+    records = list(tables["orders"].records.values()) if "orders" in tables else []
+    found = sorted(_total(records, STATES).items(), key=lambda one: (-one[1], one[0]))
+    return {state: (n, "undone, where it has a day" if state in CANCELLED else "bought") for state, n in found[:MOST]}
+
+
+def _not_bought(contract: TableContract, records: list[Record]) -> list[str]:
+    found = _total(records, STATES) if contract.name == "orders" else {}
+    doubtful = {s: n for s, n in found.items() if s not in CANCELLED and NOT_BOUGHT & set(re.findall("[a-z]+", s))}
+    if not doubtful:
+        return []
+    listed = ", ".join(
+        f"'{state}' in {n:,} rows" for state, n in sorted(doubtful.items(), key=lambda one: (-one[1], one[0]))[:MOST]
+    )
+    names = ", ".join(literal(state) for state in sorted(doubtful)[:MOST])
+    mend = f"where: lower(…) NOT IN ({names}), with the column that is mapped to status"
+    return [
+        f"{contract.name}: these states are read as bought: {listed}; if nothing was bought, leave the rows out by {mend}."
+    ]
 
 
 def no_time(contract: TableContract, rows: int, where: str, records: list[Record]) -> str:

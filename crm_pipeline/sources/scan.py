@@ -13,6 +13,9 @@ from crm_pipeline.sources.spec import Entry
 EMPTY, LEFT_OUT = "empty row", "left out by where"
 """Why a row of a file is no row of the table."""
 
+CANCELLED = ("cancelled", "canceled", "returned", "refunded", "void", "voided")
+"""States of an order that undo it."""
+
 
 @dataclass(frozen=True)
 class Terms:

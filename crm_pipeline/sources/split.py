@@ -24,7 +24,7 @@ from crm_pipeline.sources.mapping import (
     typed_sql,
     value_sql,
 )
-from crm_pipeline.sources.scan import EMPTY, LEFT_OUT, Mapped, Scan, Terms
+from crm_pipeline.sources.scan import CANCELLED, EMPTY, LEFT_OUT, Mapped, Scan, Terms
 
 UNDATED, FIRST, ALL, SNAPSHOT, FUTURE = "undated", "first", "all", "snapshot", "future"
 
@@ -32,9 +32,6 @@ ENGINE_TYPES = {
     "string": "VARCHAR", "int": "BIGINT", "decimal": "DECIMAL(18,8)", "money": "BIGINT",
     "timestamp": "TIMESTAMP", "bool": "BOOLEAN", "double": "DOUBLE",
 }  # fmt: skip
-
-CANCELLED = ("cancelled", "canceled", "returned", "refunded", "void", "voided")
-"""States of an order that undo it."""
 
 
 def raw_schema(contract: TableContract) -> dict[str, str]:
@@ -111,6 +108,14 @@ def raw_query(scan: Scan) -> str:
         f"SELECT {', '.join(selected)}, event, event_at, CAST({scan.of.number} AS BIGINT) AS entry, "
         "__name AS source_file, __line AS source_line, unreadable, "
         "CASE WHEN unreadable IS NOT NULL THEN CAST(to_json(__row) AS VARCHAR) END AS content, __file, __bucket FROM exploded"
+    )
+
+
+def states_query(scan: Scan) -> str:
+    """Return the query that counts, per file, the states of orders as the files have them."""
+    return (
+        f"WITH {_typed(scan)} SELECT __file, lower(t_status) AS state, count(*) AS n FROM typed "
+        "WHERE NOT __left_out AND t_status IS NOT NULL GROUP BY ALL ORDER BY n DESC, state"
     )
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from crm_pipeline.readiness import readiness, render_readiness
-from crm_pipeline.readiness.horizon import comebacks, proposed
+from crm_pipeline.readiness.horizon import comebacks, proposed, untold
 from crm_pipeline.readiness.tasks import Facts, tasks
 from crm_pipeline.settings import Settings
 from crm_pipeline.sources.spec import load_source
@@ -133,3 +133,60 @@ def test_comebacks_are_counted_over_all_cutoffs() -> None:
 
 def test_without_enough_data_the_default_horizon_is_kept() -> None:
     assert proposed(comebacks(np.ones((50, 4), dtype=bool), 12, [1, 3]), 3)[0] == 3
+
+
+def _orders(states: tuple[str, ...] = ("",), amounts: tuple[str, ...] = ("5",), who: int = 25) -> str:
+    return "order_id,customer_id,ordered_at,amount,status\n" + "".join(
+        f"{i},{i % who},2019-{i // who + 1:02d}-{i % 27 + 1:02d},{amounts[i % len(amounts)]},{states[i % len(states)]}\n"
+        for i in range(100)
+    )
+
+
+def test_check_shows_the_states_of_orders_and_how_each_is_read(tmp_path: Path) -> None:
+    world = World(tmp_path, tables(orders="orders.csv"))
+    world.write("orders.csv", _orders(("Won", "Lost", "Closed Lost", "cancelled")))
+    found = readiness(load_source(world.root), Settings())
+    assert found.states == {
+        "cancelled": (25, "undone, where it has a day"),
+        "closed lost": (25, "bought"),
+        "lost": (25, "bought"),
+        "won": (25, "bought"),
+    }
+    said = next(w for w in found.warnings if "read as bought" in w)
+    assert "'closed lost' in 25 rows, 'lost' in 25 rows" in said
+    assert "where: lower(…) NOT IN ('closed lost', 'lost')" in said
+    assert "won" not in said
+
+
+def test_check_tells_customers_without_a_positive_amount_apart(tmp_path: Path) -> None:
+    world = World(tmp_path, tables(orders="orders.csv"))
+    world.write("orders.csv", _orders(amounts=("0", "0", "0", "0", "5")))
+    found = readiness(load_source(world.root), Settings())
+    assert (found.customers, found.customers_without_amount) == (5, 20)
+
+
+def test_check_doubts_an_id_that_every_order_has_anew(tmp_path: Path) -> None:
+    world = World(tmp_path, tables(orders="orders.csv"))
+    world.write("orders.csv", _orders())
+    assert not any("one order" in w for w in readiness(load_source(world.root), Settings()).warnings)
+    text = "order_id,customer_id,ordered_at,amount\n" + "".join(
+        f"{i},c{i},2019-01-{i % 27 + 1:02d},5\n" for i in range(60)
+    )
+    world.write("orders.csv", text)
+    assert any(
+        "each of the 60 customers has one order" in w for w in readiness(load_source(world.root), Settings()).warnings
+    )
+
+
+def test_check_says_which_last_period_is_left_out(tmp_path: Path) -> None:
+    world = World(tmp_path, tables(orders="orders.csv"))
+    world.write("orders.csv", _orders())
+    said = readiness(load_source(world.root), Settings()).warnings[-1]
+    assert said.startswith("2019-04 is not covered whole (the data are complete to 2019-04-")
+    assert "as of the end of 2019-03" in said
+
+
+def test_the_reason_why_no_horizon_can_be_proposed_is_the_true_one() -> None:
+    assert untold(np.zeros((5, 9), dtype=bool), 12, [1, 3]) == "no complete period has an order with a positive amount"
+    assert untold(np.ones((50, 3), dtype=bool), 12, [1, 3]).startswith("3 complete periods are too few")
+    assert "0 fell silent at most: 30 are needed" in untold(np.ones((50, 20), dtype=bool), 12, [1, 3])
