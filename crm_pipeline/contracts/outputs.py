@@ -309,7 +309,7 @@ CUSTOMERS = _columns(
     (
         "expected_spend_high",
         "float64",
-        "upper end of it; it can lie below the mean, and is 0 where four in five buy nothing",
+        "upper end of it; it can lie below the mean, and is 0 where four in five customers of like expected spend buy nothing",
         "major currency units",
     ),
     (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import ceil, floor
 from typing import Any, NamedTuple
 
 from crm_pipeline.contracts.canonical import CANONICAL
@@ -135,13 +136,13 @@ def volume_of(project: Project, table: str, period: str) -> Seen:
             continue
         facts |= {
             f"{what}_expected": round(found.expected),
-            f"{what}_low": round(found.low),
-            f"{what}_high": round(found.high),
+            f"{what}_low": ceil(found.low),
+            f"{what}_high": floor(found.high),
         }
         if not found.usual:
             said = (
                 f"{table} of {project.calendar.label(period)}: {found.rows:,} rows were {what}, where earlier periods let expect about "
-                f"{found.expected:,.0f} ({found.low:,.0f} to {found.high:,.0f}); see whether a file is missing, cut or there twice."
+                f"{found.expected:,.0f} ({ceil(found.low):,} to {floor(found.high):,}); see whether a file is missing, cut or there twice."
             )
             return Seen(False, said, facts)
     judged = any(name.endswith("_expected") for name in facts)

@@ -51,8 +51,8 @@ def tasks(facts: Facts, settings: Settings) -> list[TaskReadiness]:
     return [
         TaskReadiness("churn", not orders, orders or limits),
         TaskReadiness("demand", not orders, orders or limits),
-        TaskReadiness("value", False, [*orders, *_value(facts, settings), LATER]),
-        TaskReadiness("segment", False, [*orders, LATER]),
+        TaskReadiness("value", not orders, orders or _value(facts, settings)),
+        TaskReadiness("segment", not orders, orders),
         TaskReadiness("response", False, [*_response(facts), LATER]),
         TaskReadiness("text (intent, sentiment)", not _absent(facts, "messages"), _absent(facts, "messages")),
         TaskReadiness("audio (calls)", not _audio(facts), _audio(facts)),

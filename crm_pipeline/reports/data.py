@@ -70,6 +70,8 @@ class ReportData:
         Sentences on a champion that chooses one group more often than the setting ``fairness_max_gap`` allows.
     champions : DataFrame
         One row per task, as ``models/<task>/champion`` has it.
+    levels : mapping of task to str
+        What is said of the level that the scores of the period were moved to.
     leaderboards : mapping of task to DataFrame
         ``evaluation/<task>_leaderboard`` of the period: all models and baselines over the blocks of the decision.
     leaderboard_files : mapping of task to str
@@ -127,6 +129,7 @@ class ReportData:
     unequal: Mapping[str, Sequence[str]] = field(default_factory=dict)
     champions: pd.DataFrame = field(default_factory=_frame)
     leaderboards: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    levels: Mapping[str, str] = field(default_factory=dict)
     leaderboard_files: Mapping[str, str] = field(default_factory=dict)
     card_pages: Mapping[str, str] = field(default_factory=dict)
     cards: pd.DataFrame = field(default_factory=_frame)

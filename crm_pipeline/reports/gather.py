@@ -10,6 +10,7 @@ import pandas as pd
 
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.modeling.fairness import beyond
+from crm_pipeline.modeling.level import level_from_json
 from crm_pipeline.modeling.tasks import chosen as chosen_tasks
 from crm_pipeline.periods import Calendar
 from crm_pipeline.reports.calls import gather_calls
@@ -91,6 +92,9 @@ def gather(
         unequal=_unequal(fairness, champions, settings.fairness_max_gap),
         predictions={t: frames[f"predictions_{t}"] for t in tasks},
         leaderboards={t: frames[f"leaders_{t}"] for t in tasks},
+        levels={
+            t: level_from_json(frames[f"level_{t}"]["level"].iloc[0]).sentence for t in tasks if f"level_{t}" in frames
+        },
         champions=champions,
         cards=pd.concat([f for name, f in frames.items() if name.startswith("card_")], ignore_index=True),
         features=now,
@@ -143,7 +147,7 @@ def _by_period(features: pd.DataFrame, as_of: str) -> tuple[pd.DataFrame, pd.Dat
     """Return the features of the period, and those of the newest period before it (all, where there is none)."""
     if features.empty:
         return features, features
-    days = features["as_of"].map(str)
+    days = features["as_of"].map(lambda day: str(day)[:10])
     earlier = days[days != as_of]
     return features[days == as_of], features[days == max(earlier)] if len(earlier) else features.iloc[:0]
 

@@ -100,6 +100,7 @@ def _context(data: ReportData) -> dict[str, Any]:
             for name, title in SECTIONS
             if name not in ("texts", "calls") or getattr(data, name) is not None
         ],
+        "measures": sorted(words.MEASURES.items(), key=lambda item: item[1].label.lower()),
         "track": track_view(data, draw),
         "quality": quality_view(data),
         "scored": scored_view(data),

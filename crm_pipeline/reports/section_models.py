@@ -35,6 +35,7 @@ def _comparison(data: ReportData, draw: Draw, task: str) -> dict[str, Any]:
     return {
         "task": task,
         "decision": _decision(data, task),
+        "level": data.levels.get(task, ""),
         "figures": figures,
         "table": comparison_table(data, task, table, metrics, champion),
         "leaderboard": leaderboard_table(data, task),

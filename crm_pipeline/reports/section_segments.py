@@ -8,7 +8,7 @@ import pandas as pd
 
 from crm_pipeline.reports import words
 from crm_pipeline.reports.data import ReportData
-from crm_pipeline.reports.view import Cell, Column, Table
+from crm_pipeline.reports.view import Cell, Column, Table, customers
 
 FIRM = 0.6
 """Adjusted Rand index of a refit from which most customers keep their kind."""
@@ -93,9 +93,15 @@ def _value(data: ReportData) -> str:
     """Say how far the value of a year can be trusted; nothing where there is none."""
     if "customer_value" not in data.scores or not data.scores["customer_value"].notna().any():
         return ""
+    how = "The value of a year is expected purchase days times the spend on one, by the purchase processes and the Gamma-Gamma model"
+    status = data.scores["value_status"] if "value_status" in data.scores else pd.Series(dtype="str")
+    judged = int((status == "scored").sum())
+    if not judged:
+        return f"{how}. It is extrapolated: no outcome of a whole year has judged it yet."
     return (
-        "The value of a year is extrapolated: expected purchase days times the spend on one, by the purchase processes and the "
-        "Gamma-Gamma model; no outcome of a whole year has judged it yet."
+        f"{how}. The values of a year ago were judged on what was spent since (evaluation/value); by that, those of "
+        f"{customers(judged)} with an order in the last year have an interval. Those of the other "
+        f"{int((status == 'extrapolated').sum()):,} are extrapolated."
     )
 
 

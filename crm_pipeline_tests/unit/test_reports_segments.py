@@ -64,4 +64,12 @@ def test_the_page_says_why_there_are_no_kinds() -> None:
     assert "Only 5 customers with an order; 200 are needed." in page
     page = render_report(ReportData("shop", "2026-06-01", date(2026, 7, 1), date(2026, 10, 1), "", pd.DataFrame()))
     assert "No kinds of customers were told apart" in page
-    assert "extrapolated: expected purchase days" in render_report(data())
+    assert "It is extrapolated: no outcome of a whole year has judged it yet." in render_report(data())
+
+
+def test_where_a_year_has_judged_the_values_the_page_says_of_whom() -> None:
+    told = segments_view(
+        data(SCORES.assign(value_status=["scored", "scored", "extrapolated", "extrapolated", "abstained"]))
+    )["value"]
+    assert "those of 2 customers with an order in the last year have an interval" in told
+    assert "Those of the other 2 are extrapolated." in told

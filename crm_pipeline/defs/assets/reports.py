@@ -48,6 +48,7 @@ def report_asset(project: Project, tracker: Tracker) -> dg.AssetsDefinition:
             f"predictions_{task}": reads(f"evaluation/{task}_predictions"),
             f"champion_{task}": reads(f"models/{task}/champion"),
             f"leaders_{task}": reads(f"evaluation/{task}{LEADERS}"),
+            f"level_{task}": reads(f"levels/{task}"),
             f"scored_{task}": reads(f"scores/{task}"),
             f"refits_{task}": reads(f"evaluation/{task}{SURVIVES}"),
             f"partial_{task}": reads(f"evaluation/{task}{PARTIAL}"),

@@ -38,7 +38,7 @@ def value_assets(project: Project, tracker: Tracker) -> list[dg.AssetsDefinition
         ),
         "scores/value": (
             f"What every customer who ever ordered should spend in the next {year}: expected purchase days × expected spend on one. "
-            "Extrapolated where no outcome of that length has judged it; then with an interval, and what boosting expects beside."
+            "Extrapolated where no outcome of that length has judged it; else with an interval, and what boosting expects beside."
         ),
     }
     ins = {"lifetime": reads("lifetime/customers"), "process": reads("features/purchase_process")}
