@@ -129,7 +129,7 @@ def run(
     show_notes(prepared)
     with progress:
         progress.expect(len(prepared.plan))
-        summary = execute(prepared, beside=True)
+        summary = execute(prepared, beside=True, ended=progress.ended)
     show_summary(summary)
     show_results(summary)
 
@@ -189,7 +189,8 @@ def backfill(
         return
     with progress:
         progress.expect(len(prepared.plan))
-        summary = execute(prepared, keep_going=True, beside=True)  # without a plan too: it clears up after killed runs
+        # without a plan too: it clears up after killed runs
+        summary = execute(prepared, keep_going=True, beside=True, ended=progress.ended)
     if prepared.plan:
         show_backfill(summary)
     if summary.failures:

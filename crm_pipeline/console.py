@@ -59,7 +59,7 @@ INTENT_FIGURES = {
 
 
 class Progress:
-    """A bar on stderr that names the asset and partition being built; plain lines are left out when not a terminal."""
+    """A bar on stderr that names the asset and partition being built; where there is no terminal, a line per period."""
 
     def __init__(self) -> None:
         columns = (
@@ -87,6 +87,12 @@ class Progress:
     def expect(self, steps: int) -> None:
         """Set how many partitions are planned."""
         self._bar.update(self._task, total=steps, completed=0)
+
+    def ended(self, period: str, built: int, reused: int) -> None:
+        """Say on standard output that a period has ended, where it or the bar is shown on no terminal."""
+        if self._bar.disable or not os.isatty(1):
+            again = f", {reused:,} reused" if reused else ""
+            print(f"{period}: {built:,} partition{'' if built == 1 else 's'} built{again}", flush=True)
 
     def listen(self, status: str, asset: str, partition: str, rows: int) -> None:
         """Take an event of `crm_pipeline.defs.lake`."""
@@ -221,7 +227,7 @@ def show_backfill(summary: Summary) -> None:
 
 
 def show_results(summary: Summary) -> None:
-    """Print whom to call first, the models beside their baselines, and where to look next."""
+    """Print whom to save and win back, the models beside their baselines, and where to look next."""
     from crm_pipeline.reports.summary import model_vs_baselines
     from crm_pipeline.scored import open_scores
 
@@ -232,7 +238,7 @@ def show_results(summary: Summary) -> None:
     for decision in decisions:
         if decision.no_use:
             out.print(Text.assemble(("warning ", "yellow"), decision.no_use), soft_wrap=True)
-    _show_call_first(scores, any(d.task == "churn" and d.no_use for d in decisions), made)
+    _show_call_lists(scores, any(d.task == "churn" and d.no_use for d in decisions), made)
     for decision in decisions:
         _show_models(summary, decision, model_vs_baselines, made)
     report = project.home / "reports" / f"{project.calendar.label(summary.prepared.through)}.html"
@@ -243,27 +249,35 @@ def show_results(summary: Summary) -> None:
     )
 
 
-def _show_call_first(scores: Scores, by_value: bool, made: str) -> None:
-    """Print whom to call first: by value at risk, or by value alone where no model of churn beats a constant."""
-    from crm_pipeline.reports.summary import call_first
+def _show_call_lists(scores: Scores, by_value: bool, made: str) -> None:
+    """Print whom to save and whom to win back, or the most valuable where no model of churn beats a constant."""
+    from crm_pipeline.reports.call_lists import call_lists
 
     unit = scores.source.currency or "major units"
-    first = call_first(scores.frame, by_value=by_value)
-    if first.empty:
+    lists = [one for one in call_lists(scores.frame, by_value=by_value) if len(one.rows)]
+    if not lists:
         out.print(
-            "No one to call first: no customer has both a churn and a demand score; the reasons stand below, task by task."
+            "No one to call: no customer to act on has both a churn and a demand score; the reasons stand below, task by task."
         )
-        return
-    order = "most value, by value alone" if by_value else "most value at risk"
-    table = Table(title=f"Call first: {order} as of the end of {scores.label}{made}", title_justify="left")
-    amount = "customer_value" if by_value else "value_at_risk"
-    for heading in ("customer", f"{'value' if by_value else 'at risk'} ({unit})", "will lapse", "why"):
-        table.add_column(heading, justify="left" if heading in ("customer", "why") else "right")
-    for row in first.to_dict("records"):
-        reasons = [r for r in (row["reason_1"], row["reason_2"], row["reason_3"]) if isinstance(r, str) and r]
-        lapse = "" if by_value else f"{row['churn_probability']:.0%}"
-        table.add_row(str(row["customer_id"]), f"{row[amount]:,.0f}", lapse, "" if by_value else "; ".join(reasons))
-    out.print(table)
+    for one in lists:
+        table = Table(title=f"{one.title}, as of the end of {scores.label}{made}. {one.told}", title_justify="left")
+        table.add_column("customer")
+        for heading in (f"{one.label} ({unit})", *(() if by_value else ("will lapse", "still active"))):
+            table.add_column(heading, justify="right")
+        for heading in () if by_value else ("what to do", "why"):
+            table.add_column(heading)
+        for row in one.rows.to_dict("records"):
+            table.add_row(*_call_row(row, one.amount, by_value))
+        out.print(table)
+
+
+def _call_row(row: Mapping[Any, Any], amount: str, by_value: bool) -> list[str]:
+    customer, worth = str(row["customer_id"]), f"{row[amount]:,.0f}"
+    if by_value:
+        return [customer, worth]
+    shares = ["" if pd.isna(row.get(name)) else f"{row[name]:.0%}" for name in ("churn_probability", "still_active")]
+    reasons = [r for r in (row["reason_1"], row["reason_2"], row["reason_3"]) if isinstance(r, str) and r]
+    return [customer, worth, *shares, cell(row.get("recommended_action")), escape("; ".join(reasons))]
 
 
 def _decisions(summary: Summary) -> list[Decision]:

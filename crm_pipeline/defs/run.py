@@ -18,11 +18,13 @@ from crm_pipeline.errors import CrmError
 from crm_pipeline.home.disk import told_of_disk, without_echo
 from crm_pipeline.home.planning import Key, next_period, plan_home, plan_range, still_stale
 from crm_pipeline.home.project import Project, open_lake
-from crm_pipeline.lake import Stale, collect_garbage, publish_views
+from crm_pipeline.lake import ALL, Stale, collect_garbage, publish_views
 from crm_pipeline.settings import load_settings
 from crm_pipeline.tracking import Tracker
 
 Listener = Callable[[str, str, str, int], None]
+Ended = Callable[[str, int, int], None]
+"""Is told the label of a period that has ended, and how many of its partitions were built and reused."""
 
 
 @dataclass
@@ -155,11 +157,11 @@ def _opened(source: Path, home: Path, files: Path | None, listener: Listener | N
     return build_defs(project), report
 
 
-def execute(prepared: Prepared, keep_going: bool = False, beside: bool = False) -> Summary:
+def execute(prepared: Prepared, keep_going: bool = False, beside: bool = False, ended: Ended | None = None) -> Summary:
     """Carry the plan out: one Dagster run per period, in order; nothing that is fresh is computed.
 
     With ``keep_going`` a period that fails is noted in the summary, what reads it is held, and the others go on. With
-    ``beside`` a second process builds every other period where that pays (`beside.pays`).
+    ``beside`` a second process builds every other period where that pays (`beside.pays`). ``ended`` is told of every period.
 
     Raises
     ------
@@ -167,10 +169,10 @@ def execute(prepared: Prepared, keep_going: bool = False, beside: bool = False) 
         When a period failed; what was published before stays, and the next run goes on from there.
     """
     with _told(prepared.project.home), without_echo():
-        return _execute(prepared, keep_going, beside)
+        return _execute(prepared, keep_going, beside, ended)
 
 
-def _execute(prepared: Prepared, keep_going: bool, beside: bool) -> Summary:
+def _execute(prepared: Prepared, keep_going: bool, beside: bool, ended: Ended | None) -> Summary:
     from crm_pipeline.home.source import begin
 
     started = time.perf_counter()
@@ -187,7 +189,10 @@ def _execute(prepared: Prepared, keep_going: bool, beside: bool) -> Summary:
     held, left = set[Key](), list(prepared.plan)
 
     def settle(items: list[Stale], outcome: Outcome) -> None:
-        summary.add(items[0].partition, outcome, keep_going)
+        period = items[0].partition
+        summary.add(period, outcome, keep_going)
+        if ended is not None and outcome.run_id and not outcome.failure:
+            ended(period if period == ALL else prepared.project.calendar.label(period), outcome.built, outcome.reused)
         if outcome.failure:
             held.update((i.asset, i.partition) for i in still_stale(prepared.project, built.graph, items))
         left[:] = [item for item in left if item not in items or (item.asset, item.partition) in held]

@@ -18,6 +18,7 @@ from crm_pipeline.modeling.phrases import PHRASES, Facts, Text, otherwise
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.modeling.tasks.probability import ProbabilityTask
 from crm_pipeline.periods import Grain
+from crm_pipeline.transforms.scores import HIGH, MEDIUM
 
 Strings: TypeAlias = "pa.Array | pa.ChunkedArray"
 
@@ -57,8 +58,8 @@ def top_reasons(
     DataFrame
         ``reason_1..3``, strongest first by absolute contribution; null where no theme moves the
         score by `NOTICEABLE`. A reason ends in what it does beside the average customer, whom ``base`` and ``level``
-        speak of: ``… (raises the risk against the average customer)``. Where a probability lies above one half and every
-        reason lowers it, or below and every reason raises it, the average customer's is the first reason.
+        speak of: ``… (raises the risk against the average customer)``. Where a probability is high (2/3) and every
+        reason lowers it, or low (below 1/3) and every reason raises it, the average customer's is the first reason.
     """
     names = [c for c in themes.columns if c not in (BASE, LEVEL)]
     values = themes[names].to_numpy("float64")
@@ -97,8 +98,9 @@ def _base_rate_first(
     score = base + values.sum(axis=1)
     said = theme_of >= 0
     raises = np.take_along_axis(values, np.maximum(theme_of, 0), 1) > 0
-    against = np.where(score[:, None] > 0, ~raises, raises)
-    rows = np.flatnonzero(said.any(axis=1) & (against | ~said).all(axis=1) & (score != 0))
+    high, low = score >= np.log(HIGH / (1 - HIGH)), score < np.log(MEDIUM / (1 - MEDIUM))
+    against = np.where(high[:, None], ~raises, raises)
+    rows = np.flatnonzero((high | low) & said.any(axis=1) & (against | ~said).all(axis=1))
     texts[rows, 1:] = texts[rows, :-1]
     share = np.rint(expit(base[rows]) * 100).astype(int)
     texts[rows, 0] = [f"the average customer's {the_task(task).effect} is {number} %" for number in share]

@@ -33,7 +33,7 @@ SECTIONS = (
     ("calls", "Calls, and who needs a person first"),
     ("drift", "Drift of the inputs"),
     ("demand", "Demand, predicted and actual"),
-    ("call", "Whom to call first"),
+    ("call", "Whom to save, and whom to win back"),
     ("glossary", "How each number was computed"),
 )
 _DARK = {

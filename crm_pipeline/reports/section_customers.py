@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from crm_pipeline.reports import summary, words
+from crm_pipeline.reports import words
+from crm_pipeline.reports.call_lists import CallList, call_lists
 from crm_pipeline.reports.data import ReportData
 from crm_pipeline.reports.view import Cell, Column, Table, customers, texts
 
@@ -204,43 +205,40 @@ def _comebacks(data: ReportData) -> list[str]:
 
 
 def call_view(data: ReportData, n: int = 10) -> dict[str, Any]:
-    """Return the table of section 9, and how many customers could not be considered."""
+    """Return the tables of section 9, and how many customers could not be considered."""
     churn = data.decision("churn")
     by_value = churn is not None and bool(churn.no_use)
-    first = summary.call_first(data.scores, n, by_value=by_value)
-    if first.empty:
-        return {"table": None, "blocked": 0}
+    lists = [one for one in call_lists(data.scores, n, by_value=by_value) if len(one.rows)]
+    return {
+        "tables": [_call_table(one, data, by_value) for one in lists],
+        "blocked": _blocked(data.scores) if lists else 0,
+    }
+
+
+def _call_table(one: CallList, data: ReportData, by_value: bool) -> Table:
     rows: list[list[Cell | str]] = []
-    for at in range(len(first)):
-        row = first.iloc[at]
+    for row in one.rows.to_dict("records"):
         action = "" if words.missing(row.get("recommended_action")) else str(row["recommended_action"])
         basis = "" if words.missing(row.get("action_basis")) or not action else f" ({row['action_basis']})"
         reasons = [str(row[c]) for c in ("reason_1", "reason_2", "reason_3") if not words.missing(row.get(c))]
+        of_churn = [words.percent(row.get("churn_probability")), words.percent(row.get("still_active"))]
+        told = ["; ".join(reasons) or words.DASH, action + basis or words.DASH]
         rows.append(
             [
-                str(at + 1),
                 Cell(str(row["customer_id"]), "strong"),
-                words.money(row["customer_value" if by_value else "value_at_risk"], data.currency),
-                words.DASH if by_value else words.percent(row.get("churn_probability")),
+                words.money(row[one.amount], data.currency),
+                *([] if by_value else of_churn),
                 words.money(row.get("expected_spend"), data.currency),
                 Cell(words.day(row.get("last_order_at")), "fixed"),
-                words.DASH if by_value else "; ".join(reasons) or words.DASH,
-                action + basis or words.DASH,
+                *([] if by_value else told),
             ]
         )
-    columns = [
-        Column("", True),
-        Column("Customer"),
-        Column("Value" if by_value else "Value at risk", True),
-        Column("Lapse", True),
-        Column("Expected spend", True),
-    ]
-    columns += [Column("Last order"), Column("Why"), Column("What to do")]
-    most = "most value, by value alone (no model of churn beats a constant)" if by_value else "most value at risk"
-    caption = (
-        f"The {most}, among customers scored, not known to be out of reach and in no control group. Call in this order."
-    )
-    return {"table": Table(caption, columns, rows), "blocked": _blocked(data.scores)}
+    columns = [Column("Customer"), Column(one.label.capitalize(), True)]
+    columns += [] if by_value else [Column("Lapse", True), Column("Still active", True, hint="by the purchase process")]
+    columns += [Column("Expected spend", True), Column("Last order")]
+    columns += [] if by_value else [Column("Why"), Column("What to do")]
+    among = "Among customers scored, not known to be out of reach and in no control group."
+    return Table(f"{one.title}. {one.told} {among}", columns, rows)
 
 
 def _blocked(scores: pd.DataFrame) -> int:

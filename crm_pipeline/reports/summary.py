@@ -1,4 +1,4 @@
-"""The short tables that the report and the command line share: whom to call first, model against baselines, themes.
+"""The short tables that the report and the command line share: model against baselines, themes, row quality.
 
 Data frames in, data frames out; formatting is for whoever prints them.
 """
@@ -15,63 +15,7 @@ import pandas as pd
 from crm_pipeline.modeling.explain import BASE, LEVEL
 from crm_pipeline.reports.words import MEASURES, is_amount, metric_key, model_id
 
-CALL_COLUMNS = [
-    "customer_id",
-    "value_at_risk",
-    "churn_probability",
-    "churn_percentile",
-    "expected_spend",
-    "customer_value",
-    "last_order_at",
-    "spend_12m",
-    "reason_1",
-    "reason_2",
-    "reason_3",
-    "preferred_channel",
-    "recommended_action",
-    "action_basis",
-    "status",
-]
 PRIMARY = {"binary": "auc", "amount": "wape"}
-
-
-def call_first(scores: pd.DataFrame, n: int = 10, *, by_value: bool = False) -> pd.DataFrame:
-    """Return the ``n`` customers with the most value at risk, or with the most value, in the order in which to call.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        ``scores/customers`` of one period.
-    n : int
-    by_value : bool
-        By value alone (``customer_value``): where no model of churn beats a constant, what it says orders nobody.
-
-    Returns
-    -------
-    DataFrame
-        Those of `CALL_COLUMNS` that ``scores`` has. Only customers with status scored or extrapolated and a known
-        value at risk (or value); who is known not to be contactable, or is in a control group, is left out; who may or may not
-        be stays. Ties: the higher probability (by value alone: none), then the customer id.
-    """
-    columns = [c for c in CALL_COLUMNS if c in scores.columns]
-    amount = "customer_value" if by_value else "value_at_risk"
-    if amount not in scores.columns or scores.empty:
-        return scores.loc[[], columns]
-    kept = scores[amount].notna()
-    if "status" in scores.columns:
-        kept &= scores["status"].isin(["scored", "extrapolated"])
-    if "contactable" in scores.columns:
-        kept &= ~scores["contactable"].eq(False).fillna(False).astype(bool)
-    if "in_control_group" in scores.columns:
-        kept &= ~scores["in_control_group"].eq(True).fillna(False).astype(bool)
-    order = (amount, "customer_id") if by_value else (amount, "churn_probability", "customer_id")
-    by = [c for c in order if c in columns]
-    return (
-        scores.loc[kept, columns]
-        .sort_values(by, ascending=[c == "customer_id" for c in by], kind="stable")
-        .head(n)
-        .reset_index(drop=True)
-    )
 
 
 def model_vs_baselines(evaluation: pd.DataFrame, blocks: Sequence[str] = ()) -> pd.DataFrame:

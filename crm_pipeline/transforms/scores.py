@@ -12,8 +12,9 @@ from ibis.expr.types import BooleanColumn, NumericValue, Table, Value
 from crm_pipeline.periods import Calendar
 from crm_pipeline.transforms.columns import local_time, whole
 
-LEAST_STAY = 0.05
-"""Least probability of staying in the division that gives the value of a customer who stays."""
+LIKELY_ACTIVE = 0.5
+"""Probability of being still active from which a customer is to be saved, not won back; and the least by which spend is divided to
+give that of an active customer, so that nobody is worth more than twice what is expected of them."""
 
 HIGH, MEDIUM = 2 / 3, 1 / 3
 """Buckets of the probability of lapse."""
@@ -72,6 +73,7 @@ def customers(
     texts: Table | None = None,
     value: Table | None = None,
     segments: Table | None = None,
+    process: Table | None = None,
     previous: Table | None = None,
 ) -> Table:
     """Join what is known and what is predicted of every known customer, after the output contract.
@@ -88,6 +90,8 @@ def customers(
         ``scores/categories`` of the period: its first category stands in where nothing was bought in the last year.
     value, segments : Table or None
         ``scores/value`` and ``scores/segments`` of the period.
+    process : Table or None
+        ``features/purchase_process`` of the period: who is still likely active.
     previous : Table or None
         ``scores/customers`` of the period before, when it was published.
     """
@@ -101,6 +105,7 @@ def customers(
     table = _left(table, _felt(texts) if texts is not None else None)
     table = _left(table, _prefixed(value, "v_", VALUE) if value is not None else None)
     table = _left(table, segments.select("customer_id", "segment") if segments is not None else None)
+    table = _left(table, _active(process) if process is not None else None)
     table = _left(table, _before(previous) if previous is not None else None)
     table = table.mutate(**_values(table))
     return table.select(**_columns(table, frame))
@@ -147,15 +152,20 @@ def _felt(texts: Table) -> Table:
     return texts.group_by("customer_id").aggregate(felt=texts.sentiment_sum.sum().cast("float64") / scored / 1000)
 
 
+def _active(process: Table) -> Table:
+    alive = (process.mbg_alive + process.pareto_alive) / 2
+    return process.select("customer_id", active=ibis.ifelse(alive.isnan(), ibis.null("float64"), alive))
+
+
 def _before(previous: Table) -> Table:
     return previous.select("customer_id", before=previous.churn_probability, reason_before=previous.reason_1)
 
 
 def _values(table: Table) -> Mapping[str, Value]:
-    """Return the value at risk (probability of lapse × spend in the horizon if the customer stays), and the percent rank of spend."""
+    """Return the value at risk (probability of lapse × spend in the horizon if still active), and the percent rank of spend."""
     risk = _or_null(table, "c_probability")
     spend = _or_null(table, "d_value")
-    worth = spend / ibis.greatest(1 - risk, LEAST_STAY)
+    worth = spend / ibis.greatest(_or_null(table, "active").fill_null(1.0), LIKELY_ACTIVE)
     rank = ibis.percent_rank().over(group_by=spend.isnull(), order_by=spend)
     return {"at_risk": risk * worth, "spend_rank": rank}
 
@@ -203,6 +213,7 @@ def _columns(table: Table, frame: Frame) -> dict[str, Value]:
         "customer_value": _or_null(table, "v_value"),
         "value_basis": _text(table, "v_value_basis"),
         "value_status": _text(table, "v_status"),
+        "still_active": _or_null(table, "active"),
         "value_at_risk": table.at_risk,
         "value_tier": ibis.cases(
             *((spend.notnull() & (table.spend_rank >= share), name) for share, name in TIERS),
@@ -233,11 +244,19 @@ def _columns(table: Table, frame: Frame) -> dict[str, Value]:
 def _why_not(table: Table, reason: Value, scored: BooleanColumn, frame: Frame) -> Value:
     gone = ibis.literal(f"no order with a positive amount in the last {frame.eligibility}")
     return ibis.cases(
-        (scored, ibis.null("string")),
+        (scored, _no_demand(table) if "c_status" in table.columns else ibis.null("string")),
         (reason.notnull(), reason),
         (table.last_at.isnull(), ibis.literal("never ordered with a positive amount")),
         else_=gone,
     )
+
+
+def _no_demand(table: Table) -> Value:
+    """Say why whoever has a churn score has none of demand; null where there is one, or demand is not asked."""
+    if "d_status" not in table.columns:
+        return ibis.null("string")
+    why = ibis.literal("no demand score: ") + table.d_status_reason.fill_null("none was made")
+    return ibis.ifelse((table.d_status == "scored").fill_null(False), ibis.null("string"), why)
 
 
 def _control(table: Table) -> Value:

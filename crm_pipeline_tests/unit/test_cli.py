@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crm_pipeline import cli
+from crm_pipeline import cli, console
 from crm_pipeline.errors import CrmError, UsageError
 
 
@@ -175,7 +175,7 @@ def test_run_says_what_is_odd_about_the_source_before_it_builds(
 ) -> None:
     from crm_pipeline.defs import run
 
-    def stopped(prepared: run.Prepared, beside: bool) -> run.Summary:
+    def stopped(prepared: run.Prepared, **_: object) -> run.Summary:
         assert len(prepared.plan) > 480, "the lone order makes the run long"
         raise KeyboardInterrupt
 
@@ -214,3 +214,16 @@ def test_rows_without_a_usable_time_are_told_by_table(capsys: pytest.CaptureFixt
     assert call("plan", "--source", str(source), "--home", str(tmp_path / "home")) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "Rows without a usable time: 1 of orders (rejects/orders/undated)." in said
+
+
+def test_a_run_whose_output_is_no_terminal_says_a_line_per_period(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.isatty", lambda _: False)
+    progress = console.Progress()
+    progress.ended("2024-01", 35, 2)
+    progress.ended("all", 1, 0)
+    assert capsys.readouterr().out == "2024-01: 35 partitions built, 2 reused\nall: 1 partition built\n"
+    monkeypatch.setattr("os.isatty", lambda _: True)
+    console.Progress().ended("2024-01", 35, 2)
+    assert capsys.readouterr().out == ""

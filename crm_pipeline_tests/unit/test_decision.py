@@ -5,22 +5,7 @@ import pytest
 
 from crm_pipeline.modeling.decision import MEANING, read_decision
 from crm_pipeline.modeling.promotion import REIGNING
-from crm_pipeline.reports.summary import call_first, contact_line, model_vs_baselines
-
-SCORES = pd.DataFrame({
-    "customer_id": ["a", "b", "c", "d"],
-    "status": ["scored", "scored", "abstained", "scored"],
-    "churn_probability": [0.9, 0.1, None, 0.5],
-    "value_at_risk": [90.0, 50.0, None, 60.0],
-    "customer_value": [100.0, 500.0, 900.0, 100.0],
-})  # fmt: skip
-
-
-def test_by_value_alone_the_probability_orders_nobody():
-    assert call_first(SCORES)["customer_id"].tolist() == ["a", "d", "b"]
-    assert call_first(SCORES, by_value=True)["customer_id"].tolist() == ["b", "a", "d"]
-    turned = SCORES.assign(churn_probability=1 - SCORES["churn_probability"], value_at_risk=1.0)
-    assert call_first(turned, by_value=True)["customer_id"].tolist() == ["b", "a", "d"]
+from crm_pipeline.reports.summary import contact_line, model_vs_baselines
 
 
 def test_means_are_taken_over_the_blocks_of_the_decision():

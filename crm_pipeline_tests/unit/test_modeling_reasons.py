@@ -101,6 +101,7 @@ def test_a_reasons_words_and_sign_do_not_contradict_each_other(days, pull, text)
         (4.0, {"recency": 0.6, "spend": -0.4}, "no order for 94 days"),
         (-4.0, {"recency": -0.6}, "last order 94 days ago"),
         (0.2, {"recency": -0.6}, "last order 94 days ago"),
+        (-1.2, {"recency": 0.6}, "no order for 94 days"),
     ],
 )
 def test_where_every_reason_speaks_against_the_score_the_base_rate_is_the_reason(base, pulls, first):

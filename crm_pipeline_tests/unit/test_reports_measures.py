@@ -133,24 +133,6 @@ def test_feature_drift_names_what_moved():
     assert list(found["state"]) == ["shifted", "steady"]
 
 
-def test_call_first_order_and_who_is_left_out():
-    scores = pd.DataFrame(
-        {
-            "customer_id": list("abcdefg"),
-            "status": ["scored", "scored", "extrapolated", "abstained", "scored", "scored", "scored"],
-            "value_at_risk": [5.0, 9.0, 9.0, 99.0, 50.0, np.nan, 5.0],
-            "churn_probability": [0.5, 0.1, 0.9, 0.9, 0.9, 0.9, 0.5],
-            "contactable": [None, True, None, True, False, True, None],
-        }
-    )
-    assert list(summary.call_first(scores)["customer_id"]) == ["c", "b", "a", "g"]
-    assert len(summary.call_first(scores, 2)) == 2
-    held = scores.assign(in_control_group=[False, True, False, False, False, False, None])
-    assert list(summary.call_first(held)["customer_id"]) == ["c", "a", "g"]
-    assert summary.call_first(scores.astype({"contactable": "boolean"}))["customer_id"].iloc[0] == "c"
-    assert summary.call_first(pd.DataFrame()).empty
-
-
 def test_model_vs_baselines_newest_and_mean():
     rows = [
         ("churn", "logistic", "estimator", "2011-02-01", "auc", 0.70, 0.6, 0.8, 10),

@@ -29,7 +29,9 @@ def shown(last_at: datetime | None, zone: str) -> pd.Timestamp:
     return row(last_at, zone, only(CHURN), None).last_order_at
 
 
-def row(last_at: datetime | None, zone: str, churn: ibis.Table | None, demand: ibis.Table | None) -> pd.Series:
+def row(
+    last_at: datetime | None, zone: str, churn: ibis.Table | None, demand: ibis.Table | None, alive: float | None = None
+) -> pd.Series:
     lifetime = ibis.memtable(
         pd.DataFrame(
             {
@@ -48,7 +50,9 @@ def row(last_at: datetime | None, zone: str, churn: ibis.Table | None, demand: i
         horizon_end=date(2021, 4, 1), label_definition="", eligibility="12 months", unit=0.01, has_cases=False,
         has_contacts=False, run_id="", scored_at=datetime(2021, 1, 1), release="", model_age=0,
     )  # fmt: skip
-    return fetch(customers(lifetime, orders, churn, demand, frame)).iloc[0]
+    known = pd.DataFrame({"customer_id": ["a"], "mbg_alive": [alive], "pareto_alive": [alive]})
+    process = None if alive is None else ibis.memtable(known)
+    return fetch(customers(lifetime, orders, churn, demand, frame, process=process)).iloc[0]
 
 
 @pytest.mark.parametrize(
@@ -72,6 +76,26 @@ def test_one_task_alone_gives_the_table() -> None:
     assert (found.status, found.status_reason) == ("abstained", "too few")
     found = row(datetime(2020, 11, 30), "UTC", only(CHURN, probability=0.25), None)
     assert (found.status, found.churn_probability) == ("scored", 0.25)
+
+
+@pytest.mark.parametrize(
+    ("alive", "worth"), [(None, 10.0), (float("nan"), 10.0), (0.8, 12.5), (0.5, 20.0), (0.01, 20.0)]
+)
+def test_the_value_of_who_may_be_gone_is_not_divided_by_a_small_number(alive: float | None, worth: float) -> None:
+    found = row(datetime(2020, 11, 30), "UTC", only(CHURN, probability=0.97), only(DEMAND, value=10.0), alive)
+    assert found.value_at_risk == pytest.approx(0.97 * worth)
+    known = alive is not None and alive == alive
+    assert found.still_active == alive if known else pd.isna(found.still_active)
+
+
+def test_a_row_without_a_demand_score_says_why() -> None:
+    at, churn = datetime(2020, 11, 30), only(CHURN, probability=0.25)
+    found = row(
+        at, "UTC", churn, only(DEMAND, status="abstained", status_reason="3 rows with an order", value=float("nan"))
+    )
+    assert (found.status, found.status_reason) == ("scored", "no demand score: 3 rows with an order")
+    assert pd.isna(row(at, "UTC", churn, only(DEMAND)).status_reason)
+    assert pd.isna(row(at, "UTC", churn, None).status_reason)
 
 
 def test_no_last_order_stays_null() -> None:

@@ -116,6 +116,7 @@ def _customers(project: Project) -> dg.AssetsDefinition:
         **{name: reads(f"activity/{name}", year) for name in ("categories", "contacts", "texts") if name in names},
         "value": reads("scores/value"),
         "segments": reads("scores/segments"),
+        "process": reads("features/purchase_process"),
         **({"next": reads("scores/categories")} if divided else {}),
         "previous": reads("scores/customers", (-1,), optional=True),
     }
@@ -138,6 +139,7 @@ def _customers(project: Project) -> dg.AssetsDefinition:
             texts=tables.get("texts"),
             value=tables["value"],
             segments=tables["segments"],
+            process=tables["process"],
             previous=tables.get("previous"),
         )
 

@@ -1,0 +1,108 @@
+"""Whom to act on: who can still be saved, who may be won back, or (where no model ranks churn) who is worth most. No formatting here."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from crm_pipeline.transforms.scores import LIKELY_ACTIVE
+
+COLUMNS = [
+    "customer_id",
+    "value_at_risk",
+    "churn_probability",
+    "churn_percentile",
+    "still_active",
+    "expected_spend",
+    "customer_value",
+    "last_order_at",
+    "spend_12m",
+    "reason_1",
+    "reason_2",
+    "reason_3",
+    "preferred_channel",
+    "recommended_action",
+    "action_basis",
+    "status",
+]
+NOT_TO_ACT = ("leave alone", "do not contact")
+"""How recommended actions begin that ask for no contact."""
+
+
+class CallList(NamedTuple):
+    """One list: its title, what its order is (a sentence), the amount it is ordered by with its label, and its rows."""
+
+    title: str
+    told: str
+    amount: str
+    label: str
+    rows: pd.DataFrame
+
+
+def call_lists(scores: pd.DataFrame, n: int = 10, *, by_value: bool = False) -> list[CallList]:
+    """Return the lists *save* and *win back* of a period; where no model of churn beats a constant, the most valuable alone.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        ``scores/customers`` of one period.
+    n : int
+        Most rows of a list.
+    by_value : bool
+        No model of churn beats a constant: what it says orders nobody.
+
+    Returns
+    -------
+    list of CallList
+        Only customers with status scored or extrapolated and the amount; who is known not to be contactable, or is in a control group,
+        is left out, and of *save* and *win back* whose action asks for no contact; who may or may not be contactable stays. Ties: the
+        higher probability (by value alone: none), then the customer id.
+    """
+    reachable = scores[_reachable(scores)]
+    if by_value:
+        told = "The most valuable customers; no order in which to call, for no model of churn beats a constant."
+        rows = _first(reachable, "customer_value", n, ("customer_value",))
+        return [CallList("Most valuable", told, "customer_value", "value", rows)]
+    acted = reachable[_to_act(reachable)]
+    gone = _likely_gone(acted)
+    saved = "Still likely active by the purchase process, and about to lapse: the most value at risk first."
+    back = "Likely gone by the purchase process: who spent most in the last year first."
+    return [
+        CallList("Save", saved, "value_at_risk", "value at risk", _first(acted[~gone], "value_at_risk", n)),
+        CallList("Win back", back, "spend_12m", "spent in a year", _first(acted[gone], "spend_12m", n)),
+    ]
+
+
+def _reachable(scores: pd.DataFrame) -> pd.Series:
+    kept = pd.Series(True, index=scores.index)
+    if "status" in scores.columns:
+        kept &= scores["status"].isin(["scored", "extrapolated"])
+    if "contactable" in scores.columns:
+        kept &= ~scores["contactable"].eq(False).fillna(False).astype(bool)
+    if "in_control_group" in scores.columns:
+        kept &= ~scores["in_control_group"].eq(True).fillna(False).astype(bool)
+    return kept
+
+
+def _to_act(scores: pd.DataFrame) -> pd.Series:
+    if "recommended_action" not in scores.columns:
+        return pd.Series(True, index=scores.index)
+    return ~scores["recommended_action"].astype("string").str.startswith(NOT_TO_ACT).fillna(False).astype(bool)
+
+
+def _likely_gone(scores: pd.DataFrame) -> pd.Series:
+    """Tell who is likely gone; whoever is not known to be is not."""
+    if "still_active" not in scores.columns:
+        return pd.Series(False, index=scores.index)
+    return pd.to_numeric(scores["still_active"], errors="coerce") < LIKELY_ACTIVE
+
+
+def _first(scores: pd.DataFrame, amount: str, n: int, order: tuple[str, ...] = ()) -> pd.DataFrame:
+    columns = [c for c in COLUMNS if c in scores.columns]
+    if amount not in columns:
+        return scores.loc[[], columns]
+    by = [c for c in (*(order or (amount, "churn_probability")), "customer_id") if c in columns]
+    kept = scores.loc[scores[amount].notna(), columns]
+    kept = kept.sort_values(by, ascending=[c == "customer_id" for c in by], kind="stable")
+    return kept.head(n).reset_index(drop=True)
