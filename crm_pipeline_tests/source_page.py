@@ -116,8 +116,7 @@ GALLERY = (
     ),
     Export(
         "No table of orders: the lines of invoices",
-        "Orders are added up from their lines. `line_no: source_line` keeps equal lines of one invoice apart; "
-        "without it they are taken for the same line.",
+        "Orders are added up from their lines. Equal lines of one file are kept: there may be two of a thing in one basket.",
         {"invoices.csv": (
             "InvoiceNo,StockCode,Quantity,InvoiceDate,UnitPrice,CustomerID\n"
             "536365,A,6,2023-01-10 08:26:00,2.55,17850.0\n"
@@ -128,7 +127,6 @@ GALLERY = (
           files: invoices.csv
           columns:
             order_id: InvoiceNo
-            line_no: source_line
             customer_id: CustomerID
             product_id: StockCode
             quantity: Quantity

@@ -145,7 +145,7 @@ ORDER_LINES = TableContract(
     notes=(
         "a negative quantity, or the line of an order with a negative amount, is a return: event `returned` with the absolute amount",
         "a line whose order is not in `orders`, or was refused there, is an orphan and refused",
-        "without `line_no` only exact duplicates are refused",
+        "without `line_no`, equal lines of one file are lines of their own, and those that another file repeats are refused",
     ),
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_pipeline.contracts.canonical import CANONICAL
-from crm_pipeline.engine import Engine, Staged, literal
+from crm_pipeline.engine import Engine, Staged, literal, quote
 from crm_pipeline.lake import ALL, Lake
 from crm_pipeline.periods import Calendar
 from crm_pipeline.readiness.horizon import CANDIDATES, Comeback, comebacks, proposed, untold
@@ -178,6 +178,7 @@ class _Check:
                 *self.report.warnings,
                 *(w for t in reports for w in self._strangers(t)),
                 *_ids(customers + unpaid, placed),
+                *self._alike(),
                 *self._partial(),
             ],
         )
@@ -268,6 +269,21 @@ class _Check:
             "SELECT count(*) FILTER (bought), count(*) FILTER (NOT bought), coalesce(sum(n), 0)::BIGINT FROM (SELECT customer_id, "
             f"bool_or(coalesce({BOUGHT}, false)) AS bought, count(DISTINCT order_id) AS n FROM {self._path('orders')} GROUP BY customer_id)"
         ).fetchall()[0]
+
+    def _alike(self) -> list[str]:
+        """Return how many lines are kept although another is equal to them."""
+        if "order_lines" not in self.clean or "line_no" in self.state.tables["order_lines"]:
+            return []
+        names = ", ".join(map(quote, self.clean["order_lines"].columns))
+        counted = f"SELECT count(*) AS n FROM {self._path('order_lines')} GROUP BY {names}"
+        n = self._one(f"SELECT coalesce(sum(n - 1), 0)::BIGINT FROM ({counted})")
+        if not n:
+            return []
+        lines = "1 line is" if n == 1 else f"{n:,} lines are"
+        what = f"{lines} equal to another of the same file in all but the place there"
+        return [
+            f"order_lines: {what}; they are kept (two of a thing in one basket). Map line_no, if the files have one."
+        ]
 
     def _partial(self) -> list[str]:
         """Return which period at the end is left out, because the data do not cover it whole."""

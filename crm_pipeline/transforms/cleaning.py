@@ -153,7 +153,9 @@ def _amounts_of_lines(orders: ibis.Table, lines: ibis.Table, money_unit: float) 
     ]
     good = lines.filter(lines.unreadable.isnull(), lines.event != REPEATED, lines.amount > 0, ~reduce(or_, broken))
     facts = [c for c in good.columns if c not in (*ORDER_OF_ROWS, "unreadable", "content")]
-    sums = good.select(facts).distinct().group_by("order_id").aggregate(sum_=whole(_.amount.sum()))
+    good = _with_place(good, facts)
+    good = good.mutate(place_=ibis.ifelse(good.line_no.isnull(), good.place_, 0))
+    sums = good.select(*facts, "place_").distinct().group_by("order_id").aggregate(sum_=whole(_.amount.sum()))
     joined = orders.left_join(sums, "order_id")
     return joined.select(*[c for c in orders.columns if c != "amount"], amount=joined.sum_.fill_null(0))
 
@@ -214,6 +216,8 @@ def _with_duplicates(rows: ibis.Table, contract: TableContract, mapped: set[str]
     if contract.main_time:
         facts += ["event", "event_at"]
     if not all(name in mapped or contract.column(name).required for name in contract.key):
+        if contract.name == "order_lines":  # two of a thing may stand in one basket: its place in the file tells a line
+            rows, facts = _with_place(rows, facts), [*facts, "place_"]
         first = ibis.window(group_by=facts, order_by=list(ORDER_OF_ROWS))
         return rows.mutate(duplicate_=ibis.ifelse(ibis.row_number().over(first) > 0, EXACT, ibis.null("string")))
     key = [name if name in facts else "event_at" for name in contract.key]
@@ -229,6 +233,12 @@ def _with_duplicates(rows: ibis.Table, contract: TableContract, mapped: set[str]
         else_=ibis.null("string"),
     )
     return rows.mutate(duplicate_=reason)
+
+
+def _with_place(rows: ibis.Table, facts: Sequence[str]) -> ibis.Table:
+    """Number the rows of a file that are equal in ``facts``, so that the files' rows can be united as multisets."""
+    alike = ibis.window(group_by=[*facts, "entry", "source_file"], order_by="source_line")
+    return rows.mutate(place_=ibis.row_number().over(alike))
 
 
 def _rejects(rows: ibis.Table, contract: TableContract, currency: str, money_unit: float) -> ibis.Table:

@@ -9,6 +9,9 @@ import pytest
 
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.core import audit
+from crm_pipeline.readiness import readiness
+from crm_pipeline.settings import Settings
+from crm_pipeline.sources.spec import load_source
 from crm_pipeline.transforms.cleaning import clean_table, derive_orders, unknown_customers
 from crm_pipeline_tests.unit.sources_world import ORDERS, World, tables
 
@@ -223,7 +226,7 @@ def test_orders_are_derived_from_lines_that_have_none(tmp_path: Path) -> None:
     derived = derive_orders(found.clean)
     assert audit(derived, CANONICAL["orders"]) == []
     assert sorted((r["customer_id"], r["event"], r["amount"], r["event_at"].hour) for r in derived.to_pyarrow().to_pylist()) == [
-        ("1", "placed", 32_222, 9), ("1", "returned", 10_000, 11), ("2", "placed", 10_000, 0),
+        ("1", "placed", 54_444, 9), ("1", "returned", 10_000, 11), ("2", "placed", 10_000, 0),
     ]  # fmt: skip
 
 
@@ -244,3 +247,19 @@ def test_a_table_with_nothing_but_required_columns_keeps_its_contract(name: str,
     staged = world.lake.stage(found.clean)
     assert staged.rows == 1
     assert audit(world.lake.engine.table([staged.path], staged.columns), contract) == []
+
+
+def test_equal_lines_of_one_file_are_kept_and_those_another_file_repeats_are_not(tmp_path: Path) -> None:
+    world = World(tmp_path, tables(order_lines="*.csv"))
+    head, line = "order_id,customer_id,ordered_at,product_id,quantity,unit_price\n", "a,1,2020-03-01,x,1,2\n"
+    world.write("march.csv", head + line * 2 + "b,1,2020-03-01,x,1,2\n")
+    world.write("spring.csv", head + line * 3)
+    clean, rejects = world.cleaned(world.sync(), "order_lines", "2020-03-01")
+    assert [(r["order_id"], r["source_file"]) for r in clean] == [
+        ("a", "march.csv"), ("a", "march.csv"), ("b", "march.csv"), ("a", "spring.csv"),
+    ]  # fmt: skip
+    assert [(r["source_file"], r["source_line"], r["reasons"]) for r in rejects] == [
+        ("spring.csv", n, "exact duplicate of an earlier row") for n in (2, 3)
+    ]
+    said = readiness(load_source(world.root), Settings()).warnings
+    assert any("1 line is equal to another of the same file" in w for w in said)
