@@ -197,7 +197,11 @@ CHAMPION = _columns(
     ),
     ("blocks", "int64", "non-overlapping blocks of h periods the decision rests on", "blocks"),
     ("runner_up", "text", "the fitted estimator of the lowest mean loss over them beside the champion"),
-    ("beats_constant", "bool", "a model beats the baseline that says the same of everyone"),
+    (
+        "beats_constant",
+        "bool",
+        "a model beats the baseline that says the same of everyone, and ranks better than chance",
+    ),
     ("evidence", "text", "the figures behind the decision, as JSON"),
     ("model_uri", "text", "where MLflow keeps it"),
     ("trained_as_of", "date32", "everything known before this day was learned from"),

@@ -31,6 +31,8 @@ class Decision:
 
     Attributes
     ----------
+    by_chance : bool
+        Every model that beats the constant has an AUC whose interval holds chance.
     cutoffs : tuple of str
         Keys of the blocks' cut-offs: what `blocks` counts, and over which means are taken wherever they are shown.
     mean_loss : mapping of model to float
@@ -50,6 +52,7 @@ class Decision:
     runner_up: str | None
     beats_constant: bool | None
     loss: str
+    by_chance: bool
     cutoffs: tuple[str, ...]
     mean_loss: Mapping[str, float]
     differences: Mapping[str, Mapping[str, float]]
@@ -61,12 +64,14 @@ class Decision:
 
     @property
     def no_use(self) -> str:
-        """One line where no model beats a constant; empty where one does, or none was judged."""
+        """One line where no model beats a constant or ranks better than chance; empty where one does, or none was judged."""
         if self.beats_constant is not False:
             return ""
         known = tasks().get(self.task)
         constant = known.constant if known is not None else ""
         over = f"{self.blocks} block{'' if self.blocks == 1 else 's'}"
+        if self.by_chance:
+            return f"No model of {self.task} surely ranks better than chance (AUC 0.5) over {over} of time: do not rank by it."
         return f"No model of {self.task} beats a constant ({CONSTANTS.get(constant, constant)}) over {over} of time: do not rank by it."
 
     def compared(self) -> pd.DataFrame:
@@ -104,6 +109,7 @@ def read_decision(row: Mapping[Any, Any] | pd.Series) -> Decision:
         runner_up=_text(row, "runner_up") or None,
         beats_constant=None if beats is None or pd.isna(beats) else bool(beats),
         loss=evidence.get("loss", ""),
+        by_chance=bool(evidence.get("by_chance")),
         cutoffs=tuple(evidence.get("cutoffs", ())),
         mean_loss=evidence.get("mean_loss", {}),
         differences=evidence.get("against_champion", {}),

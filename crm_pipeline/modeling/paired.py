@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -29,6 +31,25 @@ def by_cutoff(evaluation: pd.DataFrame, metric: str, horizon: int | None, grain:
         if not kept or horizon is None or calendar.distance(cutoff, kept[-1]) >= horizon:
             kept.append(cutoff)
     return table.loc[sorted(kept)]
+
+
+def by_chance(evaluation: pd.DataFrame, chance: Mapping[str, float], cutoffs: Collection[str]) -> set[str]:
+    """Return the models of which an interval, over the blocks together, holds the value that a metric has by chance."""
+    if not len(evaluation) or "low" not in evaluation:
+        return set()
+    rows = evaluation[evaluation["cutoff"].astype(str).str[:10].isin(list(cutoffs))].dropna(subset=["value", "low"])
+    rows = rows[rows["metric"].isin(list(chance))]
+    if rows.empty:
+        return set()
+    rows = rows.assign(square=(rows["value"] - rows["low"]) ** 2)
+    found = rows.groupby(["metric", "model"]).agg(
+        mean=("value", "mean"), square=("square", "sum"), blocks=("value", "size")
+    )
+    floor = (
+        found["mean"] - np.sqrt(found["square"]) / found["blocks"]
+    )  # blocks do not overlap: their errors are independent
+    at_chance = floor <= found.index.get_level_values("metric").map(chance)
+    return set(found.index[at_chance].get_level_values("model"))
 
 
 def baselines(losses: pd.DataFrame, model: str = "") -> list[str]:

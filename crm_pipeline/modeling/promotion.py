@@ -134,8 +134,12 @@ def decide(
     since = _since(past, verdict, rollback, period)
     row["since"] = calendar.end_date(since) if since else None
     row["runner_up"] = _runner_up(verdict, case.candidates)
-    row["beats_constant"] = _beats_constant(of.constant, verdict.losses, case.candidates)
-    row["evidence"] = json.dumps(_evidence(of.loss, verdict), sort_keys=True)
+    lucky = paired.by_chance(evaluation, of.chance, verdict.losses.index)
+    beats = _beats_constant(of.constant, verdict.losses, case.candidates)
+    surely = [n for n in case.candidates if n not in lucky]
+    by_chance = bool(beats) and not _beats_constant(of.constant, verdict.losses, surely)
+    row["beats_constant"] = False if by_chance else beats
+    row["evidence"] = json.dumps(_evidence(of.loss, verdict) | {"by_chance": by_chance}, sort_keys=True)
     for name in ("model_version", "model_uri", "trained_as_of"):
         own = fitted.loc[fitted["estimator"] == verdict.champion, name] if name in fitted else fitted.iloc[:0]
         row[name] = own.iloc[0] if len(own) else None

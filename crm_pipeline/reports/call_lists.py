@@ -61,7 +61,7 @@ def call_lists(scores: pd.DataFrame, n: int = 10, *, by_value: bool = False) -> 
     """
     reachable = scores[_reachable(scores)]
     if by_value:
-        told = "The most valuable customers; no order in which to call, for no model of churn beats a constant."
+        told = "The most valuable customers; no order in which to call, for no model of churn is of use."
         rows = _first(reachable, "customer_value", n, ("customer_value",))
         return [CallList("Most valuable", told, "customer_value", "value", rows)]
     acted = reachable[_to_act(reachable)]

@@ -318,6 +318,20 @@ def test_the_row_tells_who_came_second_over_which_blocks_and_whether_a_constant_
     assert told.no_use.startswith("No model of churn beats a constant (last season's rate) over 3 blocks of time")
 
 
+@pytest.mark.parametrize(
+    ("reach", "told"), [(0.01, ""), (0.02, ""), (0.2, "No model of churn surely ranks better than chance (AUC 0.5)")]
+)
+def test_a_model_whose_auc_may_be_chance_ranks_nobody(reach, told):
+    """Three blocks narrow the interval: 0.03 above chance, each a reach of 0.04, is 0.023 in all."""
+    losses = {"average": [0.47] * 3, "logistic": [0.48] * 3, "baseline_last_season": [0.6] * 3}
+    table = judged(losses)
+    low = table["value"] - 2 * reach
+    row = decide("churn", table.assign(low=low, high=table["value"] + 2 * reach), CARDS).iloc[0]
+    assert read_decision(row).no_use.startswith(told)
+    assert bool(row["beats_constant"]) == (not told)
+    assert (read_decision(row).no_use == "") == (not told)
+
+
 def test_the_row_counts_the_blocks_that_its_words_count():
     """The fixed model was judged once, what stands in for it three times: one block is what the decision rests on."""
     losses = {

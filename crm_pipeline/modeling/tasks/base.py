@@ -78,6 +78,8 @@ class Task(ABC):
         Rules judged beside every estimator.
     constant : str
         The baseline that says (nearly) the same of everyone; where no model beats it, nobody is ranked by one.
+    chance : mapping of str to float
+        Metric → its value by chance: where the interval of every model holds it, nobody is ranked by one either.
     not_for : tuple of str
         What its scores must not be used for, a sentence each: on the model card.
     not_behind : mapping of str to str
@@ -109,6 +111,7 @@ class Task(ABC):
     drawn: ClassVar[tuple[str, ...]] = ()
     baselines: ClassVar[tuple[str, ...]] = ()
     constant: ClassVar[str] = ""
+    chance: ClassVar[Mapping[str, float]] = {}
     not_for: ClassVar[tuple[str, ...]] = ()
     not_behind: ClassVar[Mapping[str, str]] = {}
     within: ClassVar[Mapping[str, float]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from crm_pipeline.contracts.column import Output
@@ -22,6 +23,7 @@ class ProbabilityTask(Task):
     raises_is_worse: ClassVar[bool] = True
     interval_basis: ClassVar[str] = "the levels that single training cut-offs showed"
     loss: ClassVar[str] = "log_loss"
+    chance: ClassVar[Mapping[str, float]] = {"auc": 0.5}
     shown: ClassVar[tuple[str, ...]] = ("auc", "brier", "log_loss", "lift_10")
 
     def actual(self, rows: Any, money_unit: float) -> Any:
