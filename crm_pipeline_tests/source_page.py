@@ -136,7 +136,7 @@ GALLERY = (
     ),
     Export(
         "Events as orders: logs, visits, plays",
-        "Nothing was paid, so each counts as one: `amount: '1'`, and what is called spend is a number of visits.",
+        "Nothing was paid, so each counts as one: what is called spend is a number of visits, and demand is not foretold.",
         {"events.jsonl": (
             '{"event": "visit", "user": "u1", "ts": "2023-01-03T08:00:00Z", "uuid": "e1"}\n'
             '{"event": "click", "user": "u1", "ts": "2023-01-03T08:00:09Z", "uuid": "e2"}\n'
@@ -150,7 +150,6 @@ GALLERY = (
             order_id: uuid
             customer_id: user
             ordered_at: ts
-            amount: "'1'"
         """,
         left_out=1,
     ),
@@ -252,7 +251,7 @@ def page() -> str:
         "",
         *_keys(Entry),
         "",
-        "Names and values that YAML takes for something else stand in quotes: `order_id: 'No'`, `files: '*.csv'`, `amount: \"'1'\"`.",
+        "Names and values that YAML takes for something else are quoted: `order_id: 'No'`, `files: '*.csv'`, `order_id: \"'old-' || id\"`.",
         "",
         "## The commonest exports",
         "",

@@ -97,7 +97,11 @@ ORDERS = TableContract(
             "cancelled where the status, on the day the file was read, says so without a date; in raw only",
             raw_only=True,
         ),
-        _money("amount", "value of the order; from its lines where the source has none", low=-MONEY_LIMIT),
+        _money(
+            "amount",
+            "value of the order; from its lines where the source has none, and 1 where it has neither",
+            low=-MONEY_LIMIT,
+        ),
         _money("discount", "discount given, contained in the amount; negative on a return", low=-MONEY_LIMIT),
         Column("currency", "string", "must be the source's", raw_only=True),
         CHANNEL,

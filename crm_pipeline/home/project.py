@@ -90,8 +90,9 @@ class Project:
 
     @cached_property
     def tasks(self) -> list[str]:
-        """The tasks that are on, in the order in which they are shown."""
-        return chosen(self.settings)
+        """The tasks that are on, in the order in which they are shown; what is paid is not foretold where nothing is."""
+        on = chosen(self.settings)
+        return on if self.source.paid else [name for name in on if name != "demand"] or on
 
     @cached_property
     def lake(self) -> Lake:

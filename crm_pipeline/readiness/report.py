@@ -326,7 +326,7 @@ class _Check:
             query = f"SELECT DISTINCT audio_path FROM {self._path('calls')} WHERE audio_path IS NOT NULL ORDER BY 1 LIMIT 1000"
             names = self.lake.engine.con.execute(query).fetchall()
             recordings = sum((self.source.root / name).is_file() for (name,) in names)
-        return Facts(tables, complete, bought, control, recordings)
+        return Facts(tables, complete, bought, control, recordings, self.state.paid)
 
 
 def _ids(customers: int, placed: int) -> list[str]:

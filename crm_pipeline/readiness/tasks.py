@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from crm_pipeline.settings import BLOCKS_TO_CHOOSE, Settings
 
+UNPAID = "orders have no amounts, so each counts as one, and what will be paid is not foretold"
 LATER = "not part of this version yet"
 
 
@@ -35,6 +36,8 @@ class Facts:
         Contacts of a control arm.
     recordings : int
         Recordings found among the first thousand that calls name.
+    paid : bool
+        Whether orders have amounts.
     """
 
     tables: Mapping[str, Collection[str]]
@@ -42,6 +45,7 @@ class Facts:
     bought: int
     control: int = 0
     recordings: int = field(default=0)
+    paid: bool = True
 
 
 def tasks(facts: Facts, settings: Settings) -> list[TaskReadiness]:
@@ -50,7 +54,7 @@ def tasks(facts: Facts, settings: Settings) -> list[TaskReadiness]:
     limits = _limits(facts, settings)
     return [
         TaskReadiness("churn", not orders, orders or limits),
-        TaskReadiness("demand", not orders, orders or limits),
+        TaskReadiness("demand", not orders and facts.paid, [*([] if facts.paid else [UNPAID]), *(orders or limits)]),
         TaskReadiness("value", not orders, orders or _value(facts, settings)),
         TaskReadiness("segment", not orders, orders),
         TaskReadiness("response", False, [*_response(facts), LATER]),
@@ -64,7 +68,7 @@ def _orders(facts: Facts, settings: Settings) -> list[str]:
     if not facts.bought:
         found.append(
             "no order has a positive amount: map orders.amount, or give order_lines with quantity and unit_price; "
-            "where nothing is paid (visits, log lines), amount: \"'1'\" counts each as one"
+            "where nothing is paid (visits, log lines), leave amount out (amount: ''), and each counts as one"
         )
     if facts.periods < h + 1:
         found.append(

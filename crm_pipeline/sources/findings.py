@@ -118,6 +118,17 @@ def _not_bought(contract: TableContract, records: list[Record]) -> list[str]:
     ]
 
 
+def unpaid(tables: Mapping[str, TableIndex]) -> list[str]:
+    """Return what is done where orders have no amounts (logs, visits): they count."""
+    orders = tables.get("orders")
+    if orders is None or "order_lines" in tables or any("amount" in r.columns for r in orders.records.values()):
+        return []
+    what = "orders has no amounts, nor are there order_lines: each order counts as one"
+    return [
+        f"{what}, 'spend' is a number of orders, and demand is not foretold. Map amount in source.yaml where something was paid."
+    ]
+
+
 def no_time(contract: TableContract, rows: int, where: str, records: list[Record]) -> str:
     """Return the sentence for a table of which no row has a time, with the reason that holds for most."""
     said = f"None of the {rows:,} rows of {contract.name} ({where}) has a usable {contract.main_time}: "

@@ -89,6 +89,11 @@ class SourceState:
         """What features can be made of: the canonical tables there are, and ``recordings`` where there are any."""
         return frozenset(self.tables) | ({"recordings"} if "recording" in self.tables.get("calls", ()) else set())
 
+    @property
+    def paid(self) -> bool:
+        """Whether orders have amounts; without, each counts as one (`crm_pipeline.transforms.cleaning`)."""
+        return "amount" in self.tables.get("orders", ()) or "order_lines" in self.tables
+
     def known_from(self, table: str) -> str:
         """Return the key of the first period over which a table tells everything; lines stand in for absent orders."""
         span = self.spans.get(table) or (self.spans.get("order_lines") if table == "orders" else None)

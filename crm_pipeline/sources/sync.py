@@ -199,6 +199,7 @@ class _Sync:
             self.new.tables[name] = table
             self.warnings += [note for r in table.records.values() for note in r.notes]
             self.warnings += findings.sentences(CANONICAL[name], table)
+        self.warnings += findings.unpaid(self.new.tables)
         findings.refuse_unusable(self.new.tables, self.source.currency)
 
     def parts(self, name: str, entries: Sequence[Entry], of_orders: bool) -> list[TableEntry]:

@@ -65,7 +65,7 @@ def clean_table(
     orders : ibis.Table or None
         For order_lines with an orders table: ``clean/orders`` of the same period.
     lines : ibis.Table or None
-        For orders whose source maps no amount: ``raw/order_lines`` of the same period.
+        For orders whose source maps no amount: ``raw/order_lines`` of the same period; without them each counts as one.
     columns : collection of str or None
         The canonical columns that the source maps; None: all of them.
     money_unit : float
@@ -75,8 +75,13 @@ def clean_table(
     rows = _without_marked(raw)
     if contract.name == "calls":
         rows = _with_recordings(rows, raw)
-    if contract.name == "orders" and "amount" not in mapped and lines is not None:
-        rows = _amounts_of_lines(rows, lines, money_unit)
+    if contract.name == "orders" and "amount" not in mapped:
+        counted = ibis.literal(round(1 / money_unit), "int64")
+        rows = (
+            rows.mutate(amount=rows.amount.fill_null(counted))
+            if lines is None
+            else _amounts_of_lines(rows, lines, money_unit)
+        )
     rows = _with_states(_normalised(rows, contract), contract, orders)
     broken = [*_special_rules(rows, contract, currency), *rules(rows, contract, money_unit)]
     broken = [Rule(rule.reason, rule.broken.fill_null(False)) for rule in broken]

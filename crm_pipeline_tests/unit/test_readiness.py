@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crm_pipeline.home.project import Project
 from crm_pipeline.readiness import readiness, render_readiness
 from crm_pipeline.readiness.horizon import comebacks, proposed, untold
 from crm_pipeline.readiness.tasks import Facts, tasks
@@ -190,3 +191,13 @@ def test_the_reason_why_no_horizon_can_be_proposed_is_the_true_one() -> None:
     assert untold(np.zeros((5, 9), dtype=bool), 12, [1, 3]) == "no complete period has an order with a positive amount"
     assert untold(np.ones((50, 3), dtype=bool), 12, [1, 3]).startswith("3 complete periods are too few")
     assert "0 fell silent at most: 30 are needed" in untold(np.ones((50, 20), dtype=bool), 12, [1, 3])
+
+
+def test_orders_without_amounts_count_and_churn_is_foretold_alone(tmp_path: Path) -> None:
+    world = World(tmp_path, tables(orders={"files": "orders.csv", "columns": "{amount: ''}"}))
+    world.write("orders.csv", _orders(amounts=("0",)).replace("2019-04", "2019-09"))
+    found = readiness(load_source(world.root), Settings())
+    possible = {t.name: t.possible for t in found.tasks}
+    assert (found.customers, possible["churn"], possible["demand"]) == (25, True, False)
+    assert any("each order counts as one" in w for w in found.warnings)
+    assert Project(world.home, Settings(), world.sync().state).tasks == ["churn"]
