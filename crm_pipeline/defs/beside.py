@@ -268,10 +268,12 @@ def _be_second() -> None:
     os.dup2(2, 1)  # what a library prints must not stand between the answers
     orders: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     turns: list[Turns] = []
-    threading.Thread(target=_listen, args=(orders, turns), daemon=True).start()
+    begun = threading.Event()
+    threading.Thread(target=_listen, args=(orders, turns, begun), daemon=True).start()
     given = orders.get()
     project = open_project(Path(given["home"]))
     turns.append(Turns(project.lake, {(asset, partition) for asset, partition in given["awaited"]}))
+    begun.set()
     project.listener = lambda *event: _send(answers, {"noticed": event})
     built = build_defs(project)
     with _shared(project, turns[0]), without_echo():
@@ -285,9 +287,10 @@ def _be_second() -> None:
             _send(answers, {"outcome": _told(carry_out(built, instance, items))})
 
 
-def _listen(orders: queue.SimpleQueue[dict[str, Any]], turns: list[Turns]) -> None:
+def _listen(orders: queue.SimpleQueue[dict[str, Any]], turns: list[Turns], begun: threading.Event) -> None:
     while (message := _received(sys.stdin)) is not None:
         if "failed" in message:
+            begun.wait()  # a period of the first process may fail before this one knows what it waits for
             turns[0].fail(message["failed"])
         else:
             orders.put(message)
