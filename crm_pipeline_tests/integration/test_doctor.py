@@ -56,6 +56,7 @@ def test_what_a_killed_run_left_is_said_and_gone_after_the_next(tiny_home: Built
     assert [f for f in doctor(tiny_home.home, wrong=False) if f["severity"] != "note"] == []
 
 
+@pytest.mark.slow
 def test_lost_files_are_said_and_the_mend_that_is_named_brings_them_back(tiny_home: Built) -> None:
     home, lake = tiny_home.home, world.lake_of(tiny_home.home)
     lost = [("raw/orders", "2024-03-01"), ("features/customers", "2024-04-01"), ("scores/churn", "2024-04-01")]
