@@ -196,9 +196,9 @@ def loaded() -> dict[str, Any]:
 
 
 def test_definitions_load_without_heavy_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every process of Dagster pays for this: the bar is 1.5 times Dagster's own import, measured as the best of three."""
+    """Every process of Dagster pays for this: the bar is 1.5 times Dagster's own import, measured as the best of five."""
     monkeypatch.setenv("CRM_HOME", str(tmp_path))
     first = loaded()
     assert not {*HEAVY, *LIGHT} & set(first["modules"])
-    best = min((first, loaded(), loaded()), key=lambda r: r["ours"] / r["dagster"])
+    best = min((first, *(loaded() for _ in range(4))), key=lambda r: r["ours"] / r["dagster"])
     assert best["ours"] <= 1.5 * best["dagster"], best
