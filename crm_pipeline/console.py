@@ -251,7 +251,7 @@ def show_results(summary: Summary) -> None:
 
 def _show_call_lists(scores: Scores, by_value: bool, made: str) -> None:
     """Print whom to save and whom to win back, or the most valuable where no model of churn beats a constant."""
-    from crm_pipeline.reports.call_lists import call_lists
+    from crm_pipeline.reports.call_lists import WHY, call_lists
 
     unit = scores.source.currency or "major units"
     lists = [one for one in call_lists(scores.frame, by_value=by_value) if len(one.rows)]
@@ -264,7 +264,7 @@ def _show_call_lists(scores: Scores, by_value: bool, made: str) -> None:
         table.add_column("customer")
         for heading in (f"{one.label} ({unit})", *(() if by_value else ("will lapse", "still active"))):
             table.add_column(heading, justify="right")
-        for heading in () if by_value else ("what to do", "why"):
+        for heading in () if by_value else ("what to do", WHY):
             table.add_column(heading)
         for row in one.rows.to_dict("records"):
             table.add_row(*_call_row(row, one.amount, by_value))
@@ -272,12 +272,13 @@ def _show_call_lists(scores: Scores, by_value: bool, made: str) -> None:
 
 
 def _call_row(row: Mapping[Any, Any], amount: str, by_value: bool) -> list[str]:
+    from crm_pipeline.reports.call_lists import reasons_told
+
     customer, worth = str(row["customer_id"]), f"{row[amount]:,.0f}"
     if by_value:
         return [customer, worth]
     shares = ["" if pd.isna(row.get(name)) else f"{row[name]:.0%}" for name in ("churn_probability", "still_active")]
-    reasons = [r for r in (row["reason_1"], row["reason_2"], row["reason_3"]) if isinstance(r, str) and r]
-    return [customer, worth, *shares, cell(row.get("recommended_action")), escape("; ".join(reasons))]
+    return [customer, worth, *shares, cell(row.get("recommended_action")), escape(reasons_told(row))]
 
 
 def _decisions(summary: Summary) -> list[Decision]:

@@ -36,6 +36,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "text/message_topics": ("message_id",), "text/words": ("segment", "kind", "stem"),
     "text/topics": ("topic", "term"), "text/intent_model": ("task",), "text/sentiment_model": ("task",),
     "scores": ("customer_id",), "plans": ("rank",), "track_record": ("customer_id", "edition"), "reports": ("as_of",),
+    "track_record/categories": ("model", "cutoff", "metric"),
     "scores/categories": ("customer_id", "category"), "scores/category_totals": ("category",),
 }  # fmt: skip
 

@@ -425,7 +425,7 @@ def output_columns(asset: str) -> tuple[Output, ...]:
         "levels": LEVEL,
         "intervals": INTERVALS,
         "quality": QUALITY,
-        "track_record": TRACK_RECORD,
+        "track_record": EVALUATION if name == "categories" else TRACK_RECORD,
         "reports": REPORT,
     }.get(layer, ())
 

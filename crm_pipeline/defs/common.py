@@ -37,8 +37,6 @@ def group_of(asset: str) -> str:
     """
     if asset == "text/words":
         return LAYERS["lifetime"]
-    if asset == "evaluation/categories":  # of what was scored a horizon ago
-        return LAYERS["track_record"]
     return LAYERS["evaluation" if asset.endswith("/champion") else asset.split("/")[0]]
 
 

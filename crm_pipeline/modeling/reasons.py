@@ -16,6 +16,7 @@ from crm_pipeline.modeling.calibration import expit
 from crm_pipeline.modeling.explain import BASE, LEVEL, NOTICEABLE
 from crm_pipeline.modeling.phrases import PHRASES, Facts, Text, otherwise
 from crm_pipeline.modeling.tasks import task as the_task
+from crm_pipeline.modeling.tasks.base import AGAINST
 from crm_pipeline.modeling.tasks.probability import ProbabilityTask
 from crm_pipeline.periods import Grain
 from crm_pipeline.transforms.scores import HIGH, MEDIUM
@@ -110,6 +111,6 @@ def _sentences(task: str, theme: str, facts: Facts, raises: np.ndarray) -> np.nd
     of = the_task(task)
     worse = raises if of.raises_is_worse else ~raises
     phrase = PHRASES.get(theme, otherwise)(facts, worse)
-    beside = f"the {of.effect} against the average customer"
+    beside = f"the {of.effect}{AGAINST}"
     effect = pc.if_else(pa.array(raises), f" (raises {beside})", f" (lowers {beside})")
     return pc.binary_join_element_wise(phrase, effect, "").to_numpy(zero_copy_only=False)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import pandas as pd
 
+from crm_pipeline.modeling.tasks.base import AGAINST
 from crm_pipeline.transforms.scores import LIKELY_ACTIVE
 
 COLUMNS = [
@@ -28,6 +30,10 @@ COLUMNS = [
 ]
 NOT_TO_ACT = ("leave alone", "do not contact")
 """How recommended actions begin that ask for no contact."""
+
+
+WHY = f"why,{AGAINST}"
+"""Heading above `reasons_told`: it says once what each reason says for itself."""
 
 
 class CallList(NamedTuple):
@@ -72,6 +78,12 @@ def call_lists(scores: pd.DataFrame, n: int = 10, *, by_value: bool = False) -> 
         CallList("Save", saved, "value_at_risk", "value at risk", _first(acted[~gone], "value_at_risk", n)),
         CallList("Win back", back, "spend_12m", "spent in a year", _first(acted[gone], "spend_12m", n)),
     ]
+
+
+def reasons_told(row: Mapping[Any, Any]) -> str:
+    """Return a customer's reasons in one line, to stand under the heading `WHY`; empty without one."""
+    reasons = [row.get(name) for name in ("reason_1", "reason_2", "reason_3")]
+    return "; ".join(r.replace(AGAINST, "") for r in reasons if isinstance(r, str) and r)
 
 
 def _reachable(scores: pd.DataFrame) -> pd.Series:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from crm_pipeline.reports import words
-from crm_pipeline.reports.call_lists import CallList, call_lists
+from crm_pipeline.reports.call_lists import WHY, CallList, call_lists, reasons_told
 from crm_pipeline.reports.data import ReportData
 from crm_pipeline.reports.view import Cell, Column, Table, customers, texts
 
@@ -220,9 +220,8 @@ def _call_table(one: CallList, data: ReportData, by_value: bool) -> Table:
     for row in one.rows.to_dict("records"):
         action = "" if words.missing(row.get("recommended_action")) else str(row["recommended_action"])
         basis = "" if words.missing(row.get("action_basis")) or not action else f" ({row['action_basis']})"
-        reasons = [str(row[c]) for c in ("reason_1", "reason_2", "reason_3") if not words.missing(row.get(c))]
         of_churn = [words.percent(row.get("churn_probability")), words.percent(row.get("still_active"))]
-        told = ["; ".join(reasons) or words.DASH, action + basis or words.DASH]
+        told = [reasons_told(row) or words.DASH, action + basis or words.DASH]
         rows.append(
             [
                 Cell(str(row["customer_id"]), "strong"),
@@ -236,7 +235,7 @@ def _call_table(one: CallList, data: ReportData, by_value: bool) -> Table:
     columns = [Column("Customer"), Column(one.label.capitalize(), True)]
     columns += [] if by_value else [Column("Lapse", True), Column("Still active", True, hint="by the purchase process")]
     columns += [Column("Expected spend", True), Column("Last order")]
-    columns += [] if by_value else [Column("Why"), Column("What to do")]
+    columns += [] if by_value else [Column(WHY.capitalize()), Column("What to do")]
     among = "Among customers scored, not known to be out of reach and in no control group."
     return Table(f"{one.title}. {one.told} {among}", columns, rows)
 

@@ -8,13 +8,13 @@ from ibis.expr.types import Table
 from crm_pipeline.periods import Calendar
 
 
-def design_matrix(features: Table, outcomes: Table, *, calendar: Calendar, cap: int, seed: int) -> Table:
+def design_matrix(features: Table | None, outcomes: Table, *, calendar: Calendar, cap: int, seed: int) -> Table:
     """Join features and outcomes on customer and cut-off, with at most ``cap`` rows.
 
     Parameters
     ----------
-    features : Table
-        ``features/customers`` of several cut-offs (told apart by as_of).
+    features : Table or None
+        ``features/customers`` of several cut-offs (told apart by as_of); None before the first.
     outcomes : Table
         ``outcomes/<task>`` of those cut-offs: customer_id, cutoff, labels.
     calendar : Calendar
@@ -30,6 +30,7 @@ def design_matrix(features: Table, outcomes: Table, *, calendar: Calendar, cap: 
     Table
         customer_id, cutoff, as_of, labels, features; ordered by cutoff and customer_id.
     """
+    features = ibis.memtable([], schema={"customer_id": "string", "as_of": "date"}) if features is None else features
     length = ibis.interval(months=1) if calendar.grain == "month" else ibis.interval(weeks=1)
     labels = [name for name in outcomes.columns if name not in ("customer_id", "cutoff")]
     inputs = [name for name in features.columns if name not in ("customer_id", "as_of")]

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from crm_pipeline.modeling.reasons import factors_json, top_reasons
+from crm_pipeline.reports.call_lists import WHY, reasons_told
 
 THEMES = [
     "breadth",
@@ -147,3 +148,14 @@ def test_factors_are_json():
     assert json.loads(found[7]) == {"recency": 0.1235, "base": 1.0}
     assert json.loads(found[9]) == {"recency": 0.0, "base": 2.0}
     assert factors_json(table.head(0)).empty
+
+
+def test_under_a_heading_that_says_it_no_reason_says_what_it_is_compared_with():
+    row = {
+        "reason_1": "no order for 9 days (raises the risk against the average customer)",
+        "reason_2": None,
+        "reason_3": "x",
+    }
+    assert reasons_told(row) == "no order for 9 days (raises the risk); x"
+    assert reasons_told({"reason_1": None}) == ""
+    assert WHY == "why, against the average customer"

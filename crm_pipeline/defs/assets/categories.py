@@ -12,7 +12,7 @@ from crm_pipeline.home.project import Project
 from crm_pipeline.transforms.features.catalogue import activity_tables
 from crm_pipeline.versions import code_version
 
-OF_CUSTOMERS, IN_ALL = "scores/categories", "scores/category_totals"
+OF_CUSTOMERS, IN_ALL, JUDGED = "scores/categories", "scores/category_totals", "track_record/categories"
 
 
 def category_assets(project: Project) -> list[dg.AssetsDefinition]:
@@ -67,14 +67,14 @@ def _judged(project: Project) -> dg.AssetsDefinition:
     code = code_version(_judged, {"year": year, "horizon": h})
     told = (
         f"Whether the category named first {horizon_words(project)} ago was the one that was bought, and how far the shares of the "
-        "categories were off, beside rules. Empty where nothing was scored then, or the period is not complete."
+        "categories were off, beside rules. Empty where nothing was scored then (as those scores stand now), or the period is not complete."
     )
     ins = {
         "said": reads(OF_CUSTOMERS, (-h,), optional=True),
         "bought": reads("activity/categories", tuple(range(1 - h - year, 1))),
     }
 
-    @dg.asset(**described(project, "evaluation/categories", code, ins, kinds=("pandas",), description=told))
+    @dg.asset(**described(project, JUDGED, code, ins, kinds=("pandas",), description=told))
     @publishes
     def judged(context: dg.AssetExecutionContext, said: ibis.Table | None, bought: ibis.Table) -> Any:
         from crm_pipeline.modeling.category_judging import judge_categories

@@ -74,9 +74,8 @@ def _training(project: Project) -> dg.AssetsDefinition:
     def training_table(
         context: dg.AssetExecutionContext, features: ibis.Table | None, outcomes: ibis.Table
     ) -> ibis.Table:
-        known = ibis.memtable([], schema={"customer_id": "string", "as_of": "date"}) if features is None else features
         return training.design_matrix(
-            known, outcomes, calendar=project.calendar, cap=settings.training_rows, seed=settings.seed
+            features, outcomes, calendar=project.calendar, cap=settings.training_rows, seed=settings.seed
         )
 
     return training_table

@@ -24,6 +24,9 @@ SEASONS_BACK = 2
 NEVER_FEATURES = ("gender", "birth_year", "age", "country", "region")
 """Personal attributes that no model of ours reads."""
 
+AGAINST = " against the average customer"
+"""What an attribution compares a customer with, said in every reason: each stands alone in the scored table."""
+
 COMPARED = {"gender": "gender", "age": "birth_year", "region": "region", "country": "country"}
 """Attribute by which groups of people are compared → the column of ``lifetime/customers`` that tells it."""
 
