@@ -18,7 +18,7 @@ from pathlib import Path
 
 import ibis
 
-from crm_pipeline.engine import Engine
+from crm_pipeline.engine import DuckDBEngine, Engine
 from crm_pipeline.periods import Calendar
 from crm_pipeline.settings import Settings
 from crm_pipeline.transforms import features
@@ -149,7 +149,7 @@ def measure(customers: int, orders: int, rounds: int, threads: int, with_pandas:
     """
     calendar = Calendar("month", "UTC")
     with tempfile.TemporaryDirectory() as folder:
-        engine = Engine("4GB", threads, Path(folder))
+        engine = DuckDBEngine("4GB", threads, Path(folder))
         con = engine.ibis
         make_tables(con, Path(folder), customers, orders, calendar)
         layer = Layer(engine, calendar)

@@ -21,12 +21,12 @@ def main(source: Path, home: Path, result: Path) -> None:
     """
     meter = Meter(result.with_suffix(".log"))
     from crm_pipeline.defs.run import execute, prepare
-    from crm_pipeline.engine import Engine
+    from crm_pipeline.engine import DuckDBEngine
     from crm_pipeline.lake import Lake
     from crm_pipeline.tracking import Tracker
 
     meter.mark("start/imports")
-    meter.time_calls(Engine, "describe_file", "hashing and counting what was written")
+    meter.time_calls(DuckDBEngine, "describe_file", "hashing and counting what was written")
     meter.time_calls(Lake, "publish", "manifests")
     meter.time_calls(Tracker, "log_model", "MLflow: models")
     meter.time_calls(Tracker, "log_evaluation", "MLflow: evaluations and plots")

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import duckdb
 
 from crm_pipeline.database import dagster_url, name_of
-from crm_pipeline.engine import Engine
+from crm_pipeline.engine import DuckDBEngine
 from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.lake import ALL, Inspection, Lake, Manifest, at_work, inspect_lake, is_alive, outdated_views
 from crm_pipeline.settings import load_settings
@@ -214,7 +214,7 @@ def lake_to_look_at(home: Path) -> Lake:
         threads = load_settings(home).threads
     except UsageError:  # told by other looks; it is no reason not to look here
         threads = 1
-    return Lake(home, Engine("500MB", threads, Path(home) / "lake" / ".spill"), make=False)
+    return Lake(home, DuckDBEngine("500MB", threads, Path(home) / "lake" / ".spill"), make=False)
 
 
 def _lake_found(home: Path, models: bool) -> Iterator[Finding]:

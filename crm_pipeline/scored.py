@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from crm_pipeline.contracts.outputs import CUSTOMERS
-from crm_pipeline.engine import Engine
+from crm_pipeline.engine import DuckDBEngine
 from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.lake import Lake, Manifest
 from crm_pipeline.modeling.tasks import tasks
@@ -259,5 +259,5 @@ def open_home(home: Path) -> Opened:
     if source is None:
         raise CrmError(f"{home} has no scores yet: run `crm-pipeline run --home {home}` first.")
     settings = load_settings(home)
-    lake = Lake(home, Engine("1GB", settings.threads, Path(home) / "lake" / ".spill"))
+    lake = Lake(home, DuckDBEngine("1GB", settings.threads, Path(home) / "lake" / ".spill"))
     return Opened(lake, source, Calendar(settings.grain, source.timezone))

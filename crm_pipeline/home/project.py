@@ -8,7 +8,7 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
-from crm_pipeline.engine import Engine
+from crm_pipeline.engine import DuckDBEngine, Engine
 from crm_pipeline.home.labels import EmotionLabels, emotion_labels, intents_of
 from crm_pipeline.home.rollbacks import read_rollbacks
 from crm_pipeline.lake import Lake
@@ -115,7 +115,7 @@ class Project:
 
 def open_lake(home: Path, settings: Settings) -> Lake:
     """Open the lake of a home; each of the runs that may go at once gets its share of the memory."""
-    return Lake(home, Engine(memory_share(settings), settings.threads, Path(home) / "lake" / ".spill"))
+    return Lake(home, DuckDBEngine(memory_share(settings), settings.threads, Path(home) / "lake" / ".spill"))
 
 
 def memory_share(settings: Settings, among: int = 1) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_pipeline.contracts.canonical import CANONICAL
-from crm_pipeline.engine import Engine, Staged, literal, quote
+from crm_pipeline.engine import DuckDBEngine, Staged, literal, quote
 from crm_pipeline.lake import ALL, Lake
 from crm_pipeline.periods import Calendar
 from crm_pipeline.readiness.horizon import CANDIDATES, Comeback, comebacks, proposed, untold
@@ -126,7 +126,7 @@ def readiness(source: Source, settings: Settings) -> Readiness:
         As `crm_pipeline.sources.sync.sync` does.
     """
     with tempfile.TemporaryDirectory(prefix="crm-check-") as folder:
-        lake = Lake(Path(folder), Engine(settings.memory_limit, settings.threads, Path(folder) / "spill"))
+        lake = Lake(Path(folder), DuckDBEngine(settings.memory_limit, settings.threads, Path(folder) / "spill"))
         report = sync(source, lake, settings)
         return _Check(source, settings, lake, report).result()
 

@@ -72,10 +72,10 @@ def new_home(home: Path, settings: Mapping[str, Any] = SMALL) -> Path:
 
 def lake_of(home: Path) -> Any:
     """Open the lake of a home, to look at it from outside of a run."""
-    from crm_pipeline.engine import Engine
+    from crm_pipeline.engine import DuckDBEngine
     from crm_pipeline.lake import Lake
 
-    return Lake(home, Engine("500MB", 1, home / "lake" / ".spill"))
+    return Lake(home, DuckDBEngine("500MB", 1, home / "lake" / ".spill"))
 
 
 def hashes(home: Path) -> dict[Key, str]:

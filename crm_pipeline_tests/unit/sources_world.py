@@ -9,7 +9,7 @@ from typing import Any
 
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.core import MARKERS
-from crm_pipeline.engine import Engine
+from crm_pipeline.engine import DuckDBEngine
 from crm_pipeline.lake import Lake
 from crm_pipeline.settings import Settings
 from crm_pipeline.sources.spec import load_source
@@ -29,7 +29,7 @@ class World:
         self.root.mkdir(parents=True, exist_ok=True)
         self.settings = Settings(**settings)
         self.home = folder / "home"
-        self.lake = Lake(self.home, Engine("500MB", 2, folder / "spill"))
+        self.lake = Lake(self.home, DuckDBEngine("500MB", 2, folder / "spill"))
         if yaml:
             self.yaml(yaml, name)
 

@@ -13,7 +13,7 @@ import pytest
 
 from crm_pipeline import doctor
 from crm_pipeline.doctor import Finding, disk_found, is_wrong, schema_found, source_found, versions_found
-from crm_pipeline.engine import Engine
+from crm_pipeline.engine import DuckDBEngine
 from crm_pipeline.errors import CrmError
 from crm_pipeline.lake import Lake, at_work, inspect_lake, publish_views, sign_of_life
 from crm_pipeline.sources.state import SourceState, write_state
@@ -30,7 +30,7 @@ def publish(lake: Lake, rows: list[int], partition: str = MAY) -> None:
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     """A home with two months, one of them published twice, and its source."""
-    lake = Lake(tmp_path / "home", Engine("200MB", 1, tmp_path / "spill"))
+    lake = Lake(tmp_path / "home", DuckDBEngine("200MB", 1, tmp_path / "spill"))
     source = tmp_path / "source.yaml"
     source.write_text("name: shop\n")
     write_state(

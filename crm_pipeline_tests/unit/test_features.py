@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crm_pipeline.engine import Engine
+from crm_pipeline.engine import DuckDBEngine
 from crm_pipeline.periods import Calendar
 from crm_pipeline.settings import Settings
 from crm_pipeline.transforms import features
@@ -138,7 +138,7 @@ def test_every_activity_table_adds_its_features():
 
 
 def test_one_query_serves_every_period_and_gives_each_its_own_values(tmp_path):
-    engine, asked = Engine("1GB", 1, tmp_path), []
+    engine, asked = DuckDBEngine("1GB", 1, tmp_path), []
     compile_, engine._compile = engine._compile, lambda *given, **more: asked.append(1) or compile_(*given, **more)
     table, found = partial(features.customers, shape=SMALL), {}
     for period, orders in (("2019-01-01", [Order("a", 5 * 1440)]), ("2019-04-01", [Order("a", (END - 1) * 1440)] * 2)):

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm_pipeline.engine import Engine, storage_error
+from crm_pipeline.engine import DuckDBEngine, storage_error
 from crm_pipeline.errors import CrmError
 from crm_pipeline.home.disk import told_of_disk
 from crm_pipeline.lake import Lake, collect_garbage, is_alive, publish_views, sign_of_life
@@ -24,7 +24,7 @@ ASSET, PERIOD = "clean/orders", "2011-03-01"
 
 @pytest.fixture
 def lake(tmp_path):
-    return Lake(tmp_path / "home", Engine("500MB", 1, tmp_path / "spill"))
+    return Lake(tmp_path / "home", DuckDBEngine("500MB", 1, tmp_path / "spill"))
 
 
 def publish(lake, values, *, run="r1", code="v1", inputs=None, period=PERIOD):
@@ -81,7 +81,7 @@ def test_several_files_make_one_partition_with_an_additive_hash(lake):
     data=st.data(),
 )
 def test_rule_5_the_hash_knows_content_not_order(tmp_path_factory, rows, data):
-    engine = Engine("500MB", 1, tmp_path_factory.getbasetemp() / "spill")
+    engine = DuckDBEngine("500MB", 1, tmp_path_factory.getbasetemp() / "spill")
     folder = tmp_path_factory.mktemp("h")
     shuffled = data.draw(st.permutations(rows))
 
@@ -197,7 +197,7 @@ def test_readers_never_see_a_mixture_while_a_writer_republishes(lake, tmp_path):
     stop, seen = threading.Event(), []
 
     def read():
-        own = Lake(lake.home, Engine("200MB", 1, tmp_path / "spill-reader"))
+        own = Lake(lake.home, DuckDBEngine("200MB", 1, tmp_path / "spill-reader"))
         while not stop.is_set():
             values = own.table(ASSET, [PERIOD]).amount.execute()
             seen.append((len(values), values.nunique()))
@@ -240,7 +240,7 @@ def test_a_full_disk_is_said_even_where_the_folder_is_not_there(tmp_path):
 
 def test_a_home_that_cannot_be_made_is_one_sentence():
     with pytest.raises(CrmError, match=r"^/proc/none/home cannot be used .*choose another --home, or mend it\.$"):
-        Lake(Path("/proc/none/home"), Engine("100MB", 1, Path("/tmp/spill")))
+        Lake(Path("/proc/none/home"), DuckDBEngine("100MB", 1, Path("/tmp/spill")))
 
 
 def test_an_error_that_is_its_own_cause_ends(tmp_path):
@@ -253,7 +253,7 @@ def test_an_error_that_is_its_own_cause_ends(tmp_path):
 def test_a_home_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "home").write_text("not a folder")
     with pytest.raises(CrmError, match="choose another --home"):
-        Lake(tmp_path / "home", Engine("100MB", 1, tmp_path / "spill"))
+        Lake(tmp_path / "home", DuckDBEngine("100MB", 1, tmp_path / "spill"))
 
 
 def test_a_read_only_home_is_refused(tmp_path, monkeypatch):
@@ -262,7 +262,7 @@ def test_a_read_only_home_is_refused(tmp_path, monkeypatch):
 
     monkeypatch.setattr("pathlib.Path.mkdir", refuse)
     with pytest.raises(CrmError, match="cannot be written"):
-        Lake(tmp_path / "home", Engine("100MB", 1, tmp_path / "spill"))
+        Lake(tmp_path / "home", DuckDBEngine("100MB", 1, tmp_path / "spill"))
 
 
 def test_a_lazy_table_can_be_staged(lake):
@@ -344,7 +344,7 @@ def test_the_link_for_outsiders_shows_all_rows_of_however_many_files(lake):
 @given(days=st.lists(st.integers(0, 900), min_size=2, max_size=5), keep_days=st.integers(0, 800))
 def test_rule_4_the_first_published_scores_stay_as_long_as_they_are_read(tmp_path_factory, days, keep_days):
     home = tmp_path_factory.mktemp("published")
-    lake = Lake(home, Engine("200MB", 1, home / "spill"))
+    lake = Lake(home, DuckDBEngine("200MB", 1, home / "spill"))
     ages = sorted(days, reverse=True)
     for asset in ("scores/churn", "clean/orders"):
         for number, age in enumerate(ages, start=1):

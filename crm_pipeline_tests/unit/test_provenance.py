@@ -13,7 +13,7 @@ from rich.console import Console
 
 from crm_pipeline import console_provenance, versions
 from crm_pipeline.contracts.outputs import CARD, CHAMPION, CUSTOMERS, conform, score_columns
-from crm_pipeline.engine import Engine
+from crm_pipeline.engine import DuckDBEngine
 from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.lake import Lake, Manifest, keep_parts
 from crm_pipeline.modeling.tasks import task
@@ -35,7 +35,7 @@ class World:
     """A lake with two periods of orders and the scores of the second; `build` makes again what is downstream."""
 
     def __init__(self, home: Path) -> None:
-        self.lake = Lake(home, Engine("200MB", 1, home / "spill"))
+        self.lake = Lake(home, DuckDBEngine("200MB", 1, home / "spill"))
         self.amounts = {("a", JANUARY): 10, ("b", JANUARY): 20, ("a", FEBRUARY): 30, ("b", FEBRUARY): 40}
         self.code, self.complete = "v1", False
         self.risk = {"a": 0.2, "b": 0.4, "c": 0.6}

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crm_pipeline.engine import Engine
+from crm_pipeline.engine import DuckDBEngine
 from crm_pipeline.modeling.purchase_process import (
     MBGNBD,
     ParetoNBD,
@@ -275,7 +275,7 @@ def test_features_of_customers_who_never_ordered_are_null():
 def test_without_customers_the_ids_are_still_text(tmp_path):
     none = pd.DataFrame({"customer_id": [], "first_order_day": [], "last_order_day": [], "n_order_days": []})
     made = purchase_process_features(none, 100, 90, 10, 7).features
-    engine = Engine("100MB", 1, tmp_path)
+    engine = DuckDBEngine("100MB", 1, tmp_path)
     assert engine.stage(made, tmp_path / "x.parquet").columns["customer_id"] == "VARCHAR"
 
 

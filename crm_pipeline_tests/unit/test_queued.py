@@ -13,7 +13,7 @@ import pytest
 from crm_pipeline import cli
 from crm_pipeline.contracts.outputs import conform
 from crm_pipeline.contracts.plans import SERVICE
-from crm_pipeline.engine import Engine
+from crm_pipeline.engine import DuckDBEngine
 from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.lake import Lake
 from crm_pipeline.queued import open_queue
@@ -31,7 +31,7 @@ ROWS = [
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    lake = Lake(tmp_path, Engine("200MB", 1, tmp_path / "spill"))
+    lake = Lake(tmp_path, DuckDBEngine("200MB", 1, tmp_path / "spill"))
     write_state(tmp_path, STATE)
     for period, rows in ((JUNE, ROWS[:1]), (JULY, ROWS)):
         table = conform(pd.DataFrame(rows), SERVICE)

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from crm_pipeline.contracts.outputs import CUSTOMERS, conform, score_columns
-from crm_pipeline.engine import Engine
+from crm_pipeline.engine import DuckDBEngine
 from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.lake import Lake, Manifest, collect_garbage
 from crm_pipeline.modeling.tasks import task
@@ -40,7 +40,7 @@ def scored(period: str, risk: float) -> pd.DataFrame:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    lake = Lake(tmp_path, Engine("200MB", 1, tmp_path / "spill"))
+    lake = Lake(tmp_path, DuckDBEngine("200MB", 1, tmp_path / "spill"))
     write_state(
         tmp_path, SourceState("made", "Europe/Berlin", "EUR", {"orders": ("order_id",)}, JANUARY, FEBRUARY, FEBRUARY)
     )
@@ -97,7 +97,7 @@ def test_asking_leaves_a_strange_folder_alone(tmp_path: Path) -> None:
 
 
 def test_consent_is_todays_and_changes_nothing_else(home: Path) -> None:
-    lake = Lake(home, Engine("200MB", 1, home / "spill"))
+    lake = Lake(home, DuckDBEngine("200MB", 1, home / "spill"))
     consent = pd.DataFrame({"customer_id": ["=a", "007", "b"], "consent_marketing": [False, True, None]})
     publish(lake, "snapshot/customers", "current", consent.astype({"consent_marketing": "boolean"}))
     frame = open_scores(home).frame.set_index("customer_id")
@@ -109,7 +109,7 @@ def test_consent_is_todays_and_changes_nothing_else(home: Path) -> None:
 
 
 def test_a_snapshot_without_consent_is_no_refusal(home: Path) -> None:
-    lake = Lake(home, Engine("200MB", 1, home / "spill"))
+    lake = Lake(home, DuckDBEngine("200MB", 1, home / "spill"))
     publish(lake, "snapshot/customers", "current", pd.DataFrame({"customer_id": ["=a"], "segment": ["gold"]}))
     assert open_scores(home).frame.set_index("customer_id").loc["=a", "contactable"]
 
@@ -136,7 +136,7 @@ def test_the_csv(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_source_without_times_of_day_shows_dates(home: Path, tmp_path: Path) -> None:
-    lake = Lake(home, Engine("200MB", 1, home / "spill"))
+    lake = Lake(home, DuckDBEngine("200MB", 1, home / "spill"))
     frame = scored(FEBRUARY, 0.4).to_pandas().assign(last_order_at=datetime(2024, 1, 5))
     frame.loc[1, "last_order_at"] = None
     publish(lake, "scores/customers", FEBRUARY, conform(frame, CUSTOMERS))
@@ -178,7 +178,7 @@ def test_one_customers_story(home: Path) -> None:
 @pytest.fixture
 def fixed(home: Path) -> Path:
     """The home after a second run scored both periods anew, and differently."""
-    lake = Lake(home, Engine("200MB", 1, home / "spill"))
+    lake = Lake(home, DuckDBEngine("200MB", 1, home / "spill"))
     publish(lake, "scores/customers", JANUARY, scored(JANUARY, 0.3))
     score_february(lake, risk=0.9, recency=2.0, run="run-two-of-them")
     return home
@@ -215,7 +215,7 @@ def test_a_generation_that_is_not_kept_is_told_which_are(fixed: Path, named: str
 
 
 def test_the_first_that_was_collected_is_not_the_second(fixed: Path) -> None:
-    collect_garbage(Lake(fixed, Engine("200MB", 1, fixed / "spill")), keep_days=-1)
+    collect_garbage(Lake(fixed, DuckDBEngine("200MB", 1, fixed / "spill")), keep_days=-1)
     with pytest.raises(UsageError, match=r"What was published first .* is not kept; kept is generation 2 \("):
         open_scores(fixed, None, "first")
 

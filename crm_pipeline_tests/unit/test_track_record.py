@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from crm_pipeline.defs.assets.scores import _editions
-from crm_pipeline.engine import Engine
+from crm_pipeline.engine import DuckDBEngine
 from crm_pipeline.lake import Lake
 from crm_pipeline.periods import Calendar
 
@@ -30,7 +30,7 @@ def home_of(lake: Lake, first: str = "2011-01-01", grain: Any = "month") -> Any:
     ],
 )
 def test_only_the_first_generation_is_called_published(tmp_path, said: list, lost: list, expected: dict) -> None:
-    lake = Lake(tmp_path, Engine("200MB", 1, tmp_path / "spill"))
+    lake = Lake(tmp_path, DuckDBEngine("200MB", 1, tmp_path / "spill"))
     for probability in said:
         staged = lake.stage(pd.DataFrame({"customer_id": ["a"], "probability": [probability]}))
         lake.publish(ASSET, PERIOD, [staged], inputs={}, code_version="v", grain="month")
@@ -42,7 +42,7 @@ def test_only_the_first_generation_is_called_published(tmp_path, said: list, los
 
 
 def test_what_was_said_of_a_month_is_not_what_was_said_of_the_week_of_the_same_monday(tmp_path) -> None:
-    lake, monday = Lake(tmp_path, Engine("200MB", 1, tmp_path / "spill")), "2024-01-01"
+    lake, monday = Lake(tmp_path, DuckDBEngine("200MB", 1, tmp_path / "spill")), "2024-01-01"
     for probability, grain in ((0.1, "month"), (0.7, "week"), (0.9, "week"), (0.1, "month")):
         staged = lake.stage(pd.DataFrame({"customer_id": ["a"], "probability": [probability]}))
         lake.remove(ASSET, monday)

@@ -1,14 +1,8 @@
-"""The one place that chooses and configures the engine behind Ibis. No table logic and no lake paths belong here.
-
-Everything above speaks `ibis.Table`. To add another engine, give a class with the methods of `Engine`.
-"""
+"""DuckDB behind Ibis: configured, seen as lazy tables, written to Parquet. No table logic and no lake paths belong here."""
 
 from __future__ import annotations
 
-import errno
-import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +10,12 @@ import duckdb
 import ibis
 import ibis.expr.operations as ops
 
-from crm_pipeline.errors import CrmError
+from crm_pipeline.engine.base import TOLD, VOLATILE, Staged
+from crm_pipeline.engine.sql import literal, quote
+from crm_pipeline.engine.storage import storage_error
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-TOLD = frozenset({"model_uri", "change_since_last", "reasons_changed"})
-"""Columns that never count for staleness but must be right: where a model lies, what changed since before."""
-
-VOLATILE = frozenset({"run_id", "scored_at", "published_at", "fitted_at"}) | TOLD
-"""Columns that are never content: `TOLD`, and those that say when and by which run a row was first made."""
 
 ZSTD_LEVEL = 1
 """Of Parquet files: against DuckDB's 3, a million order lines take a fifth less time to write and 6 % more room."""
@@ -35,29 +25,7 @@ REMEMBERED = 500
 """How many queries an engine keeps, built or compiled; all steps of a run are about two hundred."""
 
 
-@dataclass(frozen=True)
-class Staged:
-    """A Parquet file that is written but not yet published.
-
-    Attributes
-    ----------
-    rows : int
-    content_sum : int
-        Sum of the row hashes without volatile columns: order-independent, and additive over files.
-    columns : dict[str, str]
-        Column name to the engine's type name.
-    told_sum : int
-        The same sum with the columns of `TOLD`; zero where there are none.
-    """
-
-    path: str
-    rows: int
-    content_sum: int
-    columns: dict[str, str]
-    told_sum: int = 0
-
-
-class Engine:
+class DuckDBEngine:
     """DuckDB in memory, with a memory limit and a place to spill, seen raw (`con`) and through Ibis (`ibis`).
 
     Parameters
@@ -187,38 +155,5 @@ def _form(value: Any) -> Any:
     return value.op() if isinstance(value, ibis.Table) else value
 
 
-def storage_error(error: Exception, where: Path) -> Exception:
-    """Turn what the system says of a disk, or an exceeded memory limit, into one sentence; return other errors unchanged."""
-    text = str(error)
-    number = getattr(error, "errno", None)
-    if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text or "not enough disk space" in text.lower():
-        there = next(p for p in (where, *where.absolute().parents) if p.exists())
-        free = shutil.disk_usage(there).free // 2**20
-        return CrmError(
-            f"The disk of {where} is full ({free} MB free): free some space and run again; "
-            "everything published before is kept."
-        )
-    if number in (errno.EROFS, errno.EACCES, errno.EPERM) or "Read-only file system" in text:
-        return CrmError(
-            f"{where} cannot be written (read-only, or not permitted): choose another --home or mend its rights."
-        )
-    if isinstance(error, duckdb.OutOfMemoryException):
-        return CrmError(f"The memory limit was reached while writing {where}: raise memory_limit (CRM_MEMORY_LIMIT).")
-    if isinstance(error, OSError):
-        why = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
-        return CrmError(f"{where} cannot be used ({why}): choose another --home, or mend it.")
-    return error
-
-
 def _row_sum(names: Sequence[str]) -> str:
     return f"coalesce(sum(hash({', '.join(quote(name) for name in names)})::HUGEINT), 0)"
-
-
-def quote(name: str) -> str:
-    """Return a quoted SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(path: Path | str) -> str:
-    """Return an SQL string literal."""
-    return "'" + str(path).replace("'", "''") + "'"
