@@ -66,7 +66,7 @@ CALLS = (
     Output("call_id", "text", "which call"),
     Output("channel", "int64", "channel of its recording, from 1; two that are equal are one"),
     Output("speaker", "text", "whose voice it has: caller or agent, or both where there is one channel"),
-    Output("customer_id", "text", "the customer"),
+    Output("customer_id", "text", "the customer; null where the source does not tell who"),
     Output("event_at", "timestamp", "when the call began", "UTC"),
     Output("recording", "text", "SHA-256 of the recording"),
     Output("reason", "text", "why nothing is measured in the channel; null where something is"),

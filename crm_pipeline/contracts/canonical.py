@@ -10,6 +10,9 @@ from collections.abc import Collection, Sequence
 from crm_pipeline.contracts.core import ARROW_NAMES, MONEY_LIMIT, Column, Described, TableContract
 
 CUSTOMER = Column("customer_id", "string", "who", required=True)
+CUSTOMER_IF_KNOWN = Column(
+    "customer_id", "string", "who; a row of nobody known is kept, and counted for nobody", always=True
+)
 RECORDED = Column("recorded_at", "timestamp", "when the row became known, UTC", raw_only=True)
 CHANNEL = Column("channel", "string", "where or how, such as web, store, e-mail", lower=True)
 LANGUAGE = Column("language", "string", "language, as the source names it", lower=True)
@@ -200,7 +203,7 @@ CASES = TableContract(
     "Service cases opened, first answered and closed.",
     (
         _text("case_id", "which case", required=True),
-        CUSTOMER,
+        CUSTOMER_IF_KNOWN,
         _time("opened_at", "when it was opened", required=True),
         _time("first_reply_at", "when it was first answered"),
         _time("closed_at", "when it was closed"),
@@ -221,7 +224,7 @@ CALLS = TableContract(
     "Telephone calls and where their recordings are.",
     (
         _text("call_id", "which call", required=True),
-        CUSTOMER,
+        CUSTOMER_IF_KNOWN,
         _time("started_at", "when it began", required=True),
         Column("audio_path", "string", "the recording, relative to the source's files; empty where there is none"),
         Column(
@@ -345,11 +348,12 @@ def lake_columns(layer: str, name: str, columns: Collection[str]) -> Sequence[De
 def clean_names(contract: TableContract, columns: Collection[str]) -> list[str]:
     """Return the canonical columns of a clean table whose source maps ``columns``, in the contract's order.
 
-    What the source does not map is not in the table, except what is required or derived (and the amount of orders,
-    which their lines can give).
+    What the source does not map is not in the table, except what is required, derived or always there (and the amount
+    of orders, which their lines can give).
     """
     always = {"amount"} if contract.name == "orders" else set()
-    return [c.name for c in contract.clean_columns if c.required or c.derived or c.name in columns or c.name in always]
+    always |= {c.name for c in contract.clean_columns if c.required or c.derived or c.always}
+    return [c.name for c in contract.clean_columns if c.name in columns or c.name in always]
 
 
 def _described(columns: object) -> list[Described]:

@@ -52,6 +52,9 @@ HEARD = "heard"
 MARKERS = (REPEATED, NAMED, HEARD)
 """Events of rows that the sync adds to ``raw``; they are no rows of the source."""
 
+NOBODY = "names no customer"
+"""What is said of rows that are kept although nobody knows whose they are."""
+
 MONEY_LIMIT = 10**9
 """Largest credible amount of one row, in major units."""
 
@@ -80,6 +83,8 @@ class Column:
         Used while cleaning, not in the clean table.
     derived : bool
         Made by the pipeline, never mapped.
+    always : bool
+        In the clean table whether mapped or not, and in any row whether filled or not.
     beside : str
         The mapped column that names a file whose content this one tells of: not in raw, and in the clean table where there are such files.
     """
@@ -98,6 +103,7 @@ class Column:
     overwritten: bool = False
     raw_only: bool = False
     derived: bool = False
+    always: bool = False
     beside: str = ""
 
 
@@ -288,7 +294,7 @@ def _schema_failures(table: ibis.Table, contract: TableContract) -> list[str]:
             failures.append(f"column {name} does not belong into clean/{contract.name}")
         elif schema[name].copy(nullable=True) != ibis.dtype(expected[name]):
             failures.append(f"column {name} is {schema[name]}, not {expected[name]}")
-    always = [c.name for c in contract.clean_columns if c.required] + [n for n in expected if n in _ALWAYS]
+    always = [c.name for c in contract.clean_columns if c.required or c.always] + [n for n in expected if n in _ALWAYS]
     failures += [f"column {name} is missing" for name in always if name not in names]
     return failures
 

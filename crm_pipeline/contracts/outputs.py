@@ -389,7 +389,7 @@ QUALITY = _columns(
     ("source_table", "text", "table the rows belong to"),
     ("source_file", "text", "file they come from"),
     ("fate", "text", "read: all of them; clean: those kept; refused: those not"),
-    ("reasons", "text", "why they were refused, every reason"),
+    ("reasons", "text", "why they were refused, every reason; of those kept, that they name no customer"),
     ("rows", "int64", "how many", "rows"),
 )
 

@@ -8,7 +8,7 @@ SERVICE = (
     Output("rank", "int64", "place in the queue: 1 needs a person first"),
     Output("priority", "float64", "from 0 to 1: urgency, risk and value, weighted"),
     Output("urgency", "float64", "from 0 to 1: how pressing the matter is, whoever the customer"),
-    Output("customer_id", "text", "the customer"),
+    Output("customer_id", "text", "the customer; null where the source does not tell who"),
     Output("call_id", "text", "the newest call of the matter in which something was heard, else the newest; null of a case without one"),
     Output("case_id", "text", "the open case; null where the matter is a call alone"),
     Output("called_at", "timestamp[us]", "when that call began", "UTC"),

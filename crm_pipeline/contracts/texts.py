@@ -47,7 +47,7 @@ LABELS = _columns(
 MESSAGES = (
     *_columns(
         ("message_id", "text", "which message; of what was said in a call its call_id after call:"),
-        ("customer_id", "text", "the customer who wrote it, or to whom it was written"),
+        ("customer_id", "text", "the customer who wrote it, or to whom it was written; null of a call of nobody known"),
         ("event_at", "timestamp", "when it was sent", "UTC"),
         ("channel", "text", "message; or call: what the customer said in one, as transcribed"),
         ("confidence", "float64", "how sure a transcript is; what is unsure weighs less. Null of what was written", "probability"),

@@ -145,7 +145,8 @@ def reason(row: Mapping[str, Any], end: datetime) -> str:
         parts.append(f"churn risk {row['churn_probability']:.2f}")
     if pd.notna(row["value_rank"]) and row["value_rank"] >= TOP:
         parts.append("in the top tenth by value")
-    return "; ".join([", ".join(parts) or "nothing pressing", *_heard(row)])
+    unknown = [] if _text(row["customer_id"]) else ["whose it is, is not known"]
+    return "; ".join([", ".join(parts) or "nothing pressing", *unknown, *_heard(row)])
 
 
 def _heard(row: Mapping[str, Any]) -> list[str]:

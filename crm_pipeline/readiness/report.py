@@ -61,6 +61,8 @@ class TableReadiness:
         Columns that are not mapped.
     unknown_customers : int or None
         Rows of customers that ``customers`` does not have: kept.
+    without_customer : int
+        Rows that name no customer: kept, and counted for nobody.
     """
 
     name: str
@@ -74,6 +76,7 @@ class TableReadiness:
     columns: list[str]
     missing: list[str]
     unknown_customers: int | None
+    without_customer: int
     refusals: list[Refusal] = field(default_factory=list)
 
 
@@ -221,9 +224,8 @@ class _Check:
         mapped = self.state.tables[name]
         unknown = None
         if "customers" in self.clean and name != "customers" and "customer_id" in staged.columns:
-            unknown = self._one(
-                f"SELECT count(*) FROM {self._path(name)} ANTI JOIN {self._path('customers')} USING (customer_id)"
-            )
+            named = f"(SELECT customer_id FROM {self._path(name)} WHERE customer_id IS NOT NULL)"
+            unknown = self._one(f"SELECT count(*) FROM {named} ANTI JOIN {self._path('customers')} USING (customer_id)")
         return TableReadiness(
             name=name,
             files=len(self.report.conservation[name]),
@@ -236,8 +238,14 @@ class _Check:
             columns=list(mapped),
             missing=[c.name for c in contract.source_columns if c.name not in mapped and c.name != "recorded_at"],
             unknown_customers=unknown,
+            without_customer=self._without_customer(name),
             refusals=refusals,
         )
+
+    def _without_customer(self, name: str) -> int:
+        if "customer_id" not in self.clean[name].columns:
+            return 0
+        return self._one(f"SELECT count(*) FROM {self._path(name)} WHERE customer_id IS NULL")
 
     def _strangers(self, table: TableReadiness) -> list[str]:
         """Return the warning that many rows of a table name customers that ``customers`` does not have."""
@@ -322,7 +330,7 @@ class _Check:
         control = recordings = 0
         if "contacts" in tables and "arm" in tables["contacts"]:
             control = self._one(f"SELECT count(*) FROM {self._path('contacts')} WHERE arm = 'control'")
-        if "calls" in tables:
+        if "audio_path" in tables.get("calls", ()):
             query = f"SELECT DISTINCT audio_path FROM {self._path('calls')} WHERE audio_path IS NOT NULL ORDER BY 1 LIMIT 1000"
             names = self.lake.engine.con.execute(query).fetchall()
             recordings = sum((self.source.root / name).is_file() for (name,) in names)
@@ -377,7 +385,18 @@ def render_readiness(found: Readiness) -> Any:
     )
 
 
-TABLES = ("table", "files", "rows", "facts kept", "refused", "duplicates", "unknown customers", "from", "to")
+TABLES = (
+    "table",
+    "files",
+    "rows",
+    "facts kept",
+    "refused",
+    "duplicates",
+    "unknown customers",
+    "no customer",
+    "from",
+    "to",
+)
 REFUSED = ("table", "rows", "why refused", "for example")
 STATES = ("status", "rows", "read as")
 TASKS = ("task", "possible", "what blocks it, or limits it")
@@ -398,8 +417,9 @@ def _table_rows(found: Readiness) -> list[tuple[str, ...]]:
     rows = []
     for t in found.tables:
         unknown = "" if t.unknown_customers is None else f"{t.unknown_customers:,}"
+        nobody = f"{t.without_customer:,}" if t.without_customer else ""
         counts = (f"{n:,}" for n in (t.files, t.rows, t.kept, t.refused, t.duplicates))
-        rows.append((t.name, *counts, unknown, t.first or "", t.last or ""))
+        rows.append((t.name, *counts, unknown, nobody, t.first or "", t.last or ""))
     return rows
 
 

@@ -117,6 +117,10 @@ def _response(facts: Facts) -> list[str]:
 def _audio(facts: Facts) -> list[str]:
     if "calls" not in facts.tables:
         return _absent(facts, "calls")
+    if "audio_path" not in facts.tables["calls"]:
+        return [
+            "calls.audio_path is not mapped, so nothing is listened to; calls are counted all the same, and their transcripts read"
+        ]
     return [] if facts.recordings else ["no recording that calls.audio_path names was found beside the source's files"]
 
 

@@ -50,6 +50,8 @@ class ReportData:
         One row per source table: table, rows, clean, refused, conserved (bool: rows = clean + refused per file).
     refusals : DataFrame
         table, reason, rows.
+    of_nobody : mapping of table to int
+        Rows that are kept although they name no customer.
     undated : mapping of table to int
         Source rows without a usable time: refused too, and of no period.
     absent_tables : sequence of str
@@ -118,6 +120,7 @@ class ReportData:
     track_record: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     track_record_note: Mapping[str, str] = field(default_factory=dict)
     quality: pd.DataFrame = field(default_factory=_frame)
+    of_nobody: Mapping[str, int] = field(default_factory=dict)
     undated: Mapping[str, int] = field(default_factory=dict)
     refusals: pd.DataFrame = field(default_factory=_frame)
     absent_tables: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from crm_pipeline.modeling.tasks import chosen as chosen_tasks
 from crm_pipeline.periods import Calendar
 from crm_pipeline.reports.calls import gather_calls
 from crm_pipeline.reports.data import ReportData
-from crm_pipeline.reports.summary import refusals, row_quality, theme_shares
+from crm_pipeline.reports.summary import of_nobody, refusals, row_quality, theme_shares
 from crm_pipeline.reports.texts import Texts, gather_texts
 from crm_pipeline.settings import Settings
 from crm_pipeline.sources.state import SourceState
@@ -83,6 +83,7 @@ def gather(
         eligibility=settings.eligibility,
         track_record={t: frames[f"record_{t}"] for t in tasks},
         quality=row_quality(frames["counts"], [n for n in source.tables if CANONICAL[n].main_time]),
+        of_nobody=of_nobody(frames["counts"]),
         refusals=refusals(frames["counts"]),
         absent_tables=tuple(name for name in CANONICAL if name not in source.tables),
         evaluation={t: frames[f"evaluation_{t}"] for t in tasks},

@@ -50,7 +50,7 @@ def _card(data: ReportData, found: Calls, row: dict[str, Any], draw: Draw) -> di
     address = found.players.get(sha, "")
     return {
         "rank": int(row["rank"]),
-        "customer": str(row["customer_id"]),
+        "customer": _customer(row),
         "ids": ", ".join(str(row[name]) for name in ("call_id", "case_id") if not words.missing(row[name])),
         "when": _when(data, row),
         "priority": words.number(row["priority"], 2),
@@ -98,6 +98,10 @@ def _lines(channel: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def _customer(row: dict[str, Any]) -> str:
+    return "not known" if words.missing(row["customer_id"]) else str(row["customer_id"])
+
+
 def _when(data: ReportData, row: dict[str, Any]) -> str:
     at = row["called_at"] if not pd.isna(row["called_at"]) else row["case_opened_at"]
     return words.local_day(at, data.timezone)
@@ -109,7 +113,7 @@ def _rest(data: ReportData, rows: pd.DataFrame) -> Table | None:
     cells: list[list[Cell | str]] = [
         [
             str(row["rank"]),
-            Cell(str(row["customer_id"]), "strong"),
+            Cell(_customer(row), "strong"),
             Cell(_when(data, row), "fixed"),
             Cell(words.number(row["priority"], 2), bar=float(row["priority"])),
             str(row["reason"]),

@@ -44,6 +44,7 @@ def quality_view(data: ReportData) -> dict[str, Any]:
     return {
         "table": Table("Source rows up to the end of this period, by table.", columns, rows) if rows else None,
         "undated": [f"{words.number(count)} rows of {table}" for table, count in data.undated.items()],
+        "nobody": [f"{words.number(count)} of {table}" for table, count in data.of_nobody.items()],
         "reasons": _refusals(data.refusals),
         "absent": list(data.absent_tables),
         "total": int(sum(texts(frame, "rows", 0))),

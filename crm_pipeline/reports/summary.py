@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crm_pipeline.contracts.core import NOBODY
 from crm_pipeline.modeling.explain import BASE, LEVEL
 from crm_pipeline.reports.words import MEASURES, is_amount, metric_key, model_id
 
@@ -184,6 +185,12 @@ def row_quality(counts: pd.DataFrame, tables: Sequence[str]) -> pd.DataFrame:
             "conserved": whole.reindex(list(tables), fill_value=True).to_numpy(bool),
         }
     )
+
+
+def of_nobody(counts: pd.DataFrame) -> dict[str, int]:
+    """Return how many rows of each table are kept although they name no customer; from ``quality/rows`` of all periods so far."""
+    kept = counts[(counts["fate"] == "clean") & (counts["reasons"] == NOBODY)]
+    return {str(table): int(rows) for table, rows in kept.groupby("source_table")["rows"].sum().items()}
 
 
 def refusals(counts: pd.DataFrame) -> pd.DataFrame:

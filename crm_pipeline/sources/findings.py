@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import duckdb
 
-from crm_pipeline.contracts.core import TableContract
+from crm_pipeline.contracts.core import NOBODY, TableContract
 from crm_pipeline.contracts.texts import WRITTEN
 from crm_pipeline.engine import literal
 from crm_pipeline.errors import CrmError, UsageError
@@ -17,7 +17,7 @@ from crm_pipeline.sources.index import Record, TableIndex
 from crm_pipeline.sources.mapping import READABLE
 from crm_pipeline.sources.scan import CANCELLED, EMPTY, LEFT_OUT, TableEntry
 
-STATUS, CURRENCY, UNREADABLE, LINE, STATES = "status", "currency", "unreadable", "line", "states"
+STATUS, CURRENCY, UNREADABLE, LINE, STATES, WHOSE = "status", "currency", "unreadable", "line", "states", "whose"
 NOT_BOUGHT = frozenset(
     {"lost", "open", "draft", "pending", "failed", "failure", "rejected", "declined", "quote", "quoted", "abandoned", "expired", "unpaid",
      "hold", "negotiation", "proposal", "prospect", "prospecting", "lead", "qualified", "refused", "error", "test", "cart", "checkout",
@@ -52,6 +52,8 @@ def count(con: duckdb.DuckDBPyConnection, contract: TableContract, paths: Mappin
     main = f"FROM read_parquet([{', '.join(map(literal, paths))}], filename = '__path') WHERE event = {literal(contract.event)}"
     asked = {UNREADABLE: f"regexp_replace(unreadable, {literal(QUOTED)}, '…', 'g')"}
     asked |= TOPICS if contract.name == "orders" else {}
+    if any(c.name == "customer_id" and c.always for c in contract.columns):
+        asked[WHOSE] = f"CASE WHEN customer_id IS NULL AND unreadable IS NULL THEN {literal(NOBODY)} END"
     for topic, value in asked.items():
         query = (
             f"SELECT __path, {value} AS value, count(*), min(source_line) {main} GROUP BY ALL HAVING value IS NOT NULL"
@@ -93,7 +95,8 @@ def _told(of: TableEntry, reason: str, content: str) -> str:
 def sentences(contract: TableContract, table: TableIndex) -> list[str]:
     """Return what a person should know about a table, one sentence each."""
     records = list(table.records.values())
-    return [*_undated_states(contract, records), *_not_bought(contract, records), *_unreadable(contract, records)]
+    said = [*_undated_states(contract, records), *_not_bought(contract, records), *_unreadable(contract, records)]
+    return [*said, *_of_nobody(contract, records)]
 
 
 def states(tables: Mapping[str, TableIndex]) -> dict[str, tuple[int, str]]:
@@ -196,6 +199,15 @@ def _said(records: Iterable[Record], reason: str, n: int) -> str:
     hint = first.hints.get(reason.partition("; ")[0], "")
     mend = f"mend the mapping of {column} in source.yaml" + (f" ({hint})" if hint else "")
     return f"{reason} in {n:,}, first in {first.name}:{first.found[LINE][reason]}; {mend}."
+
+
+def _of_nobody(contract: TableContract, records: list[Record]) -> list[str]:
+    n, rows = _total(records, WHOSE).get(NOBODY, 0), sum(r.rows for r in records)
+    if not n:
+        return []
+    queued = ", listed in the call queue" if any("audio_path" in r.columns for r in records) else ""
+    mend = "; if the files tell whose they are, map customer_id in source.yaml" if n >= MANY * rows else ""
+    return [f"{contract.name}: {n:,} of {rows:,} rows have no customer: kept{queued}, counted for nobody{mend}."]
 
 
 def _undated_states(contract: TableContract, records: list[Record]) -> list[str]:

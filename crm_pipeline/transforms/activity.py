@@ -7,7 +7,7 @@ from ibis.expr.types import BooleanValue, Table, Value
 
 from crm_pipeline.contracts.canonical import INBOUND
 from crm_pipeline.periods import Calendar
-from crm_pipeline.transforms.columns import local_day, optional, total, whole
+from crm_pipeline.transforms.columns import local_day, of_somebody, optional, total, whole
 
 
 def orders(orders: Table, period: str, calendar: Calendar) -> Table:
@@ -177,6 +177,7 @@ def messages(messages: Table, period: str) -> Table:
 
 def cases(cases: Table, period: str) -> Table:
     """Aggregate a period's case events: customer_id, period_start, n_opened, n_replied, n_closed, first_at, last_at."""
+    cases = of_somebody(cases)
     return cases.group_by("customer_id").aggregate(
         period_start=ibis.date(period),
         n_opened=cases.count(where=cases.event == "opened"),
@@ -192,6 +193,7 @@ def calls(calls: Table, period: str) -> Table:
 
     A call without a direction counts as one from the customer.
     """
+    calls = of_somebody(calls)
     return calls.group_by("customer_id").aggregate(
         period_start=ibis.date(period),
         n_calls=calls.count(),

@@ -9,7 +9,7 @@ from ibis.expr.types import NumericValue, Table
 
 from crm_pipeline.contracts.calls import AGENT, EMOTION_COLUMN
 from crm_pipeline.contracts.texts import UNKNOWN
-from crm_pipeline.transforms.columns import whole
+from crm_pipeline.transforms.columns import of_somebody, whole
 
 
 def of_customers(calls: Table, period: str, emotions: Sequence[tuple[str, str]] = ()) -> Table:
@@ -29,7 +29,7 @@ def of_customers(calls: Table, period: str, emotions: Sequence[tuple[str, str]] 
     Table
         The columns of `contracts.calls.heard_columns`; whole numbers, so that sums over periods are exact in any order.
     """
-    heard = of_callers(calls)
+    heard = of_somebody(of_callers(calls))
     felt = heard.emotion != UNKNOWN
     return heard.group_by("customer_id").aggregate(
         period_start=ibis.date(period),

@@ -18,7 +18,7 @@ from ibis import _
 
 from crm_pipeline.contracts.canonical import CANONICAL, clean_names
 from crm_pipeline.contracts.core import HEARD, IBIS_TYPES, MARKERS, REPEATED, Rule, TableContract, rules
-from crm_pipeline.transforms.columns import whole
+from crm_pipeline.transforms.columns import of_somebody, whole
 
 EXACT = "exact duplicate of an earlier row"
 
@@ -133,7 +133,7 @@ def unaccounted(raw: ibis.Table, clean: ibis.Table, rejects: ibis.Table) -> list
 
 def unknown_customers(rows: ibis.Table, customers: ibis.Table) -> ibis.expr.types.IntegerScalar:
     """Return how many rows name a customer that ``customers`` does not have: kept, but worth a warning."""
-    return rows.anti_join(customers, "customer_id").count()
+    return of_somebody(rows).anti_join(customers, "customer_id").count()
 
 
 def _without_marked(raw: ibis.Table) -> ibis.Table:

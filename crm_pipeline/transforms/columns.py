@@ -78,3 +78,8 @@ def total(column: NumericValue, where: BooleanValue) -> IntegerValue:
 def optional(table: Table, name: str, dtype: str) -> Value:
     """Return a column, or typed nulls where the table does not have it."""
     return table[name] if name in table.columns else ibis.null(dtype)
+
+
+def of_somebody(rows: Table) -> Table:
+    """Return the rows that name a customer: what nobody is known of is kept, and counts for no customer."""
+    return rows.filter(rows.customer_id.notnull())

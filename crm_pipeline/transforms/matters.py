@@ -35,7 +35,7 @@ def matters(
     """Return a row for each open matter of a customer.
 
     A call belongs to the customer's newest case that was opened before it and is open at the end; calls of a customer
-    that belong to no such case are one matter.
+    that belong to no such case are one matter. Where nobody knows who called, every call is a matter of its own.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def _of_cases(calls: Table, cases: Table) -> Table:
     )
     newest = ibis.row_number().over(group_by=joined.call_id, order_by=[joined.case_opened_at.desc(), joined.case_id])
     own = joined.mutate(place=newest).filter(lambda t: t.place == 0).drop("place")
-    matter = [own.customer_id, own.case_id]
+    matter = [own.customer_id, own.case_id, ibis.ifelse(own.customer_id.isnull(), own.call_id, ibis.null("string"))]
     best = ibis.row_number().over(group_by=matter, order_by=[own.silent.notnull(), own.called_at.desc(), own.call_id])
     counted = own.mutate(place=best, n_calls=own.call_id.count().over(ibis.window(group_by=matter)))
     called = counted.filter(counted.place == 0).drop("place")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import ibis
-from ibis.expr.types import Table
+from ibis.expr.types import StringValue, Table
 
-from crm_pipeline.contracts.core import MARKERS
+from crm_pipeline.contracts.core import MARKERS, NOBODY
 
 
 def count_rows(layers: Mapping[str, tuple[Table, Table, Table]]) -> Table:
@@ -20,18 +20,24 @@ def count_rows(layers: Mapping[str, tuple[Table, Table, Table]]) -> Table:
     Returns
     -------
     Table
-        source_table, source_file, fate ("read", "clean", "refused"), reasons (of the refused), rows. Where in its
-        file a row stands is not in it: a file sorted anew gives the same counts.
+        source_table, source_file, fate ("read", "clean", "refused"), reasons (of the refused, and `NOBODY` of the kept
+        that name no customer), rows. Where in its file a row stands is not in it: a file sorted anew gives the same counts.
     """
-    nothing = ibis.null("string")
     counts = []
     for name, (raw, clean, rejects) in layers.items():
         read = raw.filter(raw.event.notin(MARKERS))
         for fate, rows in (("read", read), ("clean", clean), ("refused", rejects)):
-            reasons = rows.reasons if fate == "refused" else nothing
-            each = rows.select("source_file", reasons=reasons)
+            each = rows.select("source_file", reasons=_reasons(rows, fate))
             each = each.group_by("source_file", "reasons").aggregate(rows=each.count())
             counts.append(
                 each.select("source_file", "reasons", "rows", source_table=ibis.literal(name), fate=ibis.literal(fate))
             )
     return ibis.union(*counts).select("source_table", "source_file", "fate", "reasons", "rows")
+
+
+def _reasons(rows: Table, fate: str) -> StringValue:
+    if fate == "refused":
+        return rows.reasons
+    if fate == "clean" and "customer_id" in rows.columns:
+        return ibis.ifelse(rows.customer_id.isnull(), ibis.literal(NOBODY), ibis.null("string"))
+    return ibis.null("string")

@@ -11,7 +11,7 @@ from crm_pipeline.contracts.calls import AGENT
 from crm_pipeline.contracts.canonical import INBOUND
 from crm_pipeline.contracts.texts import INTENT_COLUMN, SPOKEN_CHANNEL, UNKNOWN, WRITTEN_CHANNEL
 from crm_pipeline.periods import Calendar
-from crm_pipeline.transforms.columns import local_day, whole
+from crm_pipeline.transforms.columns import local_day, of_somebody, whole
 
 NEGATIVE, POSITIVE = -0.05, 0.05
 """Sentiment below is negative, above positive; the bounds that VADER's authors give (Hutto and Gilbert, ICWSM 2014)."""
@@ -92,7 +92,7 @@ def of_customers(messages: Table, period: str, calendar: Calendar, intents: Sequ
         outbound one; what was said in a call waits for none.
     """
     start = ibis.literal(calendar.start(period), "timestamp(6)")
-    rows = _with_answers(messages)
+    rows = _with_answers(of_somebody(messages))
     rows = rows.mutate(now=rows.event_at >= start, day=local_day(rows.event_at, period, calendar))
     rows = rows.filter(rows.inbound)
     mine = rows.now

@@ -100,6 +100,12 @@ def test_messages_calls_and_cases():
     assert (row.n_opened, row.n_replied, row.n_closed) == (2, 1, 1)
 
 
+def test_what_names_no_customer_counts_for_nobody():
+    whose = {"customer_id": ["a", None, None]}
+    assert fetch(activity.calls(events(call_id=list("123"), **whose), P)).customer_id.tolist() == ["a"]
+    assert fetch(activity.cases(events(event=["opened"] * 3, **whose), P)).customer_id.tolist() == ["a"]
+
+
 def test_contacts_leave_the_control_arm_out():
     table = events(
         event=["sent", "sent", "opened", "clicked", "opted_out", "converted"],

@@ -39,7 +39,7 @@ def recording(*channels: Channel) -> Measured:
     return Measured(10.0, len(channels), 8000, "WAV PCM_16", 0.0, 10.0, call, channels)
 
 
-def call(n: int, sha: str, customer: str = "1") -> dict[str, Any]:
+def call(n: int, sha: str, customer: str | None = "1") -> dict[str, Any]:
     return {"call_id": f"c{n}", "customer_id": customer, "event_at": datetime(2020, 4, n), "recording": sha}
 
 
@@ -84,9 +84,11 @@ def test_sums_of_a_customer_are_of_the_caller_alone_and_whole() -> None:
     loud = channel(speech_seconds=4.0, silence_share=0.6, speaking_rate=5.0, pitch_range=float("nan"))
     heard = {"a": recording(channel(speech_seconds=9.0), loud), "b": recording(channel(values=False))}
     said = {"a": [*nothing(), {"said": SAID, "watched": ["refund"]}], "b": nothing()}
-    table = calls_table([call(1, "a"), call(2, "a"), call(3, "b", "2")], heard, said, None, caller_channel=2)
+    table = calls_table(
+        [call(1, "a"), call(2, "a"), call(3, "b", "2"), call(4, "a", None)], heard, said, None, caller_channel=2
+    )
     made = of_customers(ibis.memtable(table), "2020-04-01", (("angry", "angry"),)).to_pyarrow().to_pylist()
-    assert len(made) == 1, "of who was not heard there is nothing to tell"
+    assert len(made) == 1, "of who was not heard there is nothing to tell, nor of who is not known"
     row = made[0]
     assert (row["customer_id"], row["n_heard"], row["call_ms"], row["speech_ms"]) == ("1", 2, 20_000, 8_000)
     assert (row["silence_ms"], row["overlap_ms"], row["syllables"], row["n_watched"]) == (12_000, 2_000, 40_000, 2)

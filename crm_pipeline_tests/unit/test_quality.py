@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crm_pipeline.contracts.canonical import CANONICAL
-from crm_pipeline.reports.summary import refusals, row_quality
+from crm_pipeline.reports.summary import of_nobody, refusals, row_quality
 from crm_pipeline.transforms.cleaning import clean_table
 from crm_pipeline.transforms.quality import count_rows
 from crm_pipeline_tests.unit.sources_world import ORDERS, World, tables
@@ -57,6 +57,23 @@ def test_a_file_sorted_anew_gives_the_same_counts(tmp_path_factory, order) -> No
     as_given = counted(tmp_path_factory.mktemp("given"), ROWS)
     sorted_anew = counted(tmp_path_factory.mktemp("sorted"), tuple(ROWS[i] for i in order))
     pd.testing.assert_frame_equal(as_given, sorted_anew)
+
+
+def test_rows_of_nobody_are_kept_and_counted_apart(tmp_path: Path) -> None:
+    world = World(tmp_path, tables(orders="orders.csv", cases="cases.csv"))
+    world.write("orders.csv", ORDERS + "a,1,2020-03-01,1\n")
+    world.write(
+        "cases.csv", "case_id,customer_id,opened_at\nk,1,2020-03-01\nl,,2020-03-02\nm,NULL,2020-03-03\nl,,2020-03-02\n"
+    )
+    world.sync()
+    raw = world.lake.table("raw/cases", [MARCH])
+    found = clean_table(raw, CANONICAL["cases"], columns=["case_id", "customer_id", "opened_at"])
+    counts = count_rows({"cases": (raw, found.clean, found.rejects)}).execute()
+    assert of_nobody(counts) == {"cases": 2}
+    assert row_quality(counts, ["cases"]).to_dict("records") == [
+        {"table": "cases", "rows": 4, "clean": 3, "refused": 1, "conserved": True}
+    ]
+    assert refusals(counts)["rows"].tolist() == [1], "the duplicate alone"
 
 
 def test_the_report_adds_up_all_periods_and_says_which_table_lost_rows() -> None:

@@ -38,7 +38,7 @@ def table(rows: list[dict[str, Any]], schema: dict[str, str]) -> ibis.Table:
     return ibis.memtable([{name: row.get(name) for name in schema} for row in rows], schema=ibis.schema(schema))
 
 
-def call(call_id: str, customer: str, days: float, direction: str | None = "in") -> dict[str, Any]:
+def call(call_id: str, customer: str | None, days: float, direction: str | None = "in") -> dict[str, Any]:
     return {"call_id": call_id, "customer_id": customer, "event_at": END - timedelta(days=days), "direction": direction}
 
 
@@ -46,7 +46,7 @@ def heard(call_id: str, **told: Any) -> dict[str, Any]:
     return CALLER | {"call_id": call_id} | told
 
 
-def case(case_id: str, customer: str, days: float, event: str = "opened") -> dict[str, Any]:
+def case(case_id: str, customer: str | None, days: float, event: str = "opened") -> dict[str, Any]:
     at = END - timedelta(days=days)
     return {"case_id": case_id, "customer_id": customer, "event": event, "event_at": at, "category": "invoice"}
 
@@ -54,7 +54,7 @@ def case(case_id: str, customer: str, days: float, event: str = "opened") -> dic
 def found(
     calls: list[dict[str, Any]], recorded: list[dict[str, Any]], cases: list[dict[str, Any]] | None = None
 ) -> pd.DataFrame:
-    people = sorted({row["customer_id"] for row in [*calls, *(cases or [])]})
+    people = sorted({row["customer_id"] for row in [*calls, *(cases or [])] if row["customer_id"]})
     scored = [
         {"customer_id": who, "churn_probability": 0.2, "customer_value": float(n)} for n, who in enumerate(people)
     ]
@@ -86,6 +86,20 @@ def test_a_call_belongs_to_the_newest_open_case_before_it_and_calls_without_one_
     assert rows.silent.dropna().tolist() == ["it has no recording"], (
         "of the old case; a2 was heard, and is told before a3"
     )
+
+
+def test_every_call_and_case_of_nobody_known_is_a_matter_of_its_own() -> None:
+    calls = [call("n1", None, 3), call("n2", None, 2), call("a1", "A", 1)]
+    rows = found(calls, [heard("n1", watched="cancel"), heard("a1")], [case("k", None, 4), case("own", "A", 9)])
+    seen = [
+        tuple(None if pd.isna(v) else v for v in row) for row in rows[["customer_id", "case_id", "call_id"]].to_numpy()
+    ]
+    assert sorted(seen, key=str) == [("A", "own", "a1"), (None, "k", None), (None, None, "n1"), (None, None, "n2")]
+    ordered = queue(rows, END)
+    assert ordered.call_id.iloc[0] == "n1", "a watched word counts, whoever said it"
+    assert ordered.customer_id.isna().iloc[0]
+    assert "whose it is, is not known" in ordered.reason.iloc[0]
+    assert ordered[["churn_probability", "customer_value"]].iloc[0].isna().all()
 
 
 def test_rule_1_what_is_known_at_the_end_alone_makes_a_matter() -> None:

@@ -84,8 +84,34 @@ def test_orders_of_unknown_customers_are_said_with_an_example(tmp_path: Path) ->
     )
 
 
+@pytest.mark.parametrize("transcript", [False, True])
+def test_calls_without_recordings_and_without_customers_are_kept_and_told(tmp_path: Path, transcript: bool) -> None:
+    world = World(
+        tmp_path, tables(orders="orders.csv", customers="customers.csv", calls="calls.csv", cases="cases.csv")
+    )
+    world.write("orders.csv", ORDERS + "".join(f"{m},1,2020-{m:02d}-05,1\n" for m in range(1, 6)))
+    world.write("customers.csv", "customer_id\n1\n")
+    more = ",transcript", ",where is it"
+    rows = [f"c{n},{'' if n < 12 else n % 2 + 1},2020-02-05{more[1] * transcript}" for n in range(340)]
+    world.write("calls.csv", "\n".join([f"call_id,customer_id,started_at{more[0] * transcript}", *rows, ""]))
+    world.write("cases.csv", "case_id,opened_at,closed_at\nk,2020-02-05,2020-02-06\n")
+    found = readiness(load_source(world.root), Settings())
+    calls, cases = (next(t for t in found.tables if t.name == n) for n in ("calls", "cases"))
+    assert (calls.kept, calls.refused, calls.without_customer, calls.unknown_customers) == (340, 0, 12, 164)
+    assert (cases.kept, cases.refused, cases.without_customer) == (2, 0, 2)
+    assert found.to_dict()["tables"][1]["without_customer"] == 0
+    said = [w for w in found.warnings if "no customer" in w]
+    assert said == [
+        "cases: 1 of 1 rows have no customer: kept, counted for nobody; if the files tell whose they are, map customer_id in source.yaml.",
+        "calls: 12 of 340 rows have no customer: kept, counted for nobody.",
+    ]
+    blocks = {t.name: t.blocks for t in found.tasks}
+    assert "calls.audio_path is not mapped" in blocks["audio (calls)"][0]
+    assert blocks["churn"] == [] or "judged" in blocks["churn"][0]
+
+
 def test_what_blocks_a_task_is_said() -> None:
-    facts = Facts({"orders": ("order_id",), "contacts": ("arm",), "calls": ()}, periods=3, bought=0)
+    facts = Facts({"orders": ("order_id",), "contacts": ("arm",), "calls": ("audio_path",)}, periods=3, bought=0)
     blocks = {t.name: t.blocks for t in tasks(facts, Settings())}
     assert "no order has a positive amount" in blocks["churn"][0]
     assert "3 months are covered whole, 4 are needed" in blocks["churn"][1]

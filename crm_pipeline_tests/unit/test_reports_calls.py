@@ -57,7 +57,7 @@ def found() -> Calls:
     calls = [heard("a1", 5), heard("a1", 5, channel=1, speaker="agent", utterances=None, emotion="calm", watched="refund"),
              heard("a2", 4, emotion="calm", watched="cancel, refund"), heard("a3", 5, reason="silent", emotion="unknown")]  # fmt: skip
     queue = [matter(1), matter(2), matter(3, call_id=None, called_at=None, case_id="k", case_opened_at=datetime(2024, 5, 2)),
-             *(matter(n) for n in range(4, 9))]  # fmt: skip
+             *(matter(n) for n in range(4, 8)), matter(8, customer_id=None)]  # fmt: skip
     frame = pd.DataFrame(calls)
     columns = [c._replace(type="timestamp[us]") if c.type == "timestamp" else c for c in CALLS]
     tables = (ibis.memtable(conform(frame, columns)), ibis.memtable(conform(pd.DataFrame(queue), SERVICE)))
@@ -92,6 +92,8 @@ def test_the_page_shows_a_card_each_and_escapes_what_was_said(found: Calls) -> N
     assert part.index("perhaps") < part.index("sure &lt;script"), "by when it was said"
     assert part.count("<image") == 1, "one spectrogram"
     assert "angry 0.81" in part
+    assert ">not known<" in part
+    assert "None" not in part
 
 
 def test_a_source_without_recordings_has_no_such_part_and_a_quiet_one_says_so() -> None:

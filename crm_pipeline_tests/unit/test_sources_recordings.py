@@ -50,6 +50,20 @@ def shop(tmp_path: Path) -> World:
     return world
 
 
+def test_a_call_of_nobody_known_is_kept_with_its_recording(shop: World) -> None:
+    shop.write("calls.csv", CALLS + "c1,,2020-04-01,talks/a.wav,hello\nc2,1,2020-04-02,,\n")
+    report = shop.sync()
+    clean, rejects = shop.cleaned(report, "calls", APRIL)
+    assert [(r["call_id"], r["customer_id"], bool(r["recording"])) for r in clean] == [
+        ("c1", None, True),
+        ("c2", "1", False),
+    ]
+    assert not rejects
+    assert any(
+        w.startswith("calls: 1 of 2 rows have no customer: kept, listed in the call queue") for w in report.warnings
+    )
+
+
 def test_a_recording_is_known_by_its_content_and_a_bad_one_refuses_its_call(shop: World) -> None:
     report = shop.sync()
     clean, rejects = shop.cleaned(report, "calls", APRIL)

@@ -59,6 +59,13 @@ def test_sentiment_intents_and_complaints_are_those_of_the_period():
     assert row.last_negative_day == (datetime(2024, 5, 3) - datetime(1970, 1, 1)).days, "the day in Berlin"
 
 
+def test_what_is_said_in_a_call_of_nobody_known_counts_for_nobody():
+    rows = counted(
+        [{"event_at": at(1)}, {"event_at": at(2), "customer_id": None, "channel": "call", "sentiment": -1.0}]
+    )
+    assert rows.index.tolist() == ["a"]
+
+
 def test_an_answer_counts_in_the_period_in_which_it_comes():
     row = counted(
         [

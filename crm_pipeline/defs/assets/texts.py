@@ -19,6 +19,7 @@ from crm_pipeline.home.labels import kept_labels, labelled, labels_file
 from crm_pipeline.home.project import Project
 from crm_pipeline.tracking import Tracker
 from crm_pipeline.transforms import texts as of_customers
+from crm_pipeline.transforms.columns import of_somebody
 from crm_pipeline.versions import code_version
 
 
@@ -197,7 +198,7 @@ def _words(project: Project) -> dg.AssetsDefinition:
     def words(context: dg.AssetExecutionContext, messages: ibis.Table, customers: ibis.Table | None = None) -> Any:
         from crm_pipeline.text.segments import words_of_segments
 
-        rows = messages.filter(messages.inbound).select(
+        rows = of_somebody(messages.filter(messages.inbound)).select(
             "message_id", "customer_id", "event_at", "language", "words", "stems"
         )
         if customers is not None:
