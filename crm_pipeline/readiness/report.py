@@ -222,6 +222,7 @@ class _Check:
                 None if t is None else f"{t:%Y-%m-%d}" for t in self.lake.engine.con.execute(query).fetchall()[0]
             )
         mapped = self.state.tables[name]
+        given = {*mapped, *(c for r in load_index(self.lake).tables[name].records.values() for c in r.columns)}
         unknown = None
         if "customers" in self.clean and name != "customers" and "customer_id" in staged.columns:
             named = f"(SELECT customer_id FROM {self._path(name)} WHERE customer_id IS NOT NULL)"
@@ -236,7 +237,7 @@ class _Check:
             first=span[0],
             last=span[1],
             columns=list(mapped),
-            missing=[c.name for c in contract.source_columns if c.name not in mapped and c.name != "recorded_at"],
+            missing=[c.name for c in contract.source_columns if c.name not in given and c.name != "recorded_at"],
             unknown_customers=unknown,
             without_customer=self._without_customer(name),
             refusals=refusals,

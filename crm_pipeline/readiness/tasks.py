@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from crm_pipeline.settings import BLOCKS_TO_CHOOSE, Settings
 
-UNPAID = "orders have no amounts, so each counts as one, and what will be paid is not foretold"
+UNPAID = "no order has a positive amount, so each counts as one, and what will be paid is not foretold"
 LATER = "not part of this version yet"
 
 

@@ -18,6 +18,7 @@ from crm_pipeline.sources.mapping import READABLE
 from crm_pipeline.sources.scan import CANCELLED, EMPTY, LEFT_OUT, TableEntry
 
 STATUS, CURRENCY, UNREADABLE, LINE, STATES, WHOSE = "status", "currency", "unreadable", "line", "states", "whose"
+PRICED = "priced"
 NOT_BOUGHT = frozenset(
     {"lost", "open", "draft", "pending", "failed", "failure", "rejected", "declined", "quote", "quoted", "abandoned", "expired", "unpaid",
      "hold", "negotiation", "proposal", "prospect", "prospecting", "lead", "qualified", "refused", "error", "test", "cart", "checkout",
@@ -26,7 +27,11 @@ NOT_BOUGHT = frozenset(
 """Words of a state in which nothing was bought (yet)."""
 MOST = 20
 """States that are shown."""
-TOPICS = {STATUS: "status", CURRENCY: "upper(currency)"}
+TOPICS = {
+    STATUS: "status",
+    CURRENCY: "upper(currency)",
+    PRICED: "CASE WHEN amount > 0 AND unreadable IS NULL THEN 'yes' END",
+}
 """Columns of orders whose values are counted."""
 
 MANY = 0.1
@@ -121,15 +126,31 @@ def _not_bought(contract: TableContract, records: list[Record]) -> list[str]:
     ]
 
 
+def priced(tables: Mapping[str, TableIndex]) -> bool:
+    """Return whether the amounts of orders tell what was paid: one is positive, or too many cannot be read to say that none is.
+
+    Of all files at once, so that an order is counted alike in every period.
+    """
+    records = list(tables["orders"].records.values()) if "orders" in tables else []
+    if not any("amount" in r.columns for r in records):
+        return False
+    reasons = _total(records, UNREADABLE)
+    unread = sum(n for reason, n in reasons.items() if f"amount {READABLE['money']}" in reason.split("; "))
+    return bool(_total(records, PRICED)) or unread >= MANY * sum(r.rows for r in records)
+
+
 def unpaid(tables: Mapping[str, TableIndex]) -> list[str]:
-    """Return what is done where orders have no amounts (logs, visits): they count."""
+    """Return what is done where orders have no amounts (logs, visits), or none that is positive: they count."""
     orders = tables.get("orders")
-    if orders is None or "order_lines" in tables or any("amount" in r.columns for r in orders.records.values()):
+    if orders is None or priced(tables):
         return []
-    what = "orders has no amounts, nor are there order_lines: each order counts as one"
-    return [
-        f"{what}, 'spend' is a number of orders, and demand is not foretold. Map amount in source.yaml where something was paid."
-    ]
+    mapped = any("amount" in r.columns for r in orders.records.values())
+    if "order_lines" in tables:
+        return ["orders: no amount is positive, so the amounts are those of order_lines."] if mapped else []
+    what = "orders: no amount is positive" if mapped else "orders has no amounts"
+    mend = "Mend the mapping of amount" if mapped else "Map amount"
+    so = "each order counts as one, 'spend' is a number of orders, and demand is not foretold"
+    return [f"{what}, nor are there order_lines: {so}. {mend} in source.yaml where something was paid."]
 
 
 def no_time(contract: TableContract, rows: int, where: str, records: list[Record]) -> str:
@@ -170,7 +191,7 @@ def refuse_unusable(tables: Mapping[str, TableIndex], currency: str) -> None:
             "(rows in another are then refused), or convert them in the mapping of amount."
         )
     needed = ["orders"] if orders else []
-    if orders is None or not any("amount" in r.columns for r in orders.records.values()):
+    if not priced(tables):
         needed.append("order_lines")
     for name in needed:
         if name in tables:

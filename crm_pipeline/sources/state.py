@@ -54,7 +54,8 @@ class SourceState:
     Attributes
     ----------
     tables : dict[str, tuple[str, ...]]
-        Canonical tables the source gives, each with the canonical columns it maps, and those that tell of files which are there.
+        Canonical tables the source gives, each with the canonical columns it maps, and those that tell of files which are there;
+        without the amount of orders where none is positive.
     first, last : str
         Keys of the first and last period with data.
     complete_until : str or None
@@ -91,7 +92,7 @@ class SourceState:
 
     @property
     def paid(self) -> bool:
-        """Whether orders have amounts; without, each counts as one (`crm_pipeline.transforms.cleaning`)."""
+        """Whether orders have (positive) amounts; without, each counts as one (`crm_pipeline.transforms.cleaning`)."""
         return "amount" in self.tables.get("orders", ()) or "order_lines" in self.tables
 
     def known_from(self, table: str) -> str:

@@ -382,6 +382,8 @@ class _Sync:
         tables = {}
         for name, table in self.new.tables.items():
             mapped = {c for r in table.records.values() for c in r.columns}
+            if name == "orders" and not findings.priced(self.new.tables):
+                mapped.discard("amount")
             if name == "order_lines" and "orders" in self.new.tables:
                 mapped |= {"customer_id", "ordered_at"}
             if name == "calls" and recorded:

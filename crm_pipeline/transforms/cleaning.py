@@ -65,7 +65,7 @@ def clean_table(
     orders : ibis.Table or None
         For order_lines with an orders table: ``clean/orders`` of the same period.
     lines : ibis.Table or None
-        For orders whose source maps no amount: ``raw/order_lines`` of the same period; without them each counts as one.
+        For orders whose source has no (positive) amount: ``raw/order_lines`` of the same period; without them each counts as one.
     columns : collection of str or None
         The canonical columns that the source maps; None: all of them.
     money_unit : float
@@ -78,7 +78,7 @@ def clean_table(
     if contract.name == "orders" and "amount" not in mapped:
         counted = ibis.literal(round(1 / money_unit), "int64")
         rows = (
-            rows.mutate(amount=rows.amount.fill_null(counted))
+            rows.mutate(amount=_unless_negative(rows, counted))
             if lines is None
             else _amounts_of_lines(rows, lines, money_unit)
         )
@@ -162,7 +162,13 @@ def _amounts_of_lines(orders: ibis.Table, lines: ibis.Table, money_unit: float) 
     good = good.mutate(place_=ibis.ifelse(good.line_no.isnull(), good.place_, 0))
     sums = good.select(*facts, "place_").distinct().group_by("order_id").aggregate(sum_=whole(_.amount.sum()))
     joined = orders.left_join(sums, "order_id")
-    return joined.select(*[c for c in orders.columns if c != "amount"], amount=joined.sum_.fill_null(0))
+    amount = _unless_negative(joined, joined.sum_.fill_null(0))
+    return joined.select(*[c for c in orders.columns if c != "amount"], amount=amount)
+
+
+def _unless_negative(orders: ibis.Table, amount: ibis.expr.types.IntegerValue) -> ibis.expr.types.IntegerValue:
+    """Return the amount that orders are given, but of those that came back."""
+    return ibis.ifelse((orders.amount < 0).fill_null(False), orders.amount, amount)
 
 
 def _normalised(rows: ibis.Table, contract: TableContract) -> ibis.Table:

@@ -227,3 +227,56 @@ def test_orders_without_amounts_count_and_churn_is_foretold_alone(tmp_path: Path
     assert (found.customers, possible["churn"], possible["demand"]) == (25, True, False)
     assert any("each order counts as one" in w for w in found.warnings)
     assert Project(world.home, Settings(), world.sync().state).tasks == ["churn"]
+
+
+@pytest.mark.parametrize("none", [("0",), ("", "0", "-3")])
+def test_orders_of_which_no_amount_is_positive_count_as_well(tmp_path: Path, none: tuple[str, ...]) -> None:
+    world = World(tmp_path, tables(orders="*.csv"))
+    world.write("orders.csv", _orders(amounts=none).replace("2019-04", "2019-09"))
+    found = readiness(load_source(world.root), Settings())
+    tasks_of = {t.name: t for t in found.tasks}
+    assert (tasks_of["churn"].possible, tasks_of["demand"].possible) == (True, False)
+    assert tasks_of["demand"].blocks[0].startswith("no order has a positive amount, so each counts as one")
+    assert any(w.startswith("orders: no amount is positive, nor are there order_lines: each") for w in found.warnings)
+    assert "amount" not in found.tables[0].missing, "it is mapped"
+    report = world.sync()
+    assert Project(world.home, Settings(), report.state).tasks == ["churn"]
+    clean, rejects = world.cleaned(report, "orders", report.state.first)
+    assert {(r["event"], r["amount"]) for r in clean} - {("returned", 30_000)} == {("placed", 10_000)}
+    assert not rejects
+
+
+def test_a_source_that_gets_a_positive_amount_is_as_if_it_had_always_had_it(tmp_path: Path) -> None:
+    world, fresh = (World(tmp_path / name, tables(orders="*.csv")) for name in ("kept", "fresh"))
+    files = {"a.csv": ORDERS + "a,1,2020-03-01,0\nb,2,2020-04-01,0\n", "b.csv": ORDERS + "c,1,2020-05-01,7\n"}
+    world.write("a.csv", files["a.csv"])
+    assert "amount" not in world.sync().state.tables["orders"]
+    for one in (world, fresh):
+        for name, text in files.items():
+            one.write(name, text)
+    reports = [one.sync() for one in (world, fresh)]
+    assert reports[0].state.tables == reports[1].state.tables
+    assert reports[0].state.paid
+    assert world.cleaned(reports[0], "orders", "2020-03-01") == fresh.cleaned(reports[1], "orders", "2020-03-01")
+    assert world.cleaned(reports[0], "orders", "2020-03-01")[0][0]["amount"] == 0
+    (world.root / "b.csv").unlink()
+    assert not world.sync().state.paid, "and without it as before"
+
+
+def test_amounts_that_cannot_be_read_are_not_taken_for_none(tmp_path: Path) -> None:
+    world = World(tmp_path, tables(orders="orders.csv"))
+    world.write("orders.csv", ORDERS + 'a,1,2020-03-01,0\nb,2,2020-04-01,"7,50"\n')
+    report = world.sync()
+    assert report.state.paid
+    assert not any("counts as one" in w for w in report.warnings)
+
+
+def test_where_no_amount_is_positive_the_lines_tell_it(tmp_path: Path) -> None:
+    world = World(tmp_path, tables(orders="orders.csv", order_lines="lines.csv"))
+    world.write("orders.csv", ORDERS + "a,1,2020-03-01,0\nb,2,2020-04-01,0\n")
+    world.write("lines.csv", "order_id,product_id,quantity,unit_price\na,p,2,3\n")
+    report = world.sync()
+    assert report.state.paid
+    assert "orders: no amount is positive, so the amounts are those of order_lines." in report.warnings
+    lines = world.lake.table("raw/order_lines", ["2020-03-01"])
+    assert [r["amount"] for r in world.cleaned(report, "orders", "2020-03-01", lines=lines)[0]] == [60_000]
