@@ -62,7 +62,24 @@ class Settings(BaseSettings):
         description="The unit in which amounts are stored as whole numbers, in major units.",
     )
     seed: int = Field(20_111, description="Seed of every learner and sample.")
-    engine: Literal["duckdb"] = Field("duckdb", description="The engine behind Ibis.")
+    engine: Literal["duckdb", "spark"] = Field(
+        "duckdb",
+        description=(
+            "What computes the tables: `duckdb` on this machine, or `spark` (extra `spark`, and Java 17 or newer), where they outgrow "
+            "it. Both write the same files, so a home may change its engine."
+        ),
+    )
+    spark_master: str = Field(
+        "local[*]",
+        pattern=r"^(local(\[(\*|\d+)(,\d+)?\])?|yarn|(spark|k8s|local-cluster)\S+)$",
+        description=(
+            "Spark's master, such as `local[4]` or `spark://host:7077`. Every machine of a cluster must see the home under the same "
+            "path."
+        ),
+    )
+    spark_options: dict[str, str] = Field(
+        {}, description="Options of Spark, by its own names: `{spark.executor.memory: 8g}`."
+    )
     memory_limit: str = Field(
         "4GB",
         pattern=r"^\d+(\.\d+)?\s*(MB|GB|MiB|GiB)$",

@@ -115,7 +115,12 @@ class Project:
 
 def open_lake(home: Path, settings: Settings) -> Lake:
     """Open the lake of a home; each of the runs that may go at once gets its share of the memory."""
-    return Lake(home, DuckDBEngine(memory_share(settings), settings.threads, Path(home) / "lake" / ".spill"))
+    of_process = (memory_share(settings), settings.threads, Path(home) / "lake" / ".spill")
+    if settings.engine == "spark":
+        from crm_pipeline.engine.spark import SparkEngine
+
+        return Lake(home, SparkEngine(*of_process, settings.spark_master, settings.spark_options))
+    return Lake(home, DuckDBEngine(*of_process))
 
 
 def memory_share(settings: Settings, among: int = 1) -> str:

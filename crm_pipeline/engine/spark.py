@@ -1,0 +1,200 @@
+"""Spark behind Ibis: what is written is computed by Spark. No table logic and no lake paths belong here.
+
+Lazy tables are DuckDB's, and so is what is read into memory, hashed and counted. Only when a lazy table is staged, its expression
+is said in Spark's SQL over the same files and computed there, as many files at a time; DuckDB then puts them into one, with the
+types that its own query would have given. So the files, and their content hashes, are those of `crm_pipeline.engine.duckdb`.
+On a cluster every machine must see the home under the same path.
+"""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import ibis
+import ibis.expr.operations as ops
+
+from crm_pipeline.engine.base import Staged
+from crm_pipeline.engine.duckdb import DuckDBEngine
+from crm_pipeline.engine.sql import literal, quote
+from crm_pipeline.engine.storage import storage_error
+from crm_pipeline.errors import CrmError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+FIXED = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.timestampType": "TIMESTAMP_NTZ",
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.caseSensitive": "true",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.sql.mapKeyDedupPolicy": "LAST_WIN",
+}
+"""What the content of a file depends on; no option overrules it."""
+
+USUAL = {
+    "spark.app.name": "crm-pipeline",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.log.level": "ERROR",
+}
+
+
+class SparkEngine(DuckDBEngine):
+    """Spark for what is written, DuckDB for the rest; Spark starts when the first lazy table is staged.
+
+    Parameters
+    ----------
+    memory_limit : str
+        Of DuckDB, and of Spark where its master is local.
+    threads : int
+        Of DuckDB.
+    temp_dir : Path
+        Where DuckDB spills and rows in memory are put for Spark to read.
+    master : str
+        Spark's, such as ``local[4]`` or ``spark://host:7077``.
+    options : mapping of str to str
+        Spark's own, such as ``spark.executor.memory``.
+    """
+
+    def __init__(
+        self, memory_limit: str, threads: int, temp_dir: Path, master: str, options: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(memory_limit, threads, temp_dir)
+        usual = USUAL | {"spark.sql.shuffle.partitions": str(2 * threads)} if master.startswith("local") else USUAL
+        self.master, self.options = master, usual | dict(options or {}) | FIXED
+        self._files: dict[str, tuple[list[str], ibis.Schema]] = {}
+        self._shown: set[str] = set()
+        self._given = self.temp_dir / f"given-{uuid.uuid4().hex[:12]}"
+
+    @cached_property
+    def session(self) -> SparkSession:
+        """Spark's session; there is one a process."""
+        return start(self.master, self.options)
+
+    @cached_property
+    def _backend(self) -> Any:
+        from crm_pipeline.engine.spark_sql import AsDuckDB
+
+        with _without_frames():
+            backend = ibis.pyspark.connect(self.session)
+        backend.compiler = AsDuckDB()
+        return backend
+
+    def table(self, paths: Sequence[str], columns: dict[str, str], name: str = "staged") -> ibis.Table:
+        """Return the rows of Parquet files as a lazy table, as `DuckDBEngine` does; its view is Spark's too when it is needed."""
+        found = super().table(paths, columns, name)
+        self._files[self._views[-1]] = (list(paths), found.schema())
+        return found
+
+    def stage(self, rows: ibis.Table | Any, path: Path) -> Staged:
+        """Write what is to be computed by Spark, and rows as they are by DuckDB, to one Parquet file; raises as the other does."""
+        if not isinstance(rows, ibis.Table) or isinstance(rows.op(), ops.DatabaseTable):
+            return super().stage(rows, path)
+        from py4j.protocol import Py4JError
+        from pyspark.errors import PySparkException
+
+        parts = path.with_suffix(".parts")
+        try:
+            self._show(rows)
+            kinds = self._kinds(rows)
+            self._frame(rows).write.parquet(str(parts))
+            files = sorted(map(str, parts.glob("part-*.parquet")))
+            given = f"FROM read_parquet([{', '.join(map(literal, files))}])" if files else "WHERE false"
+            typed = (f"CAST({quote(n) if files else 'NULL'} AS {kind}) AS {quote(n)}" for n, kind in kinds.items())
+            return self.stage_query(f"SELECT {', '.join(typed)} {given}", path)
+        except (duckdb.Error, OSError, Py4JError, PySparkException) as error:
+            raise storage_error(error, path.parent) from error
+        finally:
+            shutil.rmtree(
+                parts, ignore_errors=True
+            )  # lies in the staging directory, which is cleared with what is in it
+
+    def release(self) -> None:
+        """Drop the views of the lazy tables there are, DuckDB's and Spark's."""
+        super().release()
+        for view in self._shown:
+            self.session.catalog.dropTempView(view)
+        self._shown.clear()
+        self._files.clear()
+        shutil.rmtree(self._given, ignore_errors=True)  # what cannot be removed lies among what is spilled
+
+    def _kinds(self, rows: ibis.Table) -> dict[str, str]:
+        """Return the columns with the types that DuckDB's own query would give them."""
+        return {row[0]: row[1] for row in self.con.execute(f"DESCRIBE {self.ibis.compile(rows)}").fetchall()}
+
+    def _frame(self, rows: ibis.Table) -> DataFrame:
+        query = self._remember(("spark", rows.op()), lambda: self._backend.compile(rows))
+        return self.session.sql(query)
+
+    def _show(self, rows: ibis.Table) -> None:
+        """Make Spark see the tables that an expression reads, under the names that DuckDB has for them."""
+        for table in rows.op().find((ops.DatabaseTable, ops.InMemoryTable)):
+            if isinstance(table, ops.InMemoryTable):
+                self.con.register(table.name, table.data.to_pyarrow(table.schema))
+            elif table.name in self._shown:
+                continue
+            paths, schema = self._files.get(table.name) or (self._written(table.name), table.schema)
+            self._read(paths, schema).createOrReplaceTempView(f"`{table.name}`")
+            self._shown.add(table.name)
+
+    def _written(self, view: str) -> list[str]:
+        """Write the rows of one of DuckDB's views to a file for Spark."""
+        self._given.mkdir(parents=True, exist_ok=True)
+        path = self._given / f"{uuid.uuid4().hex}.parquet"
+        self.con.execute(f"COPY (FROM {quote(view)}) TO {literal(path)} (FORMAT parquet)")
+        return [str(path)]
+
+    def _read(self, paths: Sequence[str], schema: ibis.Schema) -> DataFrame:
+        with _without_frames():
+            from ibis.backends.pyspark.datatypes import PySparkSchema
+
+        typed = PySparkSchema.from_ibis(schema)
+        if not paths:
+            return self.session.createDataFrame([], typed)
+        return self.session.read.schema(typed).parquet(*paths)
+
+
+@contextmanager
+def _without_frames() -> Iterator[None]:
+    """Import PySpark without its warning of pandas 3, whose frames are nowhere given to Spark."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+        yield
+
+
+def start(master: str, options: Mapping[str, str]) -> SparkSession:
+    """Start Spark, or take the session that this process has.
+
+    Raises
+    ------
+    CrmError
+        When PySpark or Java is missing, or Spark does not start.
+    """
+    try:
+        with _without_frames():
+            from pyspark.errors import PySparkException
+            from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise CrmError(
+            "The engine spark needs PySpark: pip install 'crm-pipeline[spark]', or set engine: duckdb."
+        ) from error
+    builder = SparkSession.builder.master(master)
+    for name, value in options.items():
+        builder = builder.config(name, value)
+    try:
+        return builder.getOrCreate()
+    except PySparkException as error:
+        if "JAVA_GATEWAY_EXITED" in str(error):
+            raise CrmError(
+                "Spark did not start: it needs Java 17 or newer (java on the path, or JAVA_HOME); install it, or set engine: duckdb."
+            ) from error
+        raise CrmError(f"Spark did not start with spark_master {master}: {str(error).splitlines()[0]}.") from error
