@@ -24,7 +24,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crm_pipeline.errors import UsageError
-from crm_pipeline.sources.opening import byte_lines, opened, text_lines
+from crm_pipeline.sources.documents import document_rows
+from crm_pipeline.sources.opening import byte_lines, text_lines
 from crm_pipeline.sources.reading import Look, distinct_names, unreadable
 from crm_pipeline.sources.spec import Entry
 
@@ -33,9 +34,7 @@ csv.field_size_limit(1 << 24)
 MOST_LINES = 500
 """A quoted value that goes on for longer is taken for one that was never closed."""
 
-MOST_JSON = 512 << 20
-"""Bytes of a JSON list, which is read at once."""
-
+HALF = "holds half of a character (a surrogate without its other half)"
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -254,36 +253,12 @@ def _json_records(item: Look, entry: Entry, names: list[str]) -> Iterator[Record
         yield number, [_plain(record.get(n)) for n in names] if isinstance(record, dict) else record
 
 
-def _json_list(item: Look, entry: Entry) -> list[dict]:
-    """Return the records of a file that is one JSON list.
-
-    Raises
-    ------
-    UsageError
-        It is another kind of document, or too large to be read at once.
-    """
-    mend = f"write one object per line, for example jq -c '.[]' {item.name} > {Path(item.name).stem}.jsonl"
-    if item.path.stat().st_size > MOST_JSON:
-        raise UsageError(f"{item.name} is one JSON list of more than {MOST_JSON >> 20} MB: {mend}.")
-    try:
-        with opened(item.path) as handle:
-            value = json.loads(handle.read().decode(entry.encoding), parse_float=str, parse_int=str)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{item.name} begins as a JSON list and is none ({error}): mend it, or {mend}.") from error
-    if not all(isinstance(one, dict) for one in value):
-        raise UsageError(f"{item.name} is a JSON list, but not one of objects with named values: {mend}.")
-    return value
-
-
 def _json_objects(item: Look, entry: Entry) -> Iterator[tuple[int, dict | Malformed]]:
-    start = next((text.lstrip("\ufeff \t") for _, text, _ in _lines(item, entry) if text.strip()), "")
-    if start.startswith("["):
-        yield from enumerate(_json_list(item, entry), 1)
+    document = document_rows(item.path, item.name, entry, (text for _, text, _ in _lines(item, entry)))
+    if document is not None:
+        for number, row in enumerate(document, 1):
+            yield number, row if _is_text(row) else Malformed(HALF, json.dumps(row))
         return
-    if start.rstrip() == "{":
-        raise UsageError(
-            f"{item.name} is one JSON document over many lines, not one object per line: write it so, for example with jq -c."
-        )
     for number, text, decoded in _lines(item, entry):
         if not text.strip():
             continue
@@ -297,7 +272,7 @@ def _json_objects(item: Look, entry: Entry) -> Iterator[tuple[int, dict | Malfor
         if not isinstance(value, dict):
             yield number, Malformed("not a JSON object", text)
         elif _SURROGATE.search(text) and not _is_text(value):
-            yield number, Malformed("holds half of a character (a surrogate without its other half)", text)
+            yield number, Malformed(HALF, text)
         else:
             yield number, value
 

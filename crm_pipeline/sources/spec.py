@@ -42,7 +42,8 @@ class Entry(BaseModel):
     format: Format = Field(
         "auto",
         description="`auto` goes by the suffix (.csv, .tsv, .parquet, .jsonl, .json, .xlsx; any other is csv). `blank`: columns parted by "
-        "any run of blanks. `jsonl`: one JSON object per line, or one list of objects.",
+        "any run of blanks. `jsonl`: one JSON object per line, or one list of objects, alone or "
+        'under a key of a document, such as `{"orders": [...]}`.',
     )
     encoding: str = Field(
         "utf-8", description="Of text: `cp1252` and `latin-1` are usual beside `utf-8`, and `utf-16`."

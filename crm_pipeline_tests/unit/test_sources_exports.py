@@ -56,6 +56,10 @@ def _read(folder: Path, name: str, content: str | bytes, **keys: str) -> tuple[W
         ("o.json", "\n".join(map(json.dumps, RECORDS))),
         ("o.json", json.dumps(RECORDS)),
         ("o.json", json.dumps(RECORDS, indent=2)),
+        ("o.json", json.dumps({"orders": RECORDS})),
+        ("o.json", "\ufeff" + json.dumps({"status": "ok", "orders": RECORDS, "errors": [], "ids": [1, 2]}, indent=2)),
+        ("o.json", '{"orders": [' + ",\n".join(map(json.dumps, RECORDS)) + "]}"),
+        ("o.json.gz", gzip.compress(json.dumps({"name": "export", "amount": 3, "data": RECORDS}).encode())),
         ("o.jsonl.gz", gzip.compress("\n".join(map(json.dumps, RECORDS)).encode())),
     ],
     ids=[
@@ -67,6 +71,10 @@ def _read(folder: Path, name: str, content: str | bytes, **keys: str) -> tuple[W
         "json-is-lines",
         "json-list",
         "json-indented",
+        "json-under-a-key",
+        "json-document",
+        "json-row-a-line-under-a-key",
+        "json-gz",
         "jsonl-gz",
     ],
 )
@@ -75,6 +83,50 @@ def test_what_programs_export_is_read_as_it_lies(tmp_path: Path, name: str, cont
     assert [(r["order_id"], r["customer_id"], r["amount"]) for r in world.raw("orders", "2020-03-01")] == [
         ("a", "1", 105000), ("b", "2", 200000), ("c", "1", 70000),
     ]  # fmt: skip
+
+
+def test_of_several_lists_in_a_json_document_the_keys_and_the_mend_are_named(tmp_path: Path) -> None:
+    text = json.dumps({"orders": RECORDS, "refunds": RECORDS[:1], "people": [{"name": "Maria Secret"}]}, indent=1)
+    with pytest.raises(UsageError) as caught:
+        _read(tmp_path, "o.json", text)
+    said = str(caught.value)
+    assert "3 lists of objects: 'orders' (3), 'refunds' (1), 'people' (1)" in said
+    assert """jq -c '.["orders"][]' o.json > orders.jsonl""" in said
+    assert "Secret" not in said
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_one_row_that_holds_lists_is_a_row(tmp_path: Path, indent: int | None) -> None:
+    row = RECORDS[0] | {"lines": [{"product_id": "p", "quantity": 1}], "payments": [{"amount": 3}]}
+    world, _ = _read(tmp_path, "o.json", json.dumps(row, indent=indent))
+    assert [r["order_id"] for r in world.raw("orders", "2020-03-01")] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{\n"orders": {"a": {"total": 1}}}', "no key of it holds a list of objects"),
+        ('{"orders": [\n{"order_id": "a"},\n', "begins as one JSON document and is none"),
+        ("[1, 2]", "not one of objects with named values"),
+    ],
+)
+def test_a_json_document_without_rows_is_told_in_a_sentence(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        _read(tmp_path, "o.json", text)
+
+
+def test_half_a_character_in_a_json_document_refuses_its_row_alone(tmp_path: Path) -> None:
+    world, _ = _read(tmp_path, "o.json", json.dumps({"orders": [*RECORDS, RECORDS[0] | {"channel": "\ud83d"}]}))
+    assert len(world.raw("orders", "2020-03-01")) == 3
+    assert [r["reasons"] for r in world.undated("orders")] == [
+        "holds half of a character (a surrogate without its other half)"
+    ]
+
+
+def test_a_broken_first_line_leaves_the_other_json_lines(tmp_path: Path) -> None:
+    world, report = _read(tmp_path, "o.jsonl", '{"order_id": "x", \n' + "\n".join(map(json.dumps, RECORDS)))
+    assert [r["order_id"] for r in world.raw("orders", "2020-03-01")] == ["a", "b", "c"]
+    assert report.undated == {"orders": 1}
 
 
 def test_lines_before_the_header_are_skipped_and_the_key_is_named(tmp_path: Path) -> None:
