@@ -56,7 +56,8 @@ def gather(
     shape : Shape or None
         What the features depend on; None: the settings alone.
     """
-    calendar, tasks = Calendar(settings.grain, source.timezone), chosen_tasks(settings)
+    calendar = Calendar(settings.grain, source.timezone)
+    tasks = [task for task in chosen_tasks(settings) if f"champion_{task}" in tables]  # nothing is paid in some sources
     frames = {
         name: pd.DataFrame() if table is None else _read(name, table)
         for name, table in tables.items()
