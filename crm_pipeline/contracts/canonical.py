@@ -68,6 +68,7 @@ CUSTOMERS = TableContract(
     key=("customer_id",),
     main_time="created_at",
     event="created",
+    later_holds=False,
 )
 
 PRODUCTS = TableContract(
@@ -84,6 +85,7 @@ PRODUCTS = TableContract(
         RECORDED,
     ),
     key=("product_id",),
+    later_holds=False,
 )
 
 ORDERS = TableContract(
@@ -122,6 +124,8 @@ ORDERS = TableContract(
         "a status cancelled, canceled, returned, refunded or void without its date: a snapshot of the day the file was read",
         "such a status was not known before, so the order stays placed in its period; `check` says how many there are",
         "to make them returns, map `cancelled_at`, such as `CASE WHEN status = 'cancelled' THEN updated_at END`",
+        "what a later version has as cancelled without a date, and an earlier had not, was not bought: event `cancelled` alone",
+        "another customer at another time under a number that is taken is no version: refused",
         "a currency other than the source's is refused",
     ),
 )
@@ -153,6 +157,8 @@ ORDER_LINES = TableContract(
         "a negative quantity, or the line of an order with a negative amount, is a return: event `returned` with the absolute amount",
         "a line whose order is not in `orders`, or was refused there, is an orphan and refused",
         "without `line_no`, equal lines of one file are lines of their own, and those that another file repeats are refused",
+        "without `line_no`, an order's lines of one time that a later file has otherwise are replaced together",
+        "where there is no table of orders, lines within 24 hours over the end of a period are one order, in the period of the first",
     ),
 )  # fmt: skip
 

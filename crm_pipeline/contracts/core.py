@@ -41,7 +41,16 @@ ARROW_NAMES: Mapping[Kind, str] = {
 """Kind of a column to the type name that people read in the UI and the documentation."""
 
 REPEATED = "repeated"
-"""Event of a marker row in ``raw``: the row of that file and line repeats the key of a row of an earlier period."""
+"""Event of a marker row in ``raw``: ``unreadable`` says why the row of that file and line does not hold, for another of its key does."""
+
+REPLACED = "replaced by a later version"
+"""Reason of a row that a later row of its key, or a later export, gives otherwise."""
+
+UNDONE = "undone"
+"""Event of a marker row in ``raw/orders``: a later version of the order, which stood as placed before, has a status that undoes it."""
+
+MOVED = "moved"
+"""Event of a marker row in ``raw/order_lines``: the line of that file stands in the period before, where its order began."""
 
 NAMED = "named"
 """Event of a marker row in ``raw/messages`` and ``raw/calls``: what is written there is a customer's name, so that it can be masked."""
@@ -49,7 +58,7 @@ NAMED = "named"
 HEARD = "heard"
 """Event of a marker row in ``raw/calls``: ``content`` is the SHA-256 of its recording, ``unreadable`` what is wrong with that."""
 
-MARKERS = (REPEATED, NAMED, HEARD)
+MARKERS = (REPEATED, UNDONE, MOVED, NAMED, HEARD)
 """Events of rows that the sync adds to ``raw``; they are no rows of the source."""
 
 NOBODY = "names no customer"
@@ -123,7 +132,9 @@ class TableContract:
     Attributes
     ----------
     key : tuple of str
-        What identifies a row of the source; repeated keys are refused.
+        What identifies a row of the source; one row of each key holds, the others are refused.
+    later_holds : bool
+        Of several rows of a key in several files, the latest version holds; else the first.
     main_time : str or None
         The column that says when the row happened, and so its period; None for an undated dimension.
     event : str
@@ -148,6 +159,7 @@ class TableContract:
     later: Mapping[str, str] = field(default_factory=dict)
     states: tuple[str, ...] = ()
     clean_key: tuple[str, ...] = ()
+    later_holds: bool = True
     notes: tuple[str, ...] = ()
 
     @property
@@ -192,7 +204,9 @@ class TableContract:
     def rules_markdown(self) -> str:
         """Return the rules of the table as a Markdown list, for people."""
         lines = [f"- `{c.name}`: {rule}" for c in self.columns for rule in _column_rules(c)]
-        lines.append(f"- `{', '.join(self.key)}` identifies a row: what repeats it later is refused")
+        held = "of several, the latest version holds (by `recorded_at`, else by the names of the files)"
+        held = held if self.later_holds else "what repeats it later is refused"
+        lines.append(f"- `{', '.join(self.key)}` identifies a row: {held}")
         return "\n".join([*lines, *(f"- {note}" for note in self.notes)])
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from crm_pipeline.contracts.canonical import CANONICAL
-from crm_pipeline.contracts.core import MARKERS
+from crm_pipeline.contracts.core import MARKERS, MOVED
 from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.lake import Lake, Manifest
 from crm_pipeline.modeling.tasks import tasks
@@ -242,10 +242,14 @@ def _source_rows(lake: Lake, behind: Iterable[Manifest], customer: str, calendar
     for name, manifests in raw.items():
         key = next(c for c in (*CANONICAL[name].key, "event") if c != "customer_id")
         refused = _refused(lake, name, [m.partition for m in manifests])
-        for row in _rows_of(lake, manifests, customer):
-            if row["event"] in MARKERS:
+        rows = [
+            (row, (row["source_file"], row["source_line"], row["event_at"]))
+            for row in _rows_of(lake, manifests, customer)
+        ]
+        moved = {place for row, place in rows if row["event"] == MOVED}
+        for row, place in rows:
+            if row["event"] in MARKERS or place in moved:
                 continue
-            place = (row["source_file"], row["source_line"], row["event_at"])
             said = row[key] if key != "event" else ""
             found.append(
                 SourceRow(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_pipeline.contracts.canonical import CANONICAL
+from crm_pipeline.contracts.core import REPLACED
 from crm_pipeline.engine import DuckDBEngine, Staged, literal, quote
 from crm_pipeline.lake import ALL, Lake
 from crm_pipeline.periods import Calendar
@@ -27,6 +28,9 @@ MANY = 0.1
 
 ENOUGH = 20
 """Customers from which one order each is odd."""
+
+REPEATING = (EXACT, REPLACED, "repeats")
+"""What the reasons of rows say that another row of their key makes superfluous."""
 
 GENERAL = r"'[^']*'"
 """What of a reason names a single row's value."""
@@ -53,7 +57,7 @@ class TableReadiness:
     kept, refused : int
         Event rows that keep the contract, and refused ones; a source row with a later event (a return) counts again.
     duplicates : int
-        Refused rows that repeat an earlier one.
+        Refused rows that repeat another, or that a later version replaces.
     first, last : str or None
         Local days of the first and last event.
     missing : list of str
@@ -232,7 +236,7 @@ class _Check:
             rows=self.report.rows[name],
             kept=staged.rows,
             refused=self.rejects[name].rows + undated.rows,
-            duplicates=sum(r.rows for r in refusals if EXACT in r.reason or "repeats" in r.reason),
+            duplicates=sum(r.rows for r in refusals if any(word in r.reason for word in REPEATING)),
             first=span[0],
             last=span[1],
             columns=list(mapped),

@@ -1,10 +1,13 @@
-"""What follows from many files of a table at once: repeated keys, names, recordings, the snapshot. No reading of files."""
+"""What follows from many files of a table at once: names, recordings, the snapshot. No reading of files.
+
+Which rows repeat or replace others is told by `crm_pipeline.sources.repeats`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from crm_pipeline.contracts.core import HEARD, NAMED, REPEATED, TableContract
+from crm_pipeline.contracts.core import HEARD, NAMED, TableContract
 from crm_pipeline.contracts.texts import WRITTEN
 from crm_pipeline.engine import Staged, literal, quote
 from crm_pipeline.hashing import digest
@@ -29,15 +32,15 @@ def first_seen(lake: Lake, table: TableIndex, others: Iterable[TableIndex], cale
     """Date the rows without a date by the first event of their customer; without any, at the start of the first period."""
     files = [(FIRST, f) for r in table.records.values() for f in r.buckets.get(FIRST, [])]
     if not files:
-        _keep(table, FIRST, digest_of(files), dict)
+        keep(table, FIRST, digest_of(files), dict)
         return
     # lines know their customer from their order, whose rows are read anyway
-    events = [e for t in others for e in _dated(r for r in t.records.values() if "customer_id" in r.columns)]
+    events = [e for t in others for e in of_periods(r for r in t.records.values() if "customer_id" in r.columns)]
 
     def make() -> dict[str, list[File]]:
         return _first_seen(lake, files, events, calendar, first)
 
-    _keep(table, FIRST, digest_of([*files, *events], first, calendar.grain, calendar.timezone), make)
+    keep(table, FIRST, digest_of([*files, *events], first, calendar.grain, calendar.timezone), make)
 
 
 def _first_seen(
@@ -45,7 +48,7 @@ def _first_seen(
 ) -> dict[str, list[File]]:
     con, start = lake.engine.con, f"TIMESTAMP '{calendar.start(first)}'"
     parts = [
-        f"SELECT customer_id, min(event_at) AS seen FROM {_parquet(lake, group)} "
+        f"SELECT customer_id, min(event_at) AS seen FROM {parquet(lake, group)} "
         "WHERE unreadable IS NULL AND customer_id IS NOT NULL GROUP BY customer_id"
         for group in _by_schema(events)
     ]
@@ -53,7 +56,7 @@ def _first_seen(
     key = f"strftime(date_trunc({literal(calendar.grain)}, {local_sql('event_at', calendar.timezone)}), '%Y-%m-%d')"
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE sync_first_seen AS SELECT *, greatest({key}, {literal(first)}) AS __period FROM ("
-        f"SELECT r.* REPLACE (coalesce(s.seen, {start}) AS event_at) FROM {_parquet(lake, files)} r LEFT JOIN "
+        f"SELECT r.* REPLACE (coalesce(s.seen, {start}) AS event_at) FROM {parquet(lake, files)} r LEFT JOIN "
         f"(SELECT customer_id, min(seen) AS seen FROM ({seen}) GROUP BY customer_id) s USING (customer_id))"
     )
     periods = [p for (p,) in con.execute("SELECT DISTINCT __period FROM sync_first_seen ORDER BY 1").fetchall()]
@@ -80,12 +83,12 @@ def snapshot(lake: Lake, contract: TableContract, table: TableIndex) -> None:
     def make() -> dict[str, list[File]]:
         names = ", ".join(c.name for c in contract.columns if c.name == key or c in contract.snapshot_columns)
         query = (
-            f"SELECT {names} FROM {_parquet(lake, files)} "
+            f"SELECT {names} FROM {parquet(lake, files)} "
             f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY entry DESC, source_file DESC, source_line DESC) = 1"
         )
         return {"current": [lake.stage_query(query)]}
 
-    _keep(table, SNAPSHOT, digest_of(files), make if files else dict)
+    keep(table, SNAPSHOT, digest_of(files), make if files else dict)
 
 
 def names(lake: Lake, table: TableIndex, customers: TableIndex | None, contract: TableContract, first: str) -> None:
@@ -94,8 +97,8 @@ def names(lake: Lake, table: TableIndex, customers: TableIndex | None, contract:
     So a period's names are known with its texts: a customer who is renamed changes the periods in which he wrote, and
     no other.
     """
-    current = _of_extra(customers, SNAPSHOT) if customers is not None else []
-    dated = [(max(bucket, first), f) for bucket, f in _dated(table.records.values())]
+    current = of_extra(customers, SNAPSHOT) if customers is not None else []
+    dated = [(max(bucket, first), f) for bucket, f in of_periods(table.records.values())]
     given = {
         "customer_id": "customer_id",
         WRITTEN[contract.name]: "name",
@@ -104,22 +107,22 @@ def names(lake: Lake, table: TableIndex, customers: TableIndex | None, contract:
     }
 
     def query(files: list[tuple[str, File]]) -> str:
-        wrote = f"SELECT customer_id, min(event_at) AS event_at FROM {_parquet(lake, files)} GROUP BY customer_id"
+        wrote = f"SELECT customer_id, min(event_at) AS event_at FROM {parquet(lake, files)} GROUP BY customer_id"
         return (
-            f"SELECT {_marker(contract, given)} FROM ({wrote}) JOIN {_parquet(lake, current)} USING (customer_id) "
+            f"SELECT {marker(contract, given)} FROM ({wrote}) JOIN {parquet(lake, current)} USING (customer_id) "
             "WHERE name IS NOT NULL ORDER BY customer_id"
         )
 
     key = digest_of([*current, *dated], first)
-    _keep(table, NAMED, key, lambda: _by_period(lake, dated, query) if current and dated else {})
+    keep(table, NAMED, key, lambda: _by_period(lake, dated, query) if current and dated else {})
 
 
 def recording_names(lake: Lake, calls: TableIndex) -> list[str]:
     """Return the different ``audio_path`` of the calls that have a time."""
-    files = _dated(calls.records.values())
+    files = of_periods(calls.records.values())
     if not files:
         return []
-    query = f"SELECT DISTINCT audio_path FROM {_parquet(lake, files)} WHERE audio_path IS NOT NULL ORDER BY 1"
+    query = f"SELECT DISTINCT audio_path FROM {parquet(lake, files)} WHERE audio_path IS NOT NULL ORDER BY 1"
     return [name for (name,) in lake.engine.con.execute(query).fetchall()]
 
 
@@ -130,14 +133,14 @@ def recordings(
 
     So a recording that is replaced changes the period of its call, and no other.
     """
-    dated = [(max(bucket, first), f) for bucket, f in _dated(calls.records.values())]
+    dated = [(max(bucket, first), f) for bucket, f in of_periods(calls.records.values())]
     there = sorted((r.name, r.sha256, r.problem) for r in found.values() if r.sha256 or r.problem)
     given = {"audio_path": "audio_path", "event": literal(HEARD), "event_at": "event_at"}
     given |= {"content": "sha256", "unreadable": "problem"}
 
     def query(files: list[tuple[str, File]]) -> str:
-        named = f"SELECT audio_path, min(event_at) AS event_at FROM {_parquet(lake, files)} GROUP BY audio_path"
-        return f"SELECT {_marker(contract, given)} FROM ({named}) JOIN sync_recordings USING (audio_path) ORDER BY audio_path"
+        named = f"SELECT audio_path, min(event_at) AS event_at FROM {parquet(lake, files)} GROUP BY audio_path"
+        return f"SELECT {marker(contract, given)} FROM ({named}) JOIN sync_recordings USING (audio_path) ORDER BY audio_path"
 
     def make() -> dict[str, list[File]]:
         import pyarrow as pa
@@ -150,10 +153,10 @@ def recordings(
         finally:
             lake.engine.con.unregister("sync_recordings")
 
-    _keep(calls, HEARD, digest_of(dated, first, repr(there)), make if there and dated else dict)
+    keep(calls, HEARD, digest_of(dated, first, repr(there)), make if there and dated else dict)
 
 
-def _marker(contract: TableContract, given: Mapping[str, str]) -> str:
+def marker(contract: TableContract, given: Mapping[str, str]) -> str:
     """Return the select list of a marker row: what is given as SQL, all else null."""
     return ", ".join(f"CAST({given.get(n, 'NULL')} AS {t}) AS {quote(n)}" for n, t in raw_schema(contract).items())
 
@@ -179,94 +182,26 @@ def snapshot_schema(contract: TableContract) -> dict[str, str]:
     }
 
 
-def repeats(lake: Lake, contract: TableContract, table: TableIndex, first: str) -> None:
-    """Mark the rows whose key occurred in an earlier period, with one marker row in each period they have events in.
-
-    A period's markers depend on that period and earlier ones only: where both rows happened in the period itself,
-    cleaning sees both and needs no marker.
-    """
-    files = [(max(bucket, first), f) for bucket, f in _dated(table.records.values())]
-    files += _of_extra(table, FIRST)
-    if not all(
-        any(name in r.columns for r in table.records.values()) or name == contract.main_time for name in contract.key
-    ):
-        files = []
-
-    def make() -> dict[str, list[File]]:
-        return _markers(lake, contract, files)
-
-    several = len({bucket for bucket, _ in files}) > 1
-    _keep(table, "repeats", digest_of(files, *contract.key), make if several else dict)
-
-
-def _keep(table: TableIndex, name: str, key: str, make: Callable[[], dict[str, list[File]]]) -> None:
+def keep(table: TableIndex, name: str, key: str, make: Callable[[], dict[str, list[File]]]) -> None:
+    """Make an extra of a table, unless it has one of that key."""
     old = table.extras.get(name)
     if old is None or old.key != key:
         table.extras[name] = Extra(key, make())
 
 
-def _markers(lake: Lake, contract: TableContract, files: list[tuple[str, File]]) -> dict[str, list[File]]:
-    con = lake.engine.con
-    key = [name for name in contract.key if name != contract.main_time]
-    con.execute(f"CREATE OR REPLACE TEMP TABLE sync_repeats AS {_repeats_query(lake, contract, files, key)}")
-    given = {name: name for name in (*key, "event_at", "entry", "source_file", "source_line")}
-    given["event"] = literal(REPEATED)
-    given["unreadable"] = literal(f"{', '.join(contract.key)} repeats a row of an earlier period")
-    selected = _marker(contract, given)
-    periods = [p for (p,) in con.execute("SELECT DISTINCT period FROM sync_repeats ORDER BY 1").fetchall()]
-    made: dict[str, list[File]] = {
-        p: [lake.stage_query(f"SELECT {selected} FROM sync_repeats WHERE period = {literal(p)}")] for p in periods
-    }
-    con.execute("DROP TABLE sync_repeats")
-    return made
-
-
-def _repeats_query(lake: Lake, contract: TableContract, files: list[tuple[str, File]], key: list[str]) -> str:
-    """Return the query of the rows to mark, with the period each is marked in.
-
-    ``several`` are the keys that occur in more than one source row and period, ``firsts`` the row of each that
-    holds. A negative amount of orders is a return, not a repeat.
-    """
-    numbered = ", ".join(f"({literal(str(absolute(lake, f)))}, {literal(bucket)})" for bucket, f in files)
-    main = f"event = {literal(contract.event)}"
-    kind = "coalesce(amount < 0, false)" if contract.name == "orders" else "false"
-    at = f"min(event_at) FILTER ({main}) OVER (PARTITION BY __source)" if contract.main_time in contract.key else "NULL"
-    names = [*key, "__kind", "__main"]
-    keys = ", ".join(names)
-
-    def same(a: str, b: str) -> str:
-        return " AND ".join(f"{a}.{name} IS NOT DISTINCT FROM {b}.{name}" for name in names)
-
-    row = "event, event_at, entry, source_file, source_line"
-    order = "ORDER BY event_at, entry, source_file, source_line"
-    return (
-        f"WITH read AS (SELECT {', '.join(key)}, {row}, __path, {kind} AS __kind, "
-        f"hash(entry, source_file, source_line) AS __source FROM {_parquet(lake, files, named=True)} "
-        f"WHERE unreadable IS NULL AND {' AND '.join(f'{name} IS NOT NULL' for name in key)}), "
-        f"rows AS (SELECT r.*, p.period, {at} AS __main FROM read r "
-        f"JOIN (VALUES {numbered}) AS p(path, period) ON r.__path = p.path), "
-        f"several AS (SELECT {keys} FROM rows GROUP BY {keys} "
-        "HAVING min(period) <> max(period) AND min(__source) <> max(__source)), "
-        f"listed AS (SELECT r.* FROM rows r SEMI JOIN several s ON {same('r', 's')}), "
-        f"mains AS (SELECT {keys}, __source, period, {row} FROM listed WHERE {main}), "
-        f"firsts AS (SELECT {keys}, first(__source {order}) AS __first, first(period {order}) AS __period "
-        f"FROM mains GROUP BY {keys}) "
-        f"SELECT DISTINCT l.period, l.entry, l.source_file, l.source_line, l.event_at, {', '.join(f'l.{k}' for k in key)} "
-        f"FROM listed l JOIN mains m ON l.__source = m.__source JOIN firsts f ON {same('l', 'f')} "
-        "WHERE l.__source <> f.__first AND NOT (m.period = f.__period AND l.period = m.period)"
-    )
-
-
-def _dated(records: Iterable[Record]) -> list[tuple[str, File]]:
+def of_periods(records: Iterable[Record]) -> list[tuple[str, File]]:
+    """Return the (bucket, file) pairs of records whose rows have a time."""
     special = (UNDATED, FIRST, SNAPSHOT)
     return [(b, f) for r in records for b, files in r.buckets.items() if b not in special for f in files]
 
 
-def _of_extra(table: TableIndex, name: str) -> list[tuple[str, File]]:
+def of_extra(table: TableIndex, name: str) -> list[tuple[str, File]]:
+    """Return the (bucket, file) pairs of an extra; none where the table has no such."""
     extra = table.extras.get(name)
     return [(bucket, f) for bucket, files in extra.buckets.items() for f in files] if extra else []
 
 
-def _parquet(lake: Lake, files: Iterable[tuple[str, File]], *, named: bool = False) -> str:
+def parquet(lake: Lake, files: Iterable[tuple[str, File]], *, named: bool = False) -> str:
+    """Return the SQL that reads data files together, with ``__path`` where it is asked for."""
     paths = ", ".join(literal(str(absolute(lake, f))) for _, f in files)
     return f"read_parquet([{paths}]{', filename = ' + literal('__path') if named else ''})"

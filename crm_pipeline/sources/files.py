@@ -26,7 +26,17 @@ from crm_pipeline.sources.reading import Look, batches, faulty, first_line, head
 from crm_pipeline.sources.records import Rewritten, rewrite
 from crm_pipeline.sources.scan import Scan, TableEntry
 from crm_pipeline.sources.spec import Entry
-from crm_pipeline.sources.split import ALL, FIRST, FUTURE, REJECTS_SCHEMA, SNAPSHOT, UNDATED, split_files, states_query
+from crm_pipeline.sources.split import (
+    ALL,
+    FIRST,
+    FUTURE,
+    REJECTS_SCHEMA,
+    SNAPSHOT,
+    UNDATED,
+    split_files,
+    states_query,
+    values_query,
+)
 
 Progress = Callable[[str], None]
 
@@ -170,6 +180,9 @@ class Reader:
         if self.of.contract.name == "orders" and "status" in mapped:
             for n, state, rows in con.execute(states_query(scan)).fetchmany(MOST_STATES):
                 given[n].found.setdefault(findings.STATES, {})[state[:LONGEST]] = rows
+        column = findings.currency_column(self.of, first.columns, mapped)
+        for n, value, rows in con.execute(values_query(scan, column)).fetchmany(MOST_STATES) if column else ():
+            given[n].found.setdefault(findings.UNMAPPED, {})[f"{column}: {value[:LONGEST]}"] = rows
         return given
 
     def _count(self, given: dict[int, _Sorted]) -> None:

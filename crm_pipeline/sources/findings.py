@@ -19,6 +19,9 @@ from crm_pipeline.sources.scan import CANCELLED, EMPTY, LEFT_OUT, TableEntry
 
 STATUS, CURRENCY, UNREADABLE, LINE, STATES, WHOSE = "status", "currency", "unreadable", "line", "states", "whose"
 PRICED = "priced"
+UNMAPPED = "unmapped currency"
+MONEY_NAMES = re.compile(r"currenc|(^|_)(ccy|curr)($|_)|waehrung|währung|devise|moneda|valuta", re.IGNORECASE)
+"""Names of columns that tell a currency."""
 NOT_BOUGHT = frozenset(
     {"lost", "open", "draft", "pending", "failed", "failure", "rejected", "declined", "quote", "quoted", "abandoned", "expired", "unpaid",
      "hold", "negotiation", "proposal", "prospect", "prospecting", "lead", "qualified", "refused", "error", "test", "cart", "checkout",
@@ -101,7 +104,32 @@ def sentences(contract: TableContract, table: TableIndex) -> list[str]:
     """Return what a person should know about a table, one sentence each."""
     records = list(table.records.values())
     said = [*_undated_states(contract, records), *_not_bought(contract, records), *_unreadable(contract, records)]
-    return [*said, *_of_nobody(contract, records)]
+    return [*said, *_of_nobody(contract, records), *_several_currencies(contract, records)]
+
+
+def currency_column(of: TableEntry, columns: Iterable[str], mapped: Iterable[str]) -> str:
+    """Return the column of a file with amounts that seems to tell their currency and is not mapped; empty where none does."""
+    if of.contract.name not in ("orders", "order_lines") or "currency" in mapped:
+        return ""
+    used = " ".join([of.entry.where or "", *(sql or "" for sql in of.entry.columns.values())]).lower()
+    return next((c for c in columns if MONEY_NAMES.search(c) and c.lower() not in used), "")
+
+
+def _several_currencies(contract: TableContract, records: list[Record]) -> list[str]:
+    found = _total(records, UNMAPPED)
+    if len(found) < 2:
+        return []
+    column = next(iter(found)).partition(": ")[0]
+    listed = ", ".join(
+        f"{value.partition(': ')[2]} in {n:,} rows"
+        for value, n in sorted(found.items(), key=lambda one: (-one[1], one[0]))[:MOST]
+    )
+    mend = "map currency to it (orders in another than the source's are then refused), or convert the amounts in their mapping"
+    if contract.name == "order_lines":
+        mend = "convert the amounts in the mapping of unit_price, or leave rows out by where:"
+    return [
+        f"{contract.name}: '{column}' has {len(found)} currencies ({listed}), and all amounts are added up: {mend}."
+    ]
 
 
 def states(tables: Mapping[str, TableIndex]) -> dict[str, tuple[int, str]]:

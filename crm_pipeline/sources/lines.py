@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import duckdb
 
+from crm_pipeline.contracts.core import REPEATED
 from crm_pipeline.engine import Staged, literal
 from crm_pipeline.lake import DataFile, Lake
 from crm_pipeline.sources.index import Record
 from crm_pipeline.sources.split import FIRST, SNAPSHOT, UNDATED
 
 ORDER_TIMES = "sync_order_times"
-FACTS = "order_id, customer_id, event_at, entry, source_file, source_line"
+FACTS = "order_id, customer_id, event_at, recorded_at, entry, source_file, source_line"
 
 
-def build_order_times(lake: Lake, orders: Iterable[Record]) -> str:
-    """Make the temporary table (order_id, customer_id, event_at) of the orders; the first of a repeated order holds."""
+def build_order_times(lake: Lake, orders: Iterable[Record], markers: Sequence[DataFile | Staged]) -> str:
+    """Make the temporary table (order_id, customer_id, event_at) of the orders.
+
+    ``markers`` are the files that say which rows do not hold; of those that are left, the first of a repeated order holds.
+    """
     con = lake.engine.con
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE {ORDER_TIMES} AS "
         "SELECT order_id, first.customer_id AS customer_id, first.event_at AS event_at FROM ("
         "SELECT order_id, arg_min({'customer_id': customer_id, 'event_at': event_at}, "
         "{'at': event_at, 'entry': entry, 'file': source_file, 'line': source_line}) AS first "
-        f"FROM ({_placed(lake, orders)}) GROUP BY order_id)"
+        f"FROM ({_placed(lake, orders, markers)}) GROUP BY order_id)"
     )
     return ORDER_TIMES
 
@@ -61,14 +65,19 @@ def absolute(lake: Lake, file: DataFile | Staged) -> Path:
     return lake.root / file.path if isinstance(file, DataFile) else Path(file.path)
 
 
-def _placed(lake: Lake, records: Iterable[Record]) -> str:
+def _placed(lake: Lake, records: Iterable[Record], markers: Sequence[DataFile | Staged] = ()) -> str:
     paths = [literal(str(absolute(lake, f))) for r in records for f in dated_files(r)]
     if not paths:
         return (
-            "SELECT NULL::VARCHAR AS order_id, NULL::VARCHAR AS customer_id, NULL::TIMESTAMP AS event_at, "
+            "SELECT NULL::VARCHAR AS order_id, NULL::VARCHAR AS customer_id, NULL::TIMESTAMP AS event_at, NULL::TIMESTAMP AS recorded_at, "
             "NULL::BIGINT AS entry, NULL::VARCHAR AS source_file, NULL::BIGINT AS source_line WHERE false"
         )
-    return f"SELECT {FACTS} FROM read_parquet([{', '.join(paths)}]) WHERE event = 'placed' AND order_id IS NOT NULL"
+    rows = f"SELECT {FACTS} FROM read_parquet([{', '.join(paths)}]) WHERE event = 'placed' AND order_id IS NOT NULL"
+    if not markers:
+        return rows
+    marked = ", ".join(literal(str(absolute(lake, f))) for f in markers)
+    gone = f"SELECT entry, source_file, source_line FROM read_parquet([{marked}]) WHERE event = {literal(REPEATED)}"
+    return f"SELECT * FROM ({rows}) ANTI JOIN ({gone}) USING (entry, source_file, source_line)"
 
 
 def drop(con: duckdb.DuckDBPyConnection) -> None:

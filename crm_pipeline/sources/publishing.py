@@ -48,7 +48,7 @@ def publish_table(lake: Lake, contract: TableContract, table: TableIndex, period
             wanted.setdefault(_place(contract, bucket, periods[0]), []).extend((files, i) for i in range(len(files)))
     for name, extra in table.extras.items():
         for bucket, files in extra.buckets.items():
-            place = (f"snapshot/{contract.name}", bucket) if name == SNAPSHOT else (asset, bucket)
+            place = (f"snapshot/{contract.name}", bucket) if name == SNAPSHOT else _place(contract, bucket, periods[0])
             wanted.setdefault(place, []).extend((files, i) for i in range(len(files)))
     version = digest("\n".join(sorted({r.key for r in table.records.values()})))
     origin = {id(files): f"{r.name} {r.sha256}" for r in table.records.values() for files in r.buckets.values()}

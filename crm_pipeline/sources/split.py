@@ -119,6 +119,14 @@ def states_query(scan: Scan) -> str:
     )
 
 
+def values_query(scan: Scan, column: str) -> str:
+    """Return the query that counts, per file, the values of a column that is not mapped, in capitals."""
+    return (
+        f"SELECT __file, upper(trim(CAST({quote(column)} AS VARCHAR))) AS value, count(*) AS n FROM ({scan.query}) "
+        "WHERE value <> '' GROUP BY ALL ORDER BY n DESC, value"
+    )
+
+
 def _reasons(mapped: Sequence[Mapped]) -> str:
     """Return the SQL of all that is unusable in a row, null when nothing is."""
     said = [

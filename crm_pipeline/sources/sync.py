@@ -16,7 +16,7 @@ from crm_pipeline.hashing import digest
 from crm_pipeline.lake import Lake
 from crm_pipeline.periods import Calendar
 from crm_pipeline.settings import Settings
-from crm_pipeline.sources import extras, findings, lines, reading, recordings
+from crm_pipeline.sources import extras, findings, lines, reading, recordings, repeats
 from crm_pipeline.sources.files import Progress, Reader
 from crm_pipeline.sources.index import Index, Record, TableIndex, load_index, save_index
 from crm_pipeline.sources.labels import labelled
@@ -192,11 +192,15 @@ class _Sync:
             changed = [r for _, changed in found for r in changed]
             if of_orders:
                 changed += self._touched([r for records, _ in found for r in records], changed)
-                lines.build_order_times(self.lake, self.new.tables["orders"].records.values()) if changed else None
+                orders = self.new.tables["orders"]
+                held = repeats.held(orders)
+                lines.build_order_times(self.lake, orders.records.values(), held) if changed else None
             for part, (records, _) in zip(parts, found, strict=True):
                 table.records.update({r.id: r for r in records})
                 self._read_entry(part, [r for r in changed if r.entry == part.number])
             self.new.tables[name] = table
+            if name == "orders":  # their lines take the time of the version that holds
+                repeats.repeats(self.lake, CANONICAL[name], table, self.source.currency)
             self.warnings += [note for r in table.records.values() for note in r.notes]
             self.warnings += findings.sentences(CANONICAL[name], table)
         self.warnings += findings.unpaid(self.new.tables)
@@ -304,7 +308,9 @@ class _Sync:
             others = [t for other, t in self.new.tables.items() if other != name]
             extras.first_seen(self.lake, table, others, self.calendar, found.first)
             extras.snapshot(self.lake, contract, table)
-            extras.repeats(self.lake, contract, table, found.first)
+            repeats.repeats(self.lake, contract, table, self.source.currency)
+            if name == "order_lines" and "orders" not in self.new.tables:
+                repeats.crossing(self.lake, contract, table, self.calendar)
             listed = table.records.values()
             report.rows[name] = sum(r.rows for r in listed)
             report.undated[name] = sum(r.undated for r in listed)

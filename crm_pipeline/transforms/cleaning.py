@@ -17,8 +17,8 @@ import ibis
 from ibis import _
 
 from crm_pipeline.contracts.canonical import CANONICAL, clean_names
-from crm_pipeline.contracts.core import HEARD, IBIS_TYPES, MARKERS, REPEATED, Rule, TableContract, rules
-from crm_pipeline.transforms.columns import of_somebody, whole
+from crm_pipeline.contracts.core import HEARD, IBIS_TYPES, MARKERS, MOVED, REPEATED, UNDONE, Rule, TableContract, rules
+from crm_pipeline.transforms.columns import of_somebody, read_rows, whole
 
 EXACT = "exact duplicate of an earlier row"
 
@@ -73,6 +73,8 @@ def clean_table(
     """
     mapped = set(columns) if columns is not None else {c.name for c in contract.columns}
     rows = _without_marked(raw)
+    if contract.name == "order_lines" and orders is None:
+        rows = _without_moved(rows, raw)
     if contract.name == "calls":
         rows = _with_recordings(rows, raw)
     if contract.name == "orders" and "amount" not in mapped:
@@ -118,9 +120,11 @@ def unaccounted(raw: ibis.Table, clean: ibis.Table, rejects: ibis.Table) -> list
 
     Every row that was read is either clean or refused.
     """
-    fates = {"read": raw.filter(raw.event.notin(MARKERS)), "clean": clean, "refused": rejects}
+    fates = {"read": read_rows(raw), "clean": clean, "refused": rejects}
     ones = [
-        rows.select("source_file", **{name: ibis.literal(int(name == fate), "int64") for name in fates})
+        rows.select(
+            "source_file", **{name: (rows.n_ if name == "read" else 1) if name == fate else 0 for name in fates}
+        )
         for fate, rows in fates.items()
     ]
     each = ibis.union(*ones).group_by("source_file").aggregate(**{name: _[name].sum() for name in fates})
@@ -137,10 +141,18 @@ def unknown_customers(rows: ibis.Table, customers: ibis.Table) -> ibis.expr.type
 
 
 def _without_marked(raw: ibis.Table) -> ibis.Table:
-    """Take the marker rows out and note their reason on the rows they point to."""
-    marks = raw.filter(raw.event == REPEATED).select("source_file", "source_line", repeat_=raw.unreadable).distinct()
-    rows = raw.filter(raw.event.notin(MARKERS))
-    return rows.left_join(marks, ["source_file", "source_line"]).select(*rows.columns, "repeat_")
+    """Take the marker rows out and note on the rows they point to why these do not hold, or that they are undone."""
+    marked = raw.filter(raw.event.isin((REPEATED, UNDONE)))
+    marks = marked.select("source_file", "source_line", repeat_=raw.unreadable, undone_=raw.event == UNDONE).distinct()
+    rows = raw.filter(raw.event.notin(MARKERS)).left_join(marks, ["source_file", "source_line"])
+    event = ibis.ifelse((rows.event == "placed") & rows.undone_.fill_null(False), "cancelled", rows.event)
+    return rows.select(*(c for c in raw.columns if c != "event"), "repeat_", event=event)
+
+
+def _without_moved(rows: ibis.Table, raw: ibis.Table) -> ibis.Table:
+    """Take out the lines that stand in the period where their order began; those of this period's orders have come in return."""
+    place = ["source_file", "source_line", "event_at"]
+    return rows.anti_join(raw.filter(raw.event == MOVED).select(place), place)
 
 
 def _with_recordings(calls: ibis.Table, raw: ibis.Table) -> ibis.Table:
@@ -151,13 +163,14 @@ def _with_recordings(calls: ibis.Table, raw: ibis.Table) -> ibis.Table:
 
 def _amounts_of_lines(orders: ibis.Table, lines: ibis.Table, money_unit: float) -> ibis.Table:
     """Give orders the sum of their valid positive lines, each line once."""
+    lines = _without_marked(lines)
     broken = [
         r.broken.fill_null(False)
         for r in rules(lines, CANONICAL["order_lines"], money_unit)
         if "customer_id" not in r.reason
     ]
-    good = lines.filter(lines.unreadable.isnull(), lines.event != REPEATED, lines.amount > 0, ~reduce(or_, broken))
-    facts = [c for c in good.columns if c not in (*ORDER_OF_ROWS, "unreadable", "content")]
+    good = lines.filter(lines.unreadable.isnull(), lines.repeat_.isnull(), lines.amount > 0, ~reduce(or_, broken))
+    facts = [c for c in good.columns if c not in (*ORDER_OF_ROWS, "unreadable", "content", "repeat_")]
     good = _with_place(good, facts)
     good = good.mutate(place_=ibis.ifelse(good.line_no.isnull(), good.place_, 0))
     sums = good.select(*facts, "place_").distinct().group_by("order_id").aggregate(sum_=whole(_.amount.sum()))
@@ -229,7 +242,7 @@ def _with_duplicates(rows: ibis.Table, contract: TableContract, mapped: set[str]
     if not all(name in mapped or contract.column(name).required for name in contract.key):
         if contract.name == "order_lines":  # two of a thing may stand in one basket: its place in the file tells a line
             rows, facts = _with_place(rows, facts), [*facts, "place_"]
-        first = ibis.window(group_by=facts, order_by=list(ORDER_OF_ROWS))
+        first = ibis.window(group_by=[*facts, "refused_"], order_by=list(ORDER_OF_ROWS))
         return rows.mutate(duplicate_=ibis.ifelse(ibis.row_number().over(first) > 0, EXACT, ibis.null("string")))
     key = [name if name in facts else "event_at" for name in contract.key]
     order = ["refused_", *(("event_at",) if contract.main_time else ()), *ORDER_OF_ROWS]
@@ -239,7 +252,7 @@ def _with_duplicates(rows: ibis.Table, contract: TableContract, mapped: set[str]
     whole_key = reduce(lambda a, b: a & b, (rows[name].notnull() for name in key))
     rows = rows.mutate(later_=later, equal_=reduce(lambda a, b: a & b, equal))
     reason = ibis.cases(
-        (rows.later_ & rows.equal_, EXACT),
+        (rows.later_ & rows.equal_ & rows.repeat_.isnull(), EXACT),
         (rows.later_ & whole_key & ~rows.refused_, f"{', '.join(contract.key)} repeats an earlier row"),
         else_=ibis.null("string"),
     )

@@ -1,4 +1,4 @@
-"""Column expressions that the transforms share: exact sums, local days, optional columns. No table logic here."""
+"""Column expressions that the transforms share: exact sums, local days, optional columns, which raw rows count. No table logic here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import ibis
 from ibis.expr.types import BooleanValue, IntegerValue, NumericValue, Table, TimestampValue, Value
 
+from crm_pipeline.contracts.core import MARKERS, MOVED
 from crm_pipeline.periods import Calendar
 
 DAY = 86_400
@@ -83,3 +84,9 @@ def optional(table: Table, name: str, dtype: str) -> Value:
 def of_somebody(rows: Table) -> Table:
     """Return the rows that name a customer: what nobody is known of is kept, and counts for no customer."""
     return rows.filter(rows.customer_id.notnull())
+
+
+def read_rows(raw: Table) -> Table:
+    """Return the rows of a raw table that count as read, with ``n_``: 1, and -1 for what was moved to the period before."""
+    rows = raw.filter(raw.event.notin([event for event in MARKERS if event != MOVED]))
+    return rows.mutate(n_=ibis.ifelse(rows.event == MOVED, -1, 1))

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import ibis
 from ibis.expr.types import StringValue, Table
 
-from crm_pipeline.contracts.core import MARKERS, NOBODY
+from crm_pipeline.contracts.core import NOBODY
+from crm_pipeline.transforms.columns import read_rows, whole
 
 
 def count_rows(layers: Mapping[str, tuple[Table, Table, Table]]) -> Table:
@@ -25,10 +26,9 @@ def count_rows(layers: Mapping[str, tuple[Table, Table, Table]]) -> Table:
     """
     counts = []
     for name, (raw, clean, rejects) in layers.items():
-        read = raw.filter(raw.event.notin(MARKERS))
-        for fate, rows in (("read", read), ("clean", clean), ("refused", rejects)):
-            each = rows.select("source_file", reasons=_reasons(rows, fate))
-            each = each.group_by("source_file", "reasons").aggregate(rows=each.count())
+        for fate, rows in (("read", read_rows(raw)), ("clean", clean), ("refused", rejects)):
+            each = rows.select("source_file", reasons=_reasons(rows, fate), n_=rows.n_ if fate == "read" else 1)
+            each = each.group_by("source_file", "reasons").aggregate(rows=whole(each.n_.sum()))
             counts.append(
                 each.select("source_file", "reasons", "rows", source_table=ibis.literal(name), fate=ibis.literal(fate))
             )

@@ -103,3 +103,24 @@ def test_many_rows_that_cannot_be_read_are_said_and_few_are_not(tmp_path: Path) 
     assert said[0].startswith(
         "orders: of 20 rows, amount is not an amount in 2, first in orders.csv:20; mend the mapping of amount"
     )
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({}, True),
+        ({"where": "'\"Order Currency\" = ''EUR'''"}, False),
+        ({"columns": "{currency: Order Currency}"}, False),
+    ],
+)
+def test_several_currencies_in_a_column_that_nothing_uses_are_said(tmp_path: Path, more: dict, told: bool) -> None:
+    world = World(tmp_path)
+    world.yaml(tables(orders={"files": "orders.csv", **more}), more="timezone: UTC\ncurrency: EUR")
+    world.write(
+        "orders.csv",
+        ORDERS.strip() + ",Order Currency\na,1,2020-03-01,1,JPY\nb,1,2020-03-02,1,EUR\nc,1,2020-03-02,1,jpy\n",
+    )
+    said = [w for w in world.sync().warnings if "currencies" in w]
+    assert [w.split(", and all")[0] for w in said] == (
+        ["orders: 'Order Currency' has 2 currencies (JPY in 2 rows, EUR in 1 rows)"] if told else []
+    )

@@ -1,0 +1,243 @@
+"""Which rows of a table repeat, replace or continue others, over all its files: told by marker rows. No cleaning happens here.
+
+Of several rows of one key the latest version holds: by ``recorded_at`` where the source has it, else by the order of entries
+and of the files' names; within one file the first row, as cleaning has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from crm_pipeline.contracts.core import MOVED, REPEATED, REPLACED, UNDONE, TableContract
+from crm_pipeline.engine import literal, quote
+from crm_pipeline.lake import Lake
+from crm_pipeline.periods import Calendar
+from crm_pipeline.sources.extras import File, digest_of, keep, marker, of_extra, of_periods, parquet
+from crm_pipeline.sources.index import TableIndex
+from crm_pipeline.sources.lines import absolute
+from crm_pipeline.sources.split import FIRST, raw_schema
+from crm_pipeline.versions import modules_version
+
+REPEATS, CROSSING = "repeats", "crossing"
+"""Names of what is made here among a table's extras."""
+
+ONE_INVOICE = timedelta(hours=24)
+"""Lines of one order that stand on both sides of a period's end belong together where all are within this time."""
+
+ALIKE = 0.5
+"""Share of products that the baskets which two files share have in common, from which one file is a later export of the other
+and no other part of the same baskets."""
+
+Pairs = Sequence[tuple[str, File]]
+
+
+def repeats(lake: Lake, contract: TableContract, table: TableIndex, currency: str = "") -> None:
+    """Mark the rows that another of their key replaces, or repeats, in each period they have events in.
+
+    Parameters
+    ----------
+    currency : str
+        The source's: an order in another is no version of an order. Empty: not asked.
+    """
+    files = [*of_periods(table.records.values()), *of_extra(table, FIRST)]
+    mapped = {name for record in table.records.values() for name in record.columns} | {contract.main_time}
+    keyed = contract.main_time is not None and mapped.issuperset(contract.key)
+    key = digest_of(files, _version(), *contract.key, currency, str(keyed))
+    if keyed and files:
+        keep(table, REPEATS, key, lambda: _of_keys(lake, contract, files, currency))
+    elif contract.name == "order_lines":
+        keep(table, REPEATS, key, lambda: _of_baskets(lake, contract, table))
+    else:
+        keep(table, REPEATS, key, dict)
+
+
+def crossing(lake: Lake, contract: TableContract, table: TableIndex, calendar: Calendar) -> None:
+    """Move the lines of an order that cross the end of a period into the period where the order began, as of its first line.
+
+    For a source without orders: there an order is all of its lines, and one invoice is one order.
+    """
+    files = of_periods(table.records.values())
+    key = digest_of(files, _version(), calendar.grain, calendar.timezone)
+    several = len({bucket for bucket, _ in files}) > 1
+    keep(table, CROSSING, key, lambda: _moved(lake, contract, files, calendar) if several else {})
+
+
+def _version() -> str:
+    return modules_version([__name__])
+
+
+def _of_keys(lake: Lake, contract: TableContract, files: Pairs, currency: str) -> dict[str, list[File]]:
+    """Return the markers of a table whose rows have a key: of all rows of a key but the one that holds."""
+    con, own = lake.engine.con, [name for name in contract.key if name != contract.main_time]
+    names = [*own, "__kind", *(["event_at"] if len(own) < len(contract.key) else [])]
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE sync_several AS SELECT {', '.join(names)}, count(*) AS n FROM "
+        f"({_usable(lake, contract, files, currency)} AND event = {literal(contract.event)}) GROUP BY ALL HAVING count(*) > 1"
+    )
+    if not con.execute("SELECT count(*) FROM sync_several").fetchall()[0][0]:
+        return {}
+    con.execute(f"CREATE OR REPLACE TEMP TABLE sync_repeats AS {_versions_query(lake, contract, files, own, currency)}")
+    return _staged_markers(lake, contract, own)
+
+
+def _usable(lake: Lake, contract: TableContract, files: Pairs, currency: str) -> str:
+    """Return the query of the rows that may hold, with ``__kind`` (a return of orders is another thing) and ``__path``."""
+    kind = "coalesce(amount < 0, false)" if contract.name == "orders" else "false"
+    needed = [c.name for c in contract.raw_columns if c.required]
+    there = "".join(f" AND {name} IS NOT NULL" for name in needed)
+    if contract.name == "orders" and currency:
+        there += f" AND coalesce(upper(currency) = {literal(currency.upper())}, true)"
+    return f"SELECT *, {kind} AS __kind FROM {parquet(lake, files, named=True)} WHERE unreadable IS NULL{there}"
+
+
+def _versions_query(lake: Lake, contract: TableContract, files: Pairs, own: Sequence[str], currency: str) -> str:
+    """Return the query of the rows to mark: period, mark, reason, place and key.
+
+    ``told`` has a row per source row, ``version`` numbers them by what is later, ``same`` says that it is a version of the
+    first row of its key and no other thing of the same name (another customer at another time), and ``holds`` what is said
+    by the version that holds; the earliest row that says so is the one that stays.
+    """
+    main = f"event = {literal(contract.event)}"
+    numbered = ", ".join(f"({literal(str(absolute(lake, f)))}, {literal(bucket)})" for bucket, f in files)
+    columns = raw_schema(contract)
+    aside = {"recorded_at", "entry", "source_file", "source_line", "unreadable", "content"}
+    facts = ", ".join(quote(name) for name in columns if name not in aside)
+    dated_key = len(own) < len(contract.key)
+    customer = "any_value(customer_id)" if "customer_id" in columns else "NULL"
+    status = f"any_value(status) FILTER ({main})" if contract.name == "orders" else "NULL"
+    keys = ", ".join([*own, "__kind", *(["main_at"] if dated_key else [])])
+    place = "entry, source_file, source_line"
+    several = " AND ".join(f"s.{name} = t.{name}" for name in [*own, "__kind"]) + (
+        " AND s.event_at = t.main_at" if dated_key else ""
+    )
+    names = ", ".join([*own, "__kind"])
+    reason = f"{', '.join(contract.key)} repeats"
+    version = f"dense_rank() OVER (PARTITION BY {keys} ORDER BY recorded NULLS FIRST, entry, source_file)"
+    if not contract.later_holds:
+        version = "0"
+    return (
+        f"WITH listed AS (SELECT r.*, p.period FROM ({_usable(lake, contract, files, currency)}) r "
+        f"SEMI JOIN sync_several USING ({names}) JOIN (VALUES {numbered}) AS p(path, period) ON r.__path = p.path), "
+        f"every AS (SELECT {names}, {place}, any_value(period) FILTER ({main}) AS main_period, min(event_at) FILTER ({main}) AS main_at, "
+        f"max(recorded_at) AS recorded, {customer} AS customer, {status} AS status, sum(hash({facts})) AS said "
+        f"FROM listed GROUP BY {names}, {place}), "
+        f"told AS (SELECT t.* FROM every t SEMI JOIN sync_several s ON {several} WHERE t.main_at IS NOT NULL), "
+        f"ranked AS (SELECT *, {version} AS version, "
+        "customer IS NOT DISTINCT FROM first(customer) OVER w OR main_at = first(main_at) OVER w AS same FROM told "
+        f"WINDOW w AS (PARTITION BY {keys} ORDER BY main_at, {place})), "
+        f"latest AS (SELECT {keys}, version AS latest, said AS holds, status AS latest_status FROM ranked WHERE same "
+        f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY version DESC, main_at, {place}) = 1), "
+        "fates AS (SELECT r.*, latest, latest_status, same AND said = holds AS equal, row_number() OVER w = 1 AS holder, "
+        "first(main_period) OVER w AS holder_period, "
+        f"bool_or(same AND version < latest AND status IS NULL) OVER (PARTITION BY {keys}) AS was_placed "
+        f"FROM ranked r JOIN latest USING ({keys}) "
+        f"WINDOW w AS (PARTITION BY {keys} ORDER BY (same AND said = holds) DESC, main_at, {place})) "
+        f"SELECT DISTINCT l.period, {literal(REPEATED)} AS mark, l.event_at, l.entry, l.source_file, l.source_line, "
+        f"CASE WHEN f.same AND f.version < f.latest THEN {literal(REPLACED)} "
+        f"WHEN l.period = f.holder_period THEN {literal(reason + ' an earlier row')} "
+        f"ELSE {literal(reason + ' a row of an earlier period')} END AS reason, {', '.join('l.' + name for name in own)} "
+        f"FROM listed l JOIN fates f USING ({place}) WHERE NOT f.holder AND NOT f.equal UNION ALL "
+        f"SELECT main_period, {literal(UNDONE)}, main_at, {place}, NULL, {', '.join(own)} FROM fates "
+        "WHERE holder AND latest_status = 'cancelled' AND was_placed"
+    )
+
+
+def _staged_markers(lake: Lake, contract: TableContract, own: Iterable[str]) -> dict[str, list[File]]:
+    """Stage the rows of ``sync_repeats`` as marker rows, by period."""
+    given = {name: name for name in (*own, "event_at", "entry", "source_file", "source_line")}
+    selected = marker(contract, given | {"event": "mark", "unreadable": "reason"})
+    return _by_period(lake, f"SELECT period, {selected} FROM sync_repeats ORDER BY ALL")
+
+
+def _by_period(lake: Lake, query: str) -> dict[str, list[File]]:
+    """Stage the rows of a query with a column ``period``, a file for each."""
+    con = lake.engine.con
+    con.execute(f"CREATE OR REPLACE TEMP TABLE sync_made AS {query}")
+    periods = [p for (p,) in con.execute("SELECT DISTINCT period FROM sync_made ORDER BY 1").fetchall()]
+    made: dict[str, list[File]] = {
+        p: [lake.stage_query(f"SELECT * EXCLUDE (period) FROM sync_made WHERE period = {literal(p)}")] for p in periods
+    }
+    for name in ("sync_made", "sync_repeats", "sync_several"):
+        con.execute(f"DROP TABLE IF EXISTS {name}")
+    return made
+
+
+def _of_baskets(lake: Lake, contract: TableContract, table: TableIndex) -> dict[str, list[File]]:
+    """Return the markers of lines without a number: those of a basket that a later export has otherwise.
+
+    A basket is an order's lines of one time. Two files may share one because the later repeats it, or because each has a part
+    of it: by how many products the baskets have in common, over all that the two files share.
+    """
+    by_bucket: dict[str, list[File]] = {}
+    for record in table.records.values():
+        for bucket, file in of_periods([record]):
+            by_bucket.setdefault(bucket, []).append(file)
+    files = [(bucket, f) for bucket, found in by_bucket.items() if len(found) > 1 for f in found]
+    if not files:
+        return {}
+    con, basket = lake.engine.con, "order_id, customer_id, event_at"
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE sync_several AS SELECT {basket} FROM (SELECT DISTINCT {basket}, entry, source_file "
+        f"FROM ({_usable(lake, contract, files, '')})) GROUP BY ALL HAVING count(*) > 1"
+    )
+    if not con.execute("SELECT count(*) FROM sync_several").fetchall()[0][0]:
+        return {}
+    con.execute(f"CREATE OR REPLACE TEMP TABLE sync_repeats AS {_baskets_query(lake, contract, files)}")
+    return _staged_markers(lake, contract, ["order_id"])
+
+
+def _baskets_query(lake: Lake, contract: TableContract, files: Pairs) -> str:
+    """Return the query of the lines to mark, as `_versions_query` does."""
+    numbered = ", ".join(f"({literal(str(absolute(lake, f)))}, {literal(bucket)})" for bucket, f in files)
+    basket = "order_id, customer_id, event_at"
+    facts = "product_id, quantity, unit_price, discount"
+
+    def later(side: str) -> str:
+        return f"(coalesce({side}.recorded, TIMESTAMP '0001-01-01'), {side}.entry, {side}.source_file)"
+
+    return (
+        f"WITH listed AS (SELECT r.*, p.period FROM ({_usable(lake, contract, files, '')}) r "
+        f"SEMI JOIN sync_several USING ({basket}) JOIN (VALUES {numbered}) AS p(path, period) ON r.__path = p.path), "
+        f"baskets AS (SELECT {basket}, entry, source_file, max(recorded_at) AS recorded, list(DISTINCT product_id) AS products, "
+        f"sum(hash({facts})) AS said FROM listed GROUP BY {basket}, entry, source_file), "
+        f"pairs AS (SELECT a.*, b.entry AS entry_b, b.source_file AS file_b, a.said <> b.said AS other, "
+        "len(list_intersect(a.products, b.products)) / greatest(len(a.products), len(b.products)) AS common "
+        f"FROM baskets a JOIN baskets b USING ({basket}) WHERE {later('a')} < {later('b')}), "
+        "exports AS (SELECT entry, source_file, entry_b, file_b FROM pairs GROUP BY ALL "
+        f"HAVING avg(common) >= {ALIKE}), "
+        f"replaced AS (SELECT DISTINCT {basket}, entry, source_file FROM pairs "
+        "SEMI JOIN exports USING (entry, source_file, entry_b, file_b) WHERE other) "
+        f"SELECT period, {literal(REPEATED)} AS mark, event_at, entry, source_file, source_line, {literal(REPLACED)} AS reason, "
+        f"order_id FROM listed SEMI JOIN replaced USING ({basket}, entry, source_file)"
+    )
+
+
+def _moved(lake: Lake, contract: TableContract, files: Pairs, calendar: Calendar) -> dict[str, list[File]]:
+    """Return the lines that stand in the period before now, and the markers of where they stood."""
+    bounds = {b: (calendar.start(b) + ONE_INVOICE, calendar.as_of(b) - ONE_INVOICE) for b, _ in files}
+    numbered = ", ".join(
+        f"({literal(str(absolute(lake, f)))}, {literal(b)}, TIMESTAMP '{bounds[b][0]}', TIMESTAMP '{bounds[b][1]}')"
+        for b, f in files
+    )
+    order, names = "order_id, customer_id", ", ".join(quote(name) for name in raw_schema(contract))
+    lake.engine.con.execute(
+        f"CREATE OR REPLACE TEMP TABLE sync_repeats AS WITH near AS (SELECT r.*, p.period AS stood FROM "
+        f"{parquet(lake, files, named=True)} r JOIN (VALUES {numbered}) AS p(path, period, early, late) ON r.__path = p.path "
+        "WHERE unreadable IS NULL AND order_id IS NOT NULL AND customer_id IS NOT NULL AND (event_at < early OR event_at >= late)), "
+        f"orders AS (SELECT {order}, min(event_at) AS began, min(stood) AS period FROM near GROUP BY {order} "
+        f"HAVING min(stood) <> max(stood) AND max(event_at) - min(event_at) < INTERVAL {int(ONE_INVOICE.total_seconds())} SECOND) "
+        f"SELECT near.*, orders.began, orders.period FROM near JOIN orders USING ({order}) WHERE stood <> orders.period"
+    )
+    given = {name: name for name in ("order_id", "customer_id", "event_at", "entry", "source_file", "source_line")}
+    marks = marker(contract, given | {"event": literal(MOVED)})
+    return _by_period(
+        lake,
+        f"SELECT period, {names} FROM (SELECT * REPLACE (began AS event_at) FROM sync_repeats) "
+        f"UNION ALL SELECT stood AS period, {marks} FROM sync_repeats ORDER BY ALL",
+    )
+
+
+def held(table: TableIndex | None) -> list[File]:
+    """Return the files of a table's markers, for who must leave out the rows that do not hold."""
+    return [file for _, file in of_extra(table, REPEATS)] if table is not None else []
