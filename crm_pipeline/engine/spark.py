@@ -99,6 +99,7 @@ class SparkEngine(DuckDBEngine):
         """Write what is to be computed by Spark, and rows as they are by DuckDB, to one Parquet file; raises as the other does."""
         if not isinstance(rows, ibis.Table) or isinstance(rows.op(), ops.DatabaseTable):
             return super().stage(rows, path)
+        session = self.session  # says what is missing, where PySpark is
         from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
 
@@ -106,7 +107,7 @@ class SparkEngine(DuckDBEngine):
         try:
             self._show(rows)
             kinds = self._kinds(rows)
-            self._frame(rows).write.parquet(str(parts))
+            session.sql(self._query(rows)).write.parquet(str(parts))
             files = sorted(map(str, parts.glob("part-*.parquet")))
             given = f"FROM read_parquet([{', '.join(map(literal, files))}])" if files else "WHERE false"
             typed = (f"CAST({quote(n) if files else 'NULL'} AS {kind}) AS {quote(n)}" for n, kind in kinds.items())
@@ -131,9 +132,8 @@ class SparkEngine(DuckDBEngine):
         """Return the columns with the types that DuckDB's own query would give them."""
         return {row[0]: row[1] for row in self.con.execute(f"DESCRIBE {self.ibis.compile(rows)}").fetchall()}
 
-    def _frame(self, rows: ibis.Table) -> DataFrame:
-        query = self._remember(("spark", rows.op()), lambda: self._backend.compile(rows))
-        return self.session.sql(query)
+    def _query(self, rows: ibis.Table) -> str:
+        return self._remember(("spark", rows.op()), lambda: self._backend.compile(rows))
 
     def _show(self, rows: ibis.Table) -> None:
         """Make Spark see the tables that an expression reads, under the names that DuckDB has for them."""

@@ -214,12 +214,13 @@ def test_a_query_that_spark_refuses_is_an_error_and_leaves_nothing(engines, tmp_
     assert not list(tmp_path.iterdir())
 
 
-def test_without_pyspark_one_sentence_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pyspark", None)
-    monkeypatch.setitem(sys.modules, "pyspark.sql", None)
-    monkeypatch.setitem(sys.modules, "pyspark.errors", None)
+def test_without_pyspark_one_sentence_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for module in ("pyspark", "pyspark.sql", "pyspark.errors", "py4j", "py4j.protocol"):
+        monkeypatch.setitem(sys.modules, module, None)
+    engine = SparkEngine("100MB", 1, tmp_path, "local[1]")
+    assert engine.stage(EVENTS, tmp_path / "rows.parquet").rows == len(EVENTS)
     with pytest.raises(CrmError, match=r"needs PySpark: pip install 'crm-pipeline\[spark\]', or set engine: duckdb"):
-        start("local[1]", {})
+        staged(engine, as_given, tmp_path)
 
 
 @pytest.mark.parametrize(
