@@ -2,8 +2,8 @@
 
 Dirt is added, never taken away: a dirty row is a copy of a real one, spoiled, with an id of its own (``X…``) unless
 the id is the point.
-So what really happened, and the truth, stay as they are. Only ``whitespace_and_case`` changes real rows, without
-changing what they mean.
+So what really happened, and the truth, stay as they are; a call without a customer is kept, and counts for nobody. Only
+``whitespace_and_case`` changes real rows, without changing what they mean.
 """
 
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false
