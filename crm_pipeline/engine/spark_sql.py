@@ -22,3 +22,11 @@ class AsDuckDB(PySparkCompiler):
     def visit_ExtractEpochSeconds(self, op: Any, *, arg: Any) -> Any:
         """Keep the fraction of a second, as DuckDB does."""
         return self.f.unix_micros(self.f.anon.to_timestamp_ltz(arg)) / 1e6
+
+    def visit_FirstValue(self, op: Any, *, arg: Any) -> Any:
+        """Take the first of a window even where it is null."""
+        return self.f.first(arg)
+
+    def visit_LastValue(self, op: Any, *, arg: Any) -> Any:
+        """Take the last of a window even where it is null."""
+        return self.f.last(arg)

@@ -17,6 +17,7 @@ import ibis
 import pyarrow as pa
 import pytest
 
+from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.engine import DuckDBEngine, Engine, Staged
 from crm_pipeline.engine import spark as spark_module
 from crm_pipeline.engine.spark import FIXED, SparkEngine, start
@@ -24,7 +25,10 @@ from crm_pipeline.errors import CrmError
 from crm_pipeline.home.project import open_lake
 from crm_pipeline.periods import Calendar
 from crm_pipeline.settings import Settings
+from crm_pipeline.transforms.cleaning import clean_table, derive_orders
 from crm_pipeline.transforms.columns import local_day, local_time, total, whole
+from crm_pipeline.transforms.quality import count_rows
+from crm_pipeline_tests.unit.sources_world import World, tables
 
 SMALL = {"spark.driver.memory": "1g", "spark.sql.shuffle.partitions": "2"}
 PYSPARK = importlib.util.find_spec("pyspark") is not None
@@ -131,6 +135,8 @@ def by_window(t: ibis.Table) -> ibis.Table:
         place=ibis.row_number().over(of_kind),
         before=t.amount.lag().over(of_kind),
         same=t.text.identical_to(t.text.first(include_null=True).over(of_kind)),
+        opening=t.amount.first(include_null=True).over(of_kind),
+        closing=t.text.last(include_null=True).over(of_kind),
         sum_=whole(t.amount.sum().over(running)),
         rank=ibis.percent_rank().over(group_by=t.amount.isnull(), order_by=t.amount),
         many=t.count().over(ibis.window(group_by="kind")),
@@ -196,6 +202,44 @@ def test_files_of_several_periods_are_read_by_name(engines, tmp_path: Path) -> N
             assert one == two
     spark.release()
     assert not spark.session.catalog.listTables()
+
+
+@needs_spark
+def test_dirty_rows_are_cleaned_alike(engines, tmp_path: Path) -> None:
+    world = World(tmp_path, tables(orders="orders.csv", order_lines="lines.csv"))
+    world.write(
+        "orders.csv",
+        "order_id,customer_id,ordered_at,status,discount\na,1,2020-03-02,Paid,\na,1,2020-03-02,Paid,\na,2,2020-03-03,,-1\n"
+        "b,,2020-03-04,void,0.5\nc,3,2020-03-29T01:30:00,,x\nd,4,2020-03-30,,1\n",
+    )
+    world.write(
+        "lines.csv",
+        "order_id,product_id,quantity,unit_price,line_no\na,x,2,1.25,1\na,x,2,1.25,1\na,y,-1,3,2\nc,x,0.00000001,1e6,\nz,x,1,1,\n"
+        'd,"say ""hi"" \\",x,2,\nd,y,1,0.00005,1\n',
+    )
+    report = world.sync()
+    columns = report.state.tables
+    made: dict[str, list[Staged]] = {}
+    for engine in engines:
+        raw = {name: _in(engine, world, f"raw/{name}") for name in ("orders", "order_lines")}
+        orders = clean_table(raw["orders"], CANONICAL["orders"], lines=raw["order_lines"], columns=columns["orders"])
+        known = engine.stage(orders.clean, tmp_path / f"{type(engine).__name__}-known.parquet")
+        clean = engine.table([known.path], known.columns, "clean/orders")
+        lines = clean_table(raw["order_lines"], CANONICAL["order_lines"], orders=clean, columns=columns["order_lines"])
+        derived = derive_orders(lines.clean)
+        counts = count_rows({"orders": (raw["orders"], orders.clean, orders.rejects)})
+        tables_ = [orders.rejects, lines.clean, lines.rejects, derived, counts]
+        files = [engine.stage(t, tmp_path / f"{type(engine).__name__}-{i}.parquet") for i, t in enumerate(tables_)]
+        made[type(engine).__name__] = [known, *files]
+    for one, two in zip(*made.values(), strict=True):
+        assert sorted(map(repr, content(engines[0], two))) == sorted(map(repr, content(engines[0], one)))
+        assert (two.columns, two.content_sum) == (one.columns, one.content_sum)
+    assert all(file.rows for file in made["SparkEngine"])
+
+
+def _in(engine: Engine, world: World, asset: str) -> ibis.Table:
+    (manifest,) = world.lake.snapshot(asset, ["2020-03-01"])
+    return engine.table([str(world.lake.root / f.path) for f in manifest.files], manifest.files[0].columns, asset)
 
 
 @needs_spark
