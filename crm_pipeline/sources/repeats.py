@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from decimal import Decimal
 
 from crm_pipeline.contracts.core import MOVED, REPEATED, REPLACED, UNDONE, TableContract
 from crm_pipeline.engine import literal, quote
@@ -29,25 +30,34 @@ ALIKE = 0.5
 """Share of products that the baskets which two files share have in common, from which one file is a later export of the other
 and no other part of the same baskets."""
 
+DIGITS = 20
+"""Digits that a number in a file's name may have."""
+
+MANY = 0.05
+"""Share of a table's rows from which those that do not hold are worth a sentence."""
+
 Pairs = Sequence[tuple[str, File]]
 
 
-def repeats(lake: Lake, contract: TableContract, table: TableIndex, currency: str = "") -> None:
+def repeats(lake: Lake, contract: TableContract, table: TableIndex, currency: str, money_unit: Decimal) -> None:
     """Mark the rows that another of their key replaces, or repeats, in each period they have events in.
 
     Parameters
     ----------
     currency : str
         The source's: an order in another is no version of an order. Empty: not asked.
+    money_unit : Decimal
+        Major units per stored unit, for the bounds of amounts.
     """
     files = [*of_periods(table.records.values()), *of_extra(table, FIRST)]
     mapped = {name for record in table.records.values() for name in record.columns} | {contract.main_time}
     keyed = contract.main_time is not None and mapped.issuperset(contract.key)
-    key = digest_of(files, _version(), *contract.key, currency, str(keyed))
+    key = digest_of(files, _version(), *contract.key, currency, str(keyed), str(money_unit))
+    may_hold = _may_hold(contract, currency, money_unit)
     if keyed and files:
-        keep(table, REPEATS, key, lambda: _of_keys(lake, contract, files, currency))
+        keep(table, REPEATS, key, lambda: _of_keys(lake, contract, files, may_hold))
     elif contract.name == "order_lines":
-        keep(table, REPEATS, key, lambda: _of_baskets(lake, contract, table))
+        keep(table, REPEATS, key, lambda: _of_baskets(lake, contract, table, may_hold))
     else:
         keep(table, REPEATS, key, dict)
 
@@ -57,41 +67,65 @@ def crossing(lake: Lake, contract: TableContract, table: TableIndex, calendar: C
 
     For a source without orders: there an order is all of its lines, and one invoice is one order.
     """
-    files = of_periods(table.records.values())
-    key = digest_of(files, _version(), calendar.grain, calendar.timezone)
+    files, marks = of_periods(table.records.values()), of_extra(table, REPEATS)
+    key = digest_of([*files, *marks], _version(), calendar.grain, calendar.timezone)
     several = len({bucket for bucket, _ in files}) > 1
-    keep(table, CROSSING, key, lambda: _moved(lake, contract, files, calendar) if several else {})
+    keep(table, CROSSING, key, lambda: _moved(lake, contract, files, marks, calendar) if several else {})
 
 
 def _version() -> str:
     return modules_version([__name__])
 
 
-def _of_keys(lake: Lake, contract: TableContract, files: Pairs, currency: str) -> dict[str, list[File]]:
+def _of_keys(lake: Lake, contract: TableContract, files: Pairs, may_hold: str) -> dict[str, list[File]]:
     """Return the markers of a table whose rows have a key: of all rows of a key but the one that holds."""
     con, own = lake.engine.con, [name for name in contract.key if name != contract.main_time]
     names = [*own, "__kind", *(["event_at"] if len(own) < len(contract.key) else [])]
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE sync_several AS SELECT {', '.join(names)}, count(*) AS n FROM "
-        f"({_usable(lake, contract, files, currency)} AND event = {literal(contract.event)}) GROUP BY ALL HAVING count(*) > 1"
+        f"({_usable(lake, contract, files, may_hold)} AND event = {literal(contract.event)}) GROUP BY ALL HAVING count(*) > 1"
     )
     if not con.execute("SELECT count(*) FROM sync_several").fetchall()[0][0]:
         return {}
-    con.execute(f"CREATE OR REPLACE TEMP TABLE sync_repeats AS {_versions_query(lake, contract, files, own, currency)}")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE sync_repeats AS {_versions_query(lake, contract, files, own, may_hold)}")
     return _staged_markers(lake, contract, own)
 
 
-def _usable(lake: Lake, contract: TableContract, files: Pairs, currency: str) -> str:
+def _may_hold(contract: TableContract, currency: str, money_unit: Decimal) -> str:
+    """Return the SQL of whether a row keeps the contract: one that cleaning refuses replaces nothing."""
+    asked = ["unreadable IS NULL"]
+    for column in contract.raw_columns:
+        scale = 1 / money_unit if column.kind == "money" else Decimal(1)
+        if column.required:
+            asked.append(f"{column.name} IS NOT NULL")
+        if column.low is not None:
+            asked.append(f"coalesce({column.name} >= {round(column.low * scale)}, true)")
+        if column.high is not None:
+            asked.append(f"coalesce({column.name} <= {round(column.high * scale)}, true)")
+        if column.allowed:
+            known = ", ".join(map(literal, (*column.allowed, *column.aliases)))
+            asked.append(f"coalesce(lower({column.name}) IN ({known}), true)")
+    if contract.name in ("orders", "order_lines"):
+        bought = "amount" if contract.name == "orders" else "quantity"
+        asked.append(f"(coalesce(discount >= 0, true) OR coalesce({bought} < 0, false))")
+    if contract.name == "orders" and currency:
+        asked.append(f"coalesce(upper(currency) = {literal(currency.upper())}, true)")
+    return " AND ".join(asked)
+
+
+def _usable(lake: Lake, contract: TableContract, files: Pairs, may_hold: str) -> str:
     """Return the query of the rows that may hold, with ``__kind`` (a return of orders is another thing) and ``__path``."""
     kind = "coalesce(amount < 0, false)" if contract.name == "orders" else "false"
-    needed = [c.name for c in contract.raw_columns if c.required]
-    there = "".join(f" AND {name} IS NOT NULL" for name in needed)
-    if contract.name == "orders" and currency:
-        there += f" AND coalesce(upper(currency) = {literal(currency.upper())}, true)"
-    return f"SELECT *, {kind} AS __kind FROM {parquet(lake, files, named=True)} WHERE unreadable IS NULL{there}"
+    return f"SELECT *, {kind} AS __kind FROM {parquet(lake, files, named=True)} WHERE {may_hold}"
 
 
-def _versions_query(lake: Lake, contract: TableContract, files: Pairs, own: Sequence[str], currency: str) -> str:
+def _by_name(side: str = "") -> str:
+    """Return the SQL by which files are in order: as their names have it, numbers in them as numbers (9 before 10)."""
+    padded = f"regexp_replace({side}source_file, '([0-9]+)', repeat('0', {DIGITS}) || '\\1', 'g')"
+    return f"regexp_replace({padded}, '[0-9]*([0-9]{{{DIGITS}}})', '\\1', 'g'), {side}source_file"
+
+
+def _versions_query(lake: Lake, contract: TableContract, files: Pairs, own: Sequence[str], may_hold: str) -> str:
     """Return the query of the rows to mark: period, mark, reason, place and key.
 
     ``told`` has a row per source row, ``version`` numbers them by what is later, ``same`` says that it is a version of the
@@ -113,11 +147,11 @@ def _versions_query(lake: Lake, contract: TableContract, files: Pairs, own: Sequ
     )
     names = ", ".join([*own, "__kind"])
     reason = f"{', '.join(contract.key)} repeats"
-    version = f"dense_rank() OVER (PARTITION BY {keys} ORDER BY recorded NULLS FIRST, entry, source_file)"
+    version = f"dense_rank() OVER (PARTITION BY {keys} ORDER BY recorded NULLS FIRST, entry, {_by_name()})"
     if not contract.later_holds:
         version = "0"
     return (
-        f"WITH listed AS (SELECT r.*, p.period FROM ({_usable(lake, contract, files, currency)}) r "
+        f"WITH listed AS (SELECT r.*, p.period FROM ({_usable(lake, contract, files, may_hold)}) r "
         f"SEMI JOIN sync_several USING ({names}) JOIN (VALUES {numbered}) AS p(path, period) ON r.__path = p.path), "
         f"every AS (SELECT {names}, {place}, any_value(period) FILTER ({main}) AS main_period, min(event_at) FILTER ({main}) AS main_at, "
         f"max(recorded_at) AS recorded, {customer} AS customer, {status} AS status, sum(hash({facts})) AS said "
@@ -139,7 +173,7 @@ def _versions_query(lake: Lake, contract: TableContract, files: Pairs, own: Sequ
         f"ELSE {literal(reason + ' a row of an earlier period')} END AS reason, {', '.join('l.' + name for name in own)} "
         f"FROM listed l JOIN fates f USING ({place}) WHERE NOT f.holder AND NOT f.equal UNION ALL "
         f"SELECT main_period, {literal(UNDONE)}, main_at, {place}, NULL, {', '.join(own)} FROM fates "
-        "WHERE holder AND latest_status = 'cancelled' AND was_placed"
+        "WHERE (holder OR equal) AND latest_status = 'cancelled' AND was_placed"
     )
 
 
@@ -163,7 +197,7 @@ def _by_period(lake: Lake, query: str) -> dict[str, list[File]]:
     return made
 
 
-def _of_baskets(lake: Lake, contract: TableContract, table: TableIndex) -> dict[str, list[File]]:
+def _of_baskets(lake: Lake, contract: TableContract, table: TableIndex, may_hold: str) -> dict[str, list[File]]:
     """Return the markers of lines without a number: those of a basket that a later export has otherwise.
 
     A basket is an order's lines of one time. Two files may share one because the later repeats it, or because each has a part
@@ -179,25 +213,25 @@ def _of_baskets(lake: Lake, contract: TableContract, table: TableIndex) -> dict[
     con, basket = lake.engine.con, "order_id, customer_id, event_at"
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE sync_several AS SELECT {basket} FROM (SELECT DISTINCT {basket}, entry, source_file "
-        f"FROM ({_usable(lake, contract, files, '')})) GROUP BY ALL HAVING count(*) > 1"
+        f"FROM ({_usable(lake, contract, files, may_hold)})) GROUP BY ALL HAVING count(*) > 1"
     )
     if not con.execute("SELECT count(*) FROM sync_several").fetchall()[0][0]:
         return {}
-    con.execute(f"CREATE OR REPLACE TEMP TABLE sync_repeats AS {_baskets_query(lake, contract, files)}")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE sync_repeats AS {_baskets_query(lake, contract, files, may_hold)}")
     return _staged_markers(lake, contract, ["order_id"])
 
 
-def _baskets_query(lake: Lake, contract: TableContract, files: Pairs) -> str:
+def _baskets_query(lake: Lake, contract: TableContract, files: Pairs, may_hold: str) -> str:
     """Return the query of the lines to mark, as `_versions_query` does."""
     numbered = ", ".join(f"({literal(str(absolute(lake, f)))}, {literal(bucket)})" for bucket, f in files)
     basket = "order_id, customer_id, event_at"
     facts = "product_id, quantity, unit_price, discount"
 
     def later(side: str) -> str:
-        return f"(coalesce({side}.recorded, TIMESTAMP '0001-01-01'), {side}.entry, {side}.source_file)"
+        return f"(coalesce({side}.recorded, TIMESTAMP '0001-01-01'), {side}.entry, {_by_name(side + '.')})"
 
     return (
-        f"WITH listed AS (SELECT r.*, p.period FROM ({_usable(lake, contract, files, '')}) r "
+        f"WITH listed AS (SELECT r.*, p.period FROM ({_usable(lake, contract, files, may_hold)}) r "
         f"SEMI JOIN sync_several USING ({basket}) JOIN (VALUES {numbered}) AS p(path, period) ON r.__path = p.path), "
         f"baskets AS (SELECT {basket}, entry, source_file, max(recorded_at) AS recorded, list(DISTINCT product_id) AS products, "
         f"sum(hash({facts})) AS said FROM listed GROUP BY {basket}, entry, source_file), "
@@ -213,7 +247,9 @@ def _baskets_query(lake: Lake, contract: TableContract, files: Pairs) -> str:
     )
 
 
-def _moved(lake: Lake, contract: TableContract, files: Pairs, calendar: Calendar) -> dict[str, list[File]]:
+def _moved(
+    lake: Lake, contract: TableContract, files: Pairs, marks: Pairs, calendar: Calendar
+) -> dict[str, list[File]]:
     """Return the lines that stand in the period before now, and the markers of where they stood."""
     bounds = {b: (calendar.start(b) + ONE_INVOICE, calendar.as_of(b) - ONE_INVOICE) for b, _ in files}
     numbered = ", ".join(
@@ -221,23 +257,59 @@ def _moved(lake: Lake, contract: TableContract, files: Pairs, calendar: Calendar
         for b, f in files
     )
     order, names = "order_id, customer_id", ", ".join(quote(name) for name in raw_schema(contract))
+    place = "entry, source_file, source_line"
+    marked = f"(SELECT {place} FROM {parquet(lake, marks)} WHERE event = {literal(REPEATED)})" if marks else ""
+    holding = f"ANTI JOIN {marked} USING ({place})" if marks else ""
     lake.engine.con.execute(
         f"CREATE OR REPLACE TEMP TABLE sync_repeats AS WITH near AS (SELECT r.*, p.period AS stood FROM "
         f"{parquet(lake, files, named=True)} r JOIN (VALUES {numbered}) AS p(path, period, early, late) ON r.__path = p.path "
-        "WHERE unreadable IS NULL AND order_id IS NOT NULL AND customer_id IS NOT NULL AND (event_at < early OR event_at >= late)), "
+        f"{holding} WHERE unreadable IS NULL AND order_id IS NOT NULL AND customer_id IS NOT NULL "
+        "AND (event_at < early OR event_at >= late)), "
         f"orders AS (SELECT {order}, min(event_at) AS began, min(stood) AS period FROM near GROUP BY {order} "
         f"HAVING min(stood) <> max(stood) AND max(event_at) - min(event_at) < INTERVAL {int(ONE_INVOICE.total_seconds())} SECOND) "
         f"SELECT near.*, orders.began, orders.period FROM near JOIN orders USING ({order}) WHERE stood <> orders.period"
     )
     given = {name: name for name in ("order_id", "customer_id", "event_at", "entry", "source_file", "source_line")}
-    marks = marker(contract, given | {"event": literal(MOVED)})
+    stood = marker(contract, given | {"event": literal(MOVED)})
     return _by_period(
         lake,
         f"SELECT period, {names} FROM (SELECT * REPLACE (began AS event_at) FROM sync_repeats) "
-        f"UNION ALL SELECT stood AS period, {marks} FROM sync_repeats ORDER BY ALL",
+        f"UNION ALL SELECT stood AS period, {stood} FROM sync_repeats ORDER BY ALL",
     )
 
 
 def held(table: TableIndex | None) -> list[File]:
     """Return the files of a table's markers, for who must leave out the rows that do not hold."""
     return [file for _, file in of_extra(table, REPEATS)] if table is not None else []
+
+
+def sentences(lake: Lake, contract: TableContract, table: TableIndex) -> list[str]:
+    """Return what a person should know where many rows do not hold: two things may have been given one key."""
+    rows, files = sum(r.rows for r in table.records.values()), of_extra(table, REPEATS)
+    if not files:
+        return []
+    name, said = ", ".join(contract.key), []
+    for text, what in (
+        (REPLACED, "are replaced by a later version"),
+        ("%repeats%", "repeat one with other values, and are refused"),
+    ):
+        n, first = lake.engine.con.execute(
+            "SELECT count(DISTINCT (entry, source_file, source_line)), min((source_file, source_line)) FROM "
+            f"{parquet(lake, files)} WHERE event = {literal(REPEATED)} AND unreadable LIKE {literal(text)}"
+        ).fetchall()[0]
+        if n and n >= MANY * rows:
+            where = ":".join(map(str, first.values() if isinstance(first, dict) else first))
+            said.append(
+                f"{contract.name}: {n:,} of {rows:,} rows {what} (by {name}; one is {where}). {_mend(contract)}"
+            )
+    return said
+
+
+def _mend(contract: TableContract) -> str:
+    told_apart = (
+        "If they are others (two systems, or numbers that begin anew every year), tell them apart in the mapping"
+    )
+    if contract.name == "order_lines":
+        return f"{told_apart} of order_id; if they are further lines, map line_no."
+    lines = "; if they are the lines of an order, map them as order_lines" if contract.name == "orders" else ""
+    return f"{told_apart} of {contract.key[0]}, such as \"'old-' || id\"{lines}."

@@ -200,7 +200,7 @@ class _Sync:
                 self._read_entry(part, [r for r in changed if r.entry == part.number])
             self.new.tables[name] = table
             if name == "orders":  # their lines take the time of the version that holds
-                repeats.repeats(self.lake, CANONICAL[name], table, self.source.currency)
+                repeats.repeats(self.lake, CANONICAL[name], table, self.source.currency, self.settings.money_unit)
             self.warnings += [note for r in table.records.values() for note in r.notes]
             self.warnings += findings.sentences(CANONICAL[name], table)
         self.warnings += findings.unpaid(self.new.tables)
@@ -308,7 +308,8 @@ class _Sync:
             others = [t for other, t in self.new.tables.items() if other != name]
             extras.first_seen(self.lake, table, others, self.calendar, found.first)
             extras.snapshot(self.lake, contract, table)
-            repeats.repeats(self.lake, contract, table, self.source.currency)
+            repeats.repeats(self.lake, contract, table, self.source.currency, self.settings.money_unit)
+            self.warnings += repeats.sentences(self.lake, contract, table)
             if name == "order_lines" and "orders" not in self.new.tables:
                 repeats.crossing(self.lake, contract, table, self.calendar)
             listed = table.records.values()

@@ -143,15 +143,15 @@ def unknown_customers(rows: ibis.Table, customers: ibis.Table) -> ibis.expr.type
 def _without_marked(raw: ibis.Table) -> ibis.Table:
     """Take the marker rows out and note on the rows they point to why these do not hold, or that they are undone."""
     marked = raw.filter(raw.event.isin((REPEATED, UNDONE)))
-    marks = marked.select("source_file", "source_line", repeat_=raw.unreadable, undone_=raw.event == UNDONE).distinct()
-    rows = raw.filter(raw.event.notin(MARKERS)).left_join(marks, ["source_file", "source_line"])
+    marks = marked.select(*ORDER_OF_ROWS, repeat_=raw.unreadable, undone_=raw.event == UNDONE).distinct()
+    rows = raw.filter(raw.event.notin(MARKERS)).left_join(marks, ORDER_OF_ROWS)
     event = ibis.ifelse((rows.event == "placed") & rows.undone_.fill_null(False), "cancelled", rows.event)
     return rows.select(*(c for c in raw.columns if c != "event"), "repeat_", event=event)
 
 
 def _without_moved(rows: ibis.Table, raw: ibis.Table) -> ibis.Table:
     """Take out the lines that stand in the period where their order began; those of this period's orders have come in return."""
-    place = ["source_file", "source_line", "event_at"]
+    place = [*ORDER_OF_ROWS, "event_at"]
     return rows.anti_join(raw.filter(raw.event == MOVED).select(place), place)
 
 

@@ -48,6 +48,14 @@ def test_an_order_that_a_later_export_has_as_cancelled_was_not_bought(tmp_path: 
     assert refused == {"replaced by a later version": 1}
 
 
+def test_an_order_that_every_later_export_has_as_cancelled_was_not_bought(tmp_path: Path) -> None:
+    world = shop(tmp_path, "a,1,2019-01-05,10,paid\n", "a,1,2019-01-05,10,cancelled\n")
+    world.write("orders-3.csv", HEAD + "a,1,2019-01-05,10,cancelled\n")
+    kept, refused = facts(world, "orders", JAN, "order_id")
+    assert kept == [("cancelled", "a")]
+    assert refused == {"replaced by a later version": 1, "exact duplicate of an earlier row": 1}
+
+
 def test_a_status_that_no_earlier_export_had_otherwise_is_a_snapshot_of_the_day_it_was_read(tmp_path: Path) -> None:
     world = shop(tmp_path, "a,1,2019-01-05,10,cancelled\n", "a,1,2019-01-05,10,cancelled\n")
     assert facts(world, "orders", JAN, "order_id") == ([("placed", "a")], {"exact duplicate of an earlier row": 1})
@@ -190,3 +198,60 @@ def test_check_counts_what_was_replaced_and_moved_once(tmp_path: Path) -> None:
     )
     found = next(t for t in readiness(load_source(world.root), Settings()).tables if t.name == "order_lines")
     assert (found.rows, found.kept, found.refused, found.duplicates) == (7, 5, 2, 2)
+
+
+@pytest.mark.parametrize("bad", ["12,-3", "2000000000,0"])
+def test_a_later_version_that_breaks_the_contract_replaces_nothing(tmp_path: Path, bad: str) -> None:
+    head = "order_id,customer_id,ordered_at,amount,discount\n"
+    world = shop(tmp_path, "a,1,2019-01-05,10,0\n", f"a,1,2019-01-05,{bad}\n", head=head)
+    assert facts(world, "orders", JAN, "amount")[0] == [("placed", 100_000)]
+
+
+def test_a_call_of_which_a_later_export_has_an_unknown_direction_stays(tmp_path: Path) -> None:
+    world = shop(tmp_path, "a,1,2019-01-05,10,paid\n", "", yaml=YAML + tables(calls="calls*.csv"))
+    head = "call_id,customer_id,started_at,direction\n"
+    world.write("calls-1.csv", head + "c,1,2019-01-20,Inbound\n")
+    world.write("calls-2.csv", head + "c,1,2019-01-20,sideways\n")
+    assert facts(world, "calls", JAN, "direction")[0] == [("started", "in")]
+
+
+def test_files_are_in_order_of_the_numbers_in_their_names(tmp_path: Path) -> None:
+    world = World(tmp_path, YAML)
+    for number in (2, 9, 10):
+        world.write(f"orders-{number}.csv", f"{HEAD}a,1,2019-01-05,{number},paid\n")
+    assert facts(world, "orders", JAN, "amount")[0] == [("placed", 100_000)]
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+def test_of_an_invoice_over_the_end_of_a_month_the_later_version_holds(tmp_path: Path, numbered: bool) -> None:
+    late, early = "2019-01-31 23:58", "2019-02-01 00:02"
+    world = World(tmp_path, tables(order_lines="lines*.csv"))
+    for export, quantity in ((1, 1), (2, 5)):
+        rows = [*basket("a", "xy", at=late).splitlines(), *basket("a", "z", quantity, at=early).splitlines()]
+        rows = [f"{row},{i}" if numbered else row for i, row in enumerate(rows)]
+        world.write(f"lines-{export}.csv", "\n".join([LINES.strip() + ",line_no" * numbered, *rows, ""]))
+    kept = facts(world, "order_lines", JAN, "product_id", "amount")[0]
+    assert [row[1:] for row in kept] == [("x", 20_000), ("y", 20_000), ("z", 100_000)]
+    assert facts(world, "order_lines", FEB) == ([], {"replaced by a later version": 1})
+    found = readiness(load_source(world.root), Settings()).tables[0]
+    assert (found.kept, found.refused) == (3, 3)
+
+
+def test_a_row_of_another_group_in_the_same_place_is_not_replaced(tmp_path: Path) -> None:
+    groups = "".join(
+        f"    - files: 'o*.csv'\n      where: {name} <> ''\n"
+        f"      columns: {{order_id: \"'{name}' || id\", customer_id: c, ordered_at: at, amount: {name}}}\n"
+        for name in ("web", "store")
+    )
+    world = World(tmp_path, "  orders:\n" + groups)
+    world.write("o1.csv", "id,c,at,web,store\n1,a,2019-01-05,10,20\n")
+    world.write("o2.csv", "id,c,at,web,store\n1,a,2019-01-05,11,\n")
+    kept = facts(world, "orders", JAN, "order_id", "amount")[0]
+    assert kept == [("placed", "store1", 200_000), ("placed", "web1", 110_000)]
+
+
+def test_numbers_that_begin_anew_are_said_with_the_rows_that_are_lost_by_them(tmp_path: Path) -> None:
+    world = shop(tmp_path, "1,a,2019-01-05,10,paid\n", "1,b,2019-02-05,10,paid\n")
+    said = [w for w in world.sync().warnings if "orders-2.csv:2" in w]
+    assert len(said) == 1
+    assert "1 of 2 rows repeat one with other values, and are refused" in said[0]
