@@ -221,7 +221,7 @@ def _lake_found(home: Path, models: bool) -> Iterator[Finding]:
     lake = lake_to_look_at(home)
     seen = inspect_lake(lake, index_files(lake))
     current = list(seen.current.values())
-    yield from disk_found(home, shutil.disk_usage(home).free, current, lambda path: _size(lake, path))
+    yield from disk_found(home, shutil.disk_usage(home).free, current, lake.storage.size)
     yield from lake_found(home, seen, at_work(home))
     yield from looked("crm.duckdb", home, lambda: _views_found(lake, current))
     whole = {key: m for key, m in seen.current.items() if key not in seen.missing and models}
@@ -232,8 +232,8 @@ def lake_found(home: Path, seen: Inspection, working: int = 0) -> Iterator[Findi
     """Put into words what an inspection of the lake found, while ``working`` processes are at work."""
     run = f"crm-pipeline run --home {home}"
     for path in seen.unreadable:
-        kept = Path(str(path).replace("/.manifests/", "/.history/"))
-        copy = f"copy the newest of {kept.with_suffix('')} over it" if ".manifests" in path.parts else "move it away"
+        kept = path.replace("/.manifests/", "/.history/").removesuffix(".json")
+        copy = f"copy the newest of {kept} over it" if "/.manifests/" in path else "move it away"
         yield Finding(
             "error",
             f"{path} is no manifest that this version can read.",
@@ -273,13 +273,6 @@ def _views_found(lake: Lake, current: Sequence[Manifest]) -> Iterator[Finding]:
     yield from _counted("warning", outdated_views(lake, current), "views of crm.duckdb do not show what is published", mend)  # fmt: skip
 
 
-def _size(lake: Lake, path: str) -> int:
-    try:
-        return (lake.root / path).stat().st_size
-    except OSError:
-        return 0
-
-
 # -- models ----------------------------------------------------------------------------------------
 
 
@@ -287,7 +280,7 @@ def _models_found(lake: Lake, manifests: Sequence[Manifest]) -> Iterator[Finding
     """Tell of published model cards whose model MLflow no longer has."""
     places: dict[str, str] = {}
     for manifest in manifests:
-        files = [str(lake.root / f.path) for f in manifest.files if f.rows]
+        files = [str(lake.path(f)) for f in manifest.files if f.rows]
         if "model_uri" in manifest.schema and files:
             rows = lake.engine.con.execute(
                 "SELECT DISTINCT model_uri FROM read_parquet(?) WHERE model_uri <> ''", [files]

@@ -18,7 +18,7 @@ from crm_pipeline.errors import CrmError
 from crm_pipeline.home.disk import told_of_disk, without_echo
 from crm_pipeline.home.planning import Key, next_period, plan_home, plan_range, still_stale
 from crm_pipeline.home.project import Project, open_lake
-from crm_pipeline.lake import ALL, Stale, collect_garbage, publish_views
+from crm_pipeline.lake import ALL, Stale, collect_garbage, publish_views, repair_links
 from crm_pipeline.settings import load_settings
 from crm_pipeline.tracking import Tracker
 
@@ -182,7 +182,7 @@ def _execute(prepared: Prepared, keep_going: bool, beside: bool, ended: Ended | 
     close_killed_runs(instance, lake.home)
     Tracker(lake.home).close_orphans()
     begin(prepared.project)
-    lake.repair_links()
+    repair_links(lake)
     keep_days = prepared.project.settings.keep_generations_days
     collect_garbage(lake, keep_days, prepared.sync.files, built.graph.read_as_published())
     reconcile(instance, lake, built.graph, sources=not prepared.plan)

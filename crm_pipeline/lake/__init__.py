@@ -2,6 +2,7 @@
 
 from crm_pipeline.lake.garbage import collect_garbage
 from crm_pipeline.lake.inspection import Inspection, inspect_lake
+from crm_pipeline.lake.links import repair_links, single_file
 from crm_pipeline.lake.living import at_work, is_alive, sign_of_life
 from crm_pipeline.lake.locks import only_one
 from crm_pipeline.lake.manifest import DataFile, Manifest
@@ -30,5 +31,7 @@ __all__ = [
     "only_one",
     "outdated_views",
     "publish_views",
+    "repair_links",
     "sign_of_life",
+    "single_file",
 ]

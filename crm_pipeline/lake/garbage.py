@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
+from crm_pipeline.lake.links import single_file
 from crm_pipeline.lake.living import forget_the_dead, is_alive
-from crm_pipeline.lake.manifest import Manifest
-from crm_pipeline.lake.store import Lake
+from crm_pipeline.lake.store import DATA, Lake, generation_name
 
 
 def collect_garbage(lake: Lake, keep_days: int, keep_files: Iterable[str] = (), keep_first: Iterable[str] = ()) -> int:
@@ -25,23 +23,21 @@ def collect_garbage(lake: Lake, keep_days: int, keep_files: Iterable[str] = (), 
     removed = _dead_staging(lake)
     kept, first = set(keep_files), set(keep_first)
     oldest = datetime.now(UTC) - timedelta(days=keep_days)
-    data = lake.root / ".data"
-    for folder, _, names in os.walk(data):
-        if not names:
-            continue
-        relative = Path(folder).relative_to(data)
-        asset, partition = relative.parent.as_posix(), relative.name
+    for folder, names in itertools.groupby(lake.storage.names(DATA), lambda name: name.rpartition("/")[0]):
+        asset, _, partition = folder.removeprefix(f"{DATA}/").rpartition("/")
         with lake.lock(asset, partition):
-            removed += _partition(lake, asset, partition, oldest, kept, asset in first)
+            removed += _partition(lake, asset, partition, list(names), oldest, kept, asset in first)
     return removed
 
 
-def _partition(lake: Lake, asset: str, partition: str, oldest: datetime, kept: set[str], keep_first: bool) -> int:
+def _partition(
+    lake: Lake, asset: str, partition: str, there: list[str], oldest: datetime, kept: set[str], keep_first: bool
+) -> int:
     current = lake.manifest(asset, partition)
     generations = lake.history(asset, partition)
     named = set(kept)
     if current is not None:
-        named |= {lake.single_file(current), *(f.path for f in current.files)}
+        named |= {single_file(current), *(f.path for f in current.files)}
     removed = 0
     firsts = {m.grain: m.generation for m in reversed(generations)} if keep_first else {}
     for old, following in itertools.zip_longest(generations, generations[1:]):
@@ -50,20 +46,15 @@ def _partition(lake: Lake, asset: str, partition: str, oldest: datetime, kept: s
         # a process killed between recording a generation and publishing it: nobody ever read it
         unpublished = current is not None and old.generation > current.generation
         if superseded or unpublished:
-            _history_path(lake, old).unlink(missing_ok=True)
+            lake.storage.remove(generation_name(old))
             removed += 1
         else:
             named |= {f.path for f in old.files}
-    for path in (lake.root / ".data" / asset / partition).iterdir():
-        if path.is_file() and path.relative_to(lake.root).as_posix() not in named:
-            path.unlink()
+    for name in there:
+        if name not in named and lake.storage.collectable(name):
+            lake.storage.remove(name)
             removed += 1
     return removed
-
-
-def _history_path(lake: Lake, manifest: Manifest) -> Path:
-    folder = lake.root / ".history" / manifest.asset / manifest.partition
-    return folder / f"{manifest.generation:06d}.json"
 
 
 def _dead_staging(lake: Lake) -> int:

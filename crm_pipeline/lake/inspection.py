@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from crm_pipeline.lake.links import key_of_link, links, shows, single_file
 from crm_pipeline.lake.living import is_alive
 from crm_pipeline.lake.manifest import Manifest
-from crm_pipeline.lake.store import Lake
+from crm_pipeline.lake.store import DATA, HISTORY, MANIFESTS, Lake
 
 Key = tuple[str, str]
 
@@ -22,14 +23,16 @@ class Inspection:
     ----------
     current : dict
         The manifest of every partition that can be read.
-    unreadable : list of Path
-        Manifests that this version cannot read, of today or of the history.
+    unreadable : list of str
+        Where manifests lie that this version cannot read, of today or of the history.
     missing : dict
         Partition to files that its current manifest names and that are not there.
     lost_past : dict
         The same of earlier generations.
-    orphans, leftovers : list of Path
-        Data files that nothing names, and files staged by processes that have ended.
+    orphans : list of str
+        Where data files lie that nothing names.
+    leftovers : list of Path
+        Files staged by processes that have ended.
     links : list
         Partitions that outsiders do not see as they are.
     strays : list of Path
@@ -37,10 +40,10 @@ class Inspection:
     """
 
     current: dict[Key, Manifest] = field(default_factory=dict)
-    unreadable: list[Path] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
     missing: dict[Key, list[str]] = field(default_factory=dict)
     lost_past: dict[Key, list[str]] = field(default_factory=dict)
-    orphans: list[Path] = field(default_factory=list)
+    orphans: list[str] = field(default_factory=list)
     leftovers: list[Path] = field(default_factory=list)
     links: list[Key] = field(default_factory=list)
     strays: list[Path] = field(default_factory=list)
@@ -49,42 +52,40 @@ class Inspection:
 def inspect_lake(lake: Lake, keep_files: Iterable[str] = ()) -> Inspection:
     """Compare manifests, generations, data files and the links for outsiders; ``keep_files`` are files that others name."""
     found = Inspection()
-    there = {path.relative_to(lake.root).as_posix() for path in _files(lake.root / ".data")}
+    there = set(lake.storage.names(DATA))
     named = set(keep_files)
-    for manifest in _manifests(lake.root / ".manifests", found):
+    for manifest in _manifests(lake, MANIFESTS, found):
         key = (manifest.asset, manifest.partition)
         found.current[key] = manifest
         files = {f.path for f in manifest.files}
-        named |= files | {lake.single_file(manifest)}
+        named |= files | {single_file(manifest)}
         if files - there:
             found.missing[key] = sorted(files - there)
-        elif not lake.shows(manifest):
+        elif lake.storage.in_place and not shows(lake, manifest):
             found.links.append(key)
-    for manifest in _manifests(lake.root / ".history", found):
+    for manifest in _manifests(lake, HISTORY, found):
         key, files = (manifest.asset, manifest.partition), {f.path for f in manifest.files}
         named |= files
         gone = files - there - set(found.missing.get(key, ()))
         if gone:
             found.lost_past.setdefault(key, []).extend(sorted(gone))
-    found.orphans = [lake.root / path for path in sorted(there - named)]
+    found.orphans = [lake.storage.place(name) for name in sorted(there - named) if lake.storage.collectable(name)]
     found.leftovers = [
         path
         for folder in _folders(lake.root / ".staging")
         if not is_alive(lake.home, folder.name.partition("-")[0])
         for path in _files(folder)
     ]
-    found.strays = [path for path in lake.links() if lake.key_of_link(path) not in found.current]
+    found.strays = [path for path in links(lake) if key_of_link(lake, path) not in found.current]
     return found
 
 
-def _manifests(base: Path, found: Inspection) -> Iterator[Manifest]:
-    for path in sorted(base.rglob("*.json")):
+def _manifests(lake: Lake, folder: str, found: Inspection) -> Iterator[Manifest]:
+    for name, text in lake.storage.texts(folder):
         try:
-            yield Manifest.from_json(path.read_text(encoding="utf-8"))
+            yield Manifest.from_json(text)
         except (ValueError, TypeError, KeyError):
-            found.unreadable.append(path)
-        except FileNotFoundError:  # a run at work withdrew it, or collected a generation
-            continue
+            found.unreadable.append(lake.storage.place(name))
 
 
 def _folders(base: Path) -> list[Path]:

@@ -1,20 +1,20 @@
-"""The content-addressed lake: publishes and reads partitions. The only module that knows the lake's paths.
+"""The content-addressed lake: publishes and reads partitions. The only module that knows the lake's names.
 
 Layout under ``<home>/lake``: ``.data/`` immutable Parquet files, ``.manifests/`` the current manifest of each
 partition, ``.history/`` every generation (and how many there were, of what was withdrawn), ``.versions/`` what each
 code version is made of, ``.staging/`` what is being written, ``.locks/``, ``.alive/`` who is at work, and for outsiders
-``<layer>/<table>/period=<P>/part.parquet`` as hard links. A file is on the disk before the manifest that names it, so
-that a power cut leaves no manifest without its file.
+``<layer>/<table>/period=<P>/part.parquet`` as hard links. Data, manifests and generations can lie elsewhere, under the
+same names (`crm_pipeline.lake.storage`). A file is there to stay before the manifest that names it, so that a power cut
+leaves no manifest without its file.
 """
 
 from __future__ import annotations
 
 import contextlib
-import filecmp
-import os
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,16 @@ import ibis
 
 from crm_pipeline.engine import VOLATILE, Engine, Staged, storage_error
 from crm_pipeline.errors import CrmError
-from crm_pipeline.lake.durable import durable, durable_folders
+from crm_pipeline.lake.links import link_path, show
 from crm_pipeline.lake.living import sign_of_life
 from crm_pipeline.lake.locks import only_one
 from crm_pipeline.lake.manifest import DataFile, Manifest, content_hash
+from crm_pipeline.lake.storage import ANYTHING, Conflict, LocalStorage, Storage, Text
+
+DATA, MANIFESTS, HISTORY = ".data", ".manifests", ".history"
+
+ATTEMPTS = 8
+"""How often a partition is published anew when others publish it at the same time, where no lock keeps them out."""
 
 
 class Lake:
@@ -40,6 +46,8 @@ class Lake:
         Writes, hashes and reads the files.
     make : bool
         Whether its folders are made; who only looks leaves them as they are.
+    storage : Storage, optional
+        Where data, manifests and generations lie; without, in the home.
 
     Raises
     ------
@@ -47,14 +55,17 @@ class Lake:
         When the home cannot be written.
     """
 
-    def __init__(self, home: Path, engine: Engine, make: bool = True) -> None:
+    def __init__(self, home: Path, engine: Engine, make: bool = True, storage: Storage | None = None) -> None:
         self.home = Path(home).absolute()
         self.root = self.home / "lake"
         self.engine = engine
+        self.storage: Storage = storage or LocalStorage(self.root)
         self._staging: Path | None = None
         try:
-            for name in (".data", ".manifests", ".history", ".staging", ".locks") if make else ():
+            for name in (".staging", ".locks") if make else ():
                 (self.root / name).mkdir(parents=True, exist_ok=True)
+            if make:
+                self.storage.make()
         except (FileExistsError, NotADirectoryError) as error:
             raise CrmError(
                 f"{error.filename} is a file where the home needs a folder: choose another --home."
@@ -66,36 +77,30 @@ class Lake:
 
     def manifest(self, asset: str, partition: str) -> Manifest | None:
         """Return the current manifest of a partition, None when it was never published or a file of it is gone."""
-        manifest = self._recorded(asset, partition)
+        manifest, _ = self._recorded(asset, partition)
         return manifest if manifest is not None and self._is_whole(manifest) else None
 
     def partitions(self, asset: str) -> list[str]:
         """Return the published partitions of an asset, in order."""
-        folder = self.root / ".manifests" / asset
-        return sorted(p.stem for p in folder.glob("*.json")) if folder.is_dir() else []
+        return [partition for of, partition in self._published(f"{MANIFESTS}/{asset}") if of == asset]
 
     def published(self) -> list[tuple[str, str]]:
         """Return asset and partition of all that is published, without reading the manifests."""
-        base = self.root / ".manifests"
-        return sorted((p.parent.relative_to(base).as_posix(), p.stem) for p in base.rglob("*.json"))
+        return sorted(self._published(MANIFESTS))
 
     def index(self) -> dict[tuple[str, str], Manifest]:
         """Return the current manifest of every partition in the lake, without those of which a file is gone."""
-        base = self.root / ".manifests"
-        found = {}
-        for folder, _, names in os.walk(base):
-            for name in names:
-                if name.endswith(".json"):
-                    manifest = self._read_manifest(Path(folder, name))
-                    if self._is_whole(manifest):
-                        found[manifest.asset, manifest.partition] = manifest
-        return found
+        found = [self._parsed(name, text) for name, text in self.storage.texts(MANIFESTS)]
+        return {(m.asset, m.partition): m for m in found if self._is_whole(m)}
 
     def history(self, asset: str, partition: str) -> list[Manifest]:
         """Return the kept generations of a partition, the first published first."""
-        folder = self.root / ".history" / asset / partition
-        files = sorted(folder.glob("*.json")) if folder.is_dir() else []
-        return [self._read_manifest(file) for file in files]
+        kept = [self._parsed(name, text) for name, text in self.storage.texts(f"{HISTORY}/{asset}/{partition}")]
+        if not self.storage.in_place:  # there the newest generation is put among the others after it was published
+            current, _ = self._recorded(asset, partition)
+            kept = [m for m in kept if current is None or m.generation != current.generation]
+            kept += [current] if current is not None else []
+        return kept
 
     def editions(self, asset: str, partition: str, grain: str) -> list[Manifest]:
         """Return the kept generations of a period of a grain, the first published first.
@@ -149,7 +154,11 @@ class Lake:
         every = [f for m in manifests for f in m.files]
         files = [f for f in every if f.rows] or every[:1]
         columns = {name: kind for f in files for name, kind in f.columns.items()} or manifests[-1].schema
-        return self.engine.table([str(self.root / f.path) for f in files], columns, manifests[-1].asset)
+        return self.engine.table([str(self.path(f)) for f in files], columns, manifests[-1].asset)
+
+    def path(self, file: DataFile) -> Path:
+        """Return where a published data file can be read."""
+        return self.storage.path(file.path)
 
     def table(self, asset: str, partitions: Sequence[str]) -> ibis.Table:
         """Resolve and read partitions in one go."""
@@ -195,14 +204,10 @@ class Lake:
         """Move a staged file among the immutable ones; call it under the partition's lock."""
         if isinstance(staged, DataFile):
             return staged
-        name = f"{content_hash([staged], staged.columns)}-{uuid.uuid4().hex[:6]}.parquet"
-        relative = Path(".data", asset, partition, name)
-        target = self.root / relative
-        target.parent.mkdir(parents=True, exist_ok=True)
-        durable(Path(staged.path))
-        os.replace(staged.path, target)
-        durable_folders(target.parent, self.root)
-        return DataFile(relative.as_posix(), staged.rows, staged.content_sum, staged.columns, staged.told_sum)
+        digest = content_hash([staged], staged.columns)
+        name = f"{DATA}/{asset}/{partition}/{digest}-{uuid.uuid4().hex[:6]}.parquet"
+        self.storage.keep(Path(staged.path), name)
+        return DataFile(name, staged.rows, staged.content_sum, staged.columns, staged.told_sum)
 
     def publish(
         self,
@@ -226,140 +231,137 @@ class Lake:
         ``grain`` is the length of the period, of which `first_edition` finds the first.
         ``locked`` says that the caller holds the partition's lock already. ``schema`` is needed when there are no files.
         """
+        said = _Said(
+            inputs, code_version, run_id, schema or (dict(files[0].columns) if files else {}), stats or {}, grain
+        )
         with contextlib.nullcontext() if locked else self.lock(asset, partition):
-            schema = schema or (dict(files[0].columns) if files else {})
-            hashed = {name: kind for name, kind in schema.items() if name not in VOLATILE}
-            digest = content_hash(files, hashed)
-            old = self._recorded(asset, partition)
-            same = old is not None and old.content_hash == digest and _told(old.files) == _told(files)
-            same = same and old is not None and self._is_whole(old)
-            if old is not None and same and old.inputs == inputs and old.code_version == code_version:
-                self._link(old)
-                return old
-            try:
-                kept = old.files if old is not None and same else tuple(self.adopt(asset, partition, f) for f in files)
-                manifest = Manifest(
-                    asset=asset,
-                    partition=partition,
-                    generation=(old.generation if old else self._withdrawn(asset, partition)) + (not same),
-                    content_hash=digest,
-                    files=kept,
-                    schema=schema,
-                    rows=sum(f.rows for f in kept),
-                    inputs=inputs,
-                    code_version=code_version,
-                    run_id=old.run_id if old is not None and same else run_id,
-                    published_at=old.published_at if old is not None and same else datetime.now(UTC).isoformat(),
-                    stats=stats or {},
-                    grain=grain,
-                )
-                self._record(manifest)
-                self._link(manifest)
-            except OSError as error:
-                raise storage_error(error, self.home) from error
-            return manifest
+            listed = list(files)
+            for _ in range(ATTEMPTS):
+                try:
+                    manifest = self._published_as(asset, partition, listed, said)
+                    show(self, manifest)
+                except Conflict:
+                    continue
+                except OSError as error:
+                    raise storage_error(error, self.home) from error
+                return manifest
+        raise CrmError(
+            f"{asset} of {partition} was published by others at the same time, again and again: let one home write "
+            f"{self.storage.place(MANIFESTS)}, and run again."
+        )
+
+    def _published_as(self, asset: str, partition: str, files: list[Staged | DataFile], said: _Said) -> Manifest:
+        """Publish upon what is recorded now; what is adopted on the way takes its place among ``files``."""
+        digest = content_hash(files, {name: kind for name, kind in said.schema.items() if name not in VOLATILE})
+        old, seen = self._recorded(asset, partition)
+        same = old is not None and old.content_hash == digest and _told(old.files) == _told(files)
+        kept = old if old is not None and same and self._is_whole(old) else None
+        if kept is not None and kept.inputs == said.inputs and kept.code_version == said.code_version:
+            return kept
+        if kept is None:
+            files[:] = [self.adopt(asset, partition, f) for f in files]
+        now: tuple[DataFile, ...] = (
+            kept.files if kept is not None else tuple(f for f in files if isinstance(f, DataFile))
+        )
+        manifest = Manifest(
+            asset=asset,
+            partition=partition,
+            generation=(old.generation if old else self._withdrawn(asset, partition)) + (kept is None),
+            content_hash=digest,
+            files=now,
+            schema=said.schema,
+            rows=sum(f.rows for f in now),
+            inputs=said.inputs,
+            code_version=said.code_version,
+            run_id=kept.run_id if kept is not None else said.run_id,
+            published_at=kept.published_at if kept is not None else datetime.now(UTC).isoformat(),
+            stats=said.stats,
+            grain=said.grain,
+        )
+        self._record(manifest, old, seen)
+        return manifest
 
     def remove(self, asset: str, partition: str) -> None:
         """Withdraw a partition; its generations stay readable through `history`, and the count goes on from them."""
         with self.lock(asset, partition):
-            current = self._recorded(asset, partition)
+            current, seen = self._recorded(asset, partition)
             if current is not None:
-                self._write(self._withdrawn_path(asset, partition), str(current.generation))
-            self._manifest_path(asset, partition).unlink(missing_ok=True)
-            self._link_path(asset, partition).unlink(missing_ok=True)
+                if not self.storage.in_place:
+                    self._write(generation_name(current), current.to_json())
+                self._write(f"{HISTORY}/{asset}/{partition}/withdrawn", str(current.generation))
+            with contextlib.suppress(Conflict):  # who published it meanwhile did so after it was withdrawn
+                self.storage.remove(_current(asset, partition), seen)
+            link_path(self, asset, partition).unlink(missing_ok=True)
 
-    def repair_links(self) -> None:
-        """Make every hard link for outsiders show the current file (a killed run may have left an old one)."""
-        for manifest in self.index().values():
-            self._link(manifest)
+    def _published(self, folder: str) -> Iterator[tuple[str, str]]:
+        for name in self.storage.names(folder):
+            if name.endswith(".json"):
+                asset, _, last = name.removeprefix(f"{MANIFESTS}/").rpartition("/")
+                yield asset, last.removesuffix(".json")
 
-    def shows(self, manifest: Manifest) -> bool:
-        """Tell whether outsiders see the file of this manifest: by its hard link, or by what a copied home has for it."""
-        file, link = self.root / self.single_file(manifest), self._link_path(manifest.asset, manifest.partition)
-        try:
-            return os.path.samefile(file, link) or filecmp.cmp(file, link, shallow=False)
-        except FileNotFoundError:
-            return False
+    def _recorded(self, asset: str, partition: str) -> tuple[Manifest | None, Text | None]:
+        name = _current(asset, partition)
+        seen = self.storage.read(name)
+        return (self._parsed(name, seen.text) if seen is not None else None), seen
 
-    def links(self) -> list[Path]:
-        """Return every hard link for outsiders."""
-        layers = [path for path in self.root.iterdir() if path.is_dir() and not path.name.startswith(".")]
-        return sorted(link for layer in layers for link in layer.rglob("period=*/part.parquet"))
-
-    def key_of_link(self, link: Path) -> tuple[str, str]:
-        """Return the asset and partition that a link for outsiders is of."""
-        folder = link.parent
-        return folder.parent.relative_to(self.root).as_posix(), folder.name.removeprefix("period=")
-
-    def _recorded(self, asset: str, partition: str) -> Manifest | None:
-        try:
-            return self._read_manifest(self._manifest_path(asset, partition))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-
-    def _read_manifest(self, path: Path) -> Manifest:
-        text = path.read_text(encoding="utf-8", errors="replace")
+    def _parsed(self, name: str, text: str) -> Manifest:
         try:
             return Manifest.from_json(text)
         except (ValueError, TypeError, KeyError) as error:
+            place = self.storage.place(name)
             raise CrmError(
-                f"{path} is damaged: `crm-pipeline doctor --home {self.home}` says how to mend it."
+                f"{place} is damaged: `crm-pipeline doctor --home {self.home}` says how to mend it."
             ) from error
 
     def _is_whole(self, manifest: Manifest) -> bool:
-        return all((self.root / f.path).exists() for f in manifest.files)
+        return all(self.storage.has(f.path) for f in manifest.files)
 
-    def _record(self, manifest: Manifest) -> None:
-        text = manifest.to_json()
-        folder = self.root / ".history" / manifest.asset / manifest.partition
-        self._write(folder / f"{manifest.generation:06d}.json", text)
-        self._write(self._manifest_path(manifest.asset, manifest.partition), text)
+    def _record(self, manifest: Manifest, old: Manifest | None, seen: Text | None) -> None:
+        """Put a manifest in the place of what was seen there, and among the generations.
 
-    def _write(self, path: Path, text: str) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.staging() / uuid.uuid4().hex
-        temporary.write_text(text, encoding="utf-8")
-        durable(temporary)
-        os.replace(temporary, path)
-        durable_folders(path.parent, self.root)
+        Under a lock it is a generation first. Without one, only who won is a generation, and the one before is sure to be.
+        """
+        if not self.storage.in_place and old is not None and old.generation != manifest.generation:
+            self._write(generation_name(old), old.to_json())
+        if self.storage.in_place:
+            self._write(generation_name(manifest), manifest.to_json())
+        self._write(_current(manifest.asset, manifest.partition), manifest.to_json(), seen)
+        if not self.storage.in_place:
+            self._write(generation_name(manifest), manifest.to_json())
 
-    def single_file(self, manifest: Manifest) -> str:
-        """Return where all rows of a partition lie in one file, for outsiders; written when it has not exactly one."""
-        if len(manifest.files) == 1:
-            return manifest.files[0].path
-        return Path(".data", manifest.asset, manifest.partition, f"whole-{manifest.content_hash}.parquet").as_posix()
-
-    def _link(self, manifest: Manifest) -> None:
-        source, link = self.root / self.single_file(manifest), self._link_path(manifest.asset, manifest.partition)
-        if len(manifest.files) != 1 and not source.exists():
-            whole = self.stage(self.read([manifest]) if manifest.files else self.engine.table([], manifest.schema))
-            source.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(whole.path, source)
-        if link.exists() and os.path.samefile(source, link):
-            return
-        link.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.staging() / uuid.uuid4().hex
-        os.link(source, temporary)
-        os.replace(temporary, link)
+    def _write(self, name: str, text: str, seen: Text | None = ANYTHING) -> None:
+        draft = self.staging() / uuid.uuid4().hex
+        draft.write_text(text, encoding="utf-8")
+        self.storage.replace(draft, name, seen)
 
     def _withdrawn(self, asset: str, partition: str) -> int:
         """Return the last generation of a withdrawn partition, 0 when there was none."""
-        try:
-            return int(self._withdrawn_path(asset, partition).read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError):
-            return 0
-
-    def _withdrawn_path(self, asset: str, partition: str) -> Path:
-        return self.root / ".history" / asset / partition / "withdrawn"
+        found = self.storage.read(f"{HISTORY}/{asset}/{partition}/withdrawn")
+        return int(found.text) if found is not None else 0
 
     def _staged_path(self) -> Path:
         return self.staging() / f"{uuid.uuid4().hex}.parquet"
 
-    def _manifest_path(self, asset: str, partition: str) -> Path:
-        return self.root / ".manifests" / asset / f"{partition}.json"
 
-    def _link_path(self, asset: str, partition: str) -> Path:
-        return self.root / asset / f"period={partition}" / "part.parquet"
+@dataclass(frozen=True)
+class _Said:
+    """What a publisher says of a partition, besides its files."""
+
+    inputs: dict[str, str]
+    code_version: str
+    run_id: str
+    schema: dict[str, str]
+    stats: dict[str, Any]
+    grain: str
+
+
+def _current(asset: str, partition: str) -> str:
+    return f"{MANIFESTS}/{asset}/{partition}.json"
+
+
+def generation_name(manifest: Manifest) -> str:
+    """Return the name under which a manifest is kept as a generation."""
+    return f"{HISTORY}/{manifest.asset}/{manifest.partition}/{manifest.generation:06d}.json"
 
 
 def _told(files: Sequence[Staged | DataFile]) -> int:

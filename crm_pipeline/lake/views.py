@@ -45,7 +45,7 @@ def outdated_views(lake: Lake, current: Iterable[Manifest]) -> list[str]:
     """Return the assets whose view in ``crm.duckdb`` does not read the files of these manifests; all without the file."""
     wanted: dict[str, set[str]] = defaultdict(set)
     for manifest in current:
-        files = {str(lake.root / f.path) for f in manifest.files if f.rows}
+        files = {str(lake.path(f)) for f in manifest.files if f.rows}
         wanted[manifest.asset.replace("/", ".", 1).replace("/", "_")] |= files
     database, told = lake.home / "crm.duckdb", {}
     if database.exists():
@@ -64,10 +64,7 @@ def _files_in(sql: str) -> set[str]:
 def _select(lake: Lake, manifests: list[Manifest]) -> str:
     newest = max(manifests, key=lambda m: m.published_at)
     files = [
-        (m.partition, lake.root / f.path)
-        for m in sorted(manifests, key=lambda m: m.partition)
-        for f in m.files
-        if f.rows
+        (m.partition, lake.path(f)) for m in sorted(manifests, key=lambda m: m.partition) for f in m.files if f.rows
     ]
     if not files:
         columns = ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in newest.schema.items())

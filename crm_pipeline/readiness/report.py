@@ -215,7 +215,7 @@ class _Check:
     def _report(self, name: str) -> TableReadiness:
         contract, staged = CANONICAL[name], self.clean[name]
         undated = self.lake.snapshot(f"rejects/{name}", [UNDATED])[0]
-        paths = [self.rejects[name].path, *(str(self.lake.root / f.path) for f in undated.files)]
+        paths = [self.rejects[name].path, *(str(self.lake.path(f)) for f in undated.files)]
         refusals = self._refusals(paths)
         span: tuple[str | None, ...] = (None, None)
         if contract.main_time:

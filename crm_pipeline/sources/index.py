@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -148,29 +148,16 @@ def index_files(lake: Lake) -> list[str]:
 def _table(lake: Lake, raw: dict, schemas: list[dict[str, str]]) -> TableIndex:
     records = [Record(**{**r, "buckets": _data_files(r["buckets"], schemas)}) for r in raw["records"]]
     extras = {name: Extra(e["key"], _data_files(e["buckets"], schemas)) for name, e in raw["extras"].items()}
-    there = _Existing(lake.root)
+    holders: list[Record | Extra] = [*records, *extras.values()]
+    gone = lake.storage.missing(f.path for holder in holders for files in holder.buckets.values() for f in files)
     return TableIndex(
-        {r.id: r for r in records if there.all(r.buckets.values())},
-        {name: e for name, e in extras.items() if there.all(e.buckets.values())},
+        {r.id: r for r in records if not _lacks(r, gone)},
+        {name: e for name, e in extras.items() if not _lacks(e, gone)},
     )
 
 
-class _Existing:
-    """Looks up files by listing each folder once."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._listed: dict[str, frozenset[str]] = {}
-
-    def all(self, lists: Iterable[list[DataFile | Staged]]) -> bool:
-        return all(self._has(f.path) for files in lists for f in files)
-
-    def _has(self, relative: str) -> bool:
-        folder, _, name = relative.rpartition("/")
-        if folder not in self._listed:
-            path = self._root / folder
-            self._listed[folder] = frozenset(os.listdir(path)) if path.is_dir() else frozenset()
-        return name in self._listed[folder]
+def _lacks(holder: Record | Extra, gone: Set[str]) -> bool:
+    return any(f.path in gone for files in holder.buckets.values() for f in files)
 
 
 def _with_files(holder: Record | Extra, schemas: list[dict[str, str]]) -> dict:

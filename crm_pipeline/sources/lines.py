@@ -62,7 +62,7 @@ def dated_files(record: Record) -> list[DataFile | Staged]:
 
 def absolute(lake: Lake, file: DataFile | Staged) -> Path:
     """Return where a data file lies, staged or published."""
-    return lake.root / file.path if isinstance(file, DataFile) else Path(file.path)
+    return lake.path(file) if isinstance(file, DataFile) else Path(file.path)
 
 
 def _placed(lake: Lake, records: Iterable[Record], markers: Sequence[DataFile | Staged] = ()) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 
 POINTS = {  # name: module, class or empty, function, and what the call must be about ("" for any)
     "before a manifest": ("crm_pipeline.lake.store", "Lake", "_record", "features/"),
-    "between history and manifest": ("crm_pipeline.lake.store", "Lake", "_write", "/.manifests/scores/"),
-    "between publishing and linking": ("crm_pipeline.lake.store", "Lake", "_link", "scores/customers"),
+    "between history and manifest": ("crm_pipeline.lake.store", "Lake", "_write", ".manifests/scores/"),
+    "between publishing and linking": ("crm_pipeline.lake.store", "", "show", "scores/customers"),
     "between publishing and recording": (
         "dagster._core.instance", "DagsterInstance", "handle_new_event", "<ASSET_MATERIALIZATION>",
     ),

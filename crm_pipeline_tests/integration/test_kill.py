@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from crm_pipeline.lake import single_file
 from crm_pipeline_tests.integration import killing, readers, world
 from crm_pipeline_tests.integration.conftest import Built, restore_tiny
 
@@ -81,12 +82,12 @@ def check_files(home: Path) -> None:
     lake = world.lake_of(home)
     index = lake.index()
     named = {f.path for key in index for m in lake.history(*key) for f in m.files}
-    named |= {lake.single_file(manifest) for manifest in index.values()}
+    named |= {single_file(manifest) for manifest in index.values()}
     there = {str(p.relative_to(lake.root)) for p in (lake.root / ".data").rglob("*") if p.is_file()}
     assert {p for p in there - named if not p.startswith(".data/parts/")} == set()
     for (asset, period), manifest in index.items():
         link = lake.root / asset / f"period={period}" / "part.parquet"
-        assert os.path.samefile(link, lake.root / lake.single_file(manifest)), link
+        assert os.path.samefile(link, lake.root / single_file(manifest)), link
 
 
 @pytest.mark.slow

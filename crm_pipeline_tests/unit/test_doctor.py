@@ -15,7 +15,7 @@ from crm_pipeline import doctor
 from crm_pipeline.doctor import Finding, disk_found, is_wrong, schema_found, source_found, versions_found
 from crm_pipeline.engine import DuckDBEngine
 from crm_pipeline.errors import CrmError
-from crm_pipeline.lake import Lake, at_work, inspect_lake, publish_views, sign_of_life
+from crm_pipeline.lake import Lake, at_work, inspect_lake, publish_views, repair_links, sign_of_life
 from crm_pipeline.sources.state import SourceState, write_state
 
 MAY, JUNE = "2026-05-01", "2026-06-01"
@@ -277,7 +277,7 @@ def test_a_partition_whose_file_is_gone_counts_as_not_built_and_gets_a_new_file(
     _lose_current(lake)
     assert lake.manifest(*KEY) is None
     assert set(lake.index()) == {("clean/orders", JUNE)}
-    lake.repair_links()
+    repair_links(lake)
     with pytest.raises(CrmError, match="build it first"):
         lake.table("clean/orders", [MAY])
     publish(lake, [1, 2, 3])
