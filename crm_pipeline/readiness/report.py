@@ -16,6 +16,7 @@ from crm_pipeline.readiness.horizon import CANDIDATES, Comeback, comebacks, prop
 from crm_pipeline.readiness.tasks import Facts, TaskReadiness, tasks
 from crm_pipeline.settings import Settings
 from crm_pipeline.sources.findings import states
+from crm_pipeline.sources.hints import shown
 from crm_pipeline.sources.index import load_index
 from crm_pipeline.sources.mapping import local_sql
 from crm_pipeline.sources.spec import Source
@@ -184,6 +185,7 @@ class _Check:
                 *self.report.warnings,
                 *(w for t in reports for w in self._strangers(t)),
                 *_ids(customers + unpaid, placed),
+                *self._one_of_many(customers + unpaid, placed),
                 *self._alike(),
                 *self._partial(),
             ],
@@ -281,6 +283,20 @@ class _Check:
             "SELECT count(*) FILTER (bought), count(*) FILTER (NOT bought), coalesce(sum(n), 0)::BIGINT FROM (SELECT customer_id, "
             f"bool_or(coalesce({BOUGHT}, false)) AS bought, count(DISTINCT order_id) AS n FROM {self._path('orders')} GROUP BY customer_id)"
         ).fetchall()[0]
+
+    def _one_of_many(self, customers: int, placed: int) -> list[str]:
+        """Return the doubt that an id stands for nobody ('?', 'guest'), because so many orders have it."""
+        if customers < ENOUGH:
+            return []
+        who, n = self.lake.engine.con.execute(
+            f"SELECT customer_id, count(DISTINCT order_id) AS n FROM {self._path('orders')} GROUP BY customer_id ORDER BY n DESC, 1 LIMIT 1"
+        ).fetchall()[0]
+        if n < MANY * placed:
+            return []
+        mend = "if that is nobody, map customer_id to nothing there: nullif(…, 'id')"
+        return [
+            f"orders: {n:,} of {placed:,} orders are those of one of {customers:,} customers, {shown(who)}: {mend}."
+        ]
 
     def _alike(self) -> list[str]:
         """Return how many lines are kept although another is equal to them."""

@@ -25,7 +25,7 @@ MONEY_NAMES = re.compile(r"currenc|(^|_)(ccy|curr)($|_)|waehrung|währung|devise
 NOT_BOUGHT = frozenset(
     {"lost", "open", "draft", "pending", "failed", "failure", "rejected", "declined", "quote", "quoted", "abandoned", "expired", "unpaid",
      "hold", "negotiation", "proposal", "prospect", "prospecting", "lead", "qualified", "refused", "error", "test", "cart", "checkout",
-     "created", "wishlist", "incomplete", "unconfirmed", "deleted", "trash"}
+     "created", "wishlist", "incomplete", "unconfirmed", "deleted", "trash", "storniert", "annul", "cancel", *CANCELLED}
 )  # fmt: skip
 """Words of a state in which nothing was bought (yet)."""
 MOST = 20
@@ -39,6 +39,8 @@ TOPICS = {
 
 MANY = 0.1
 """Share of a table's rows from which what cannot be read is worth a sentence."""
+MANY_AMOUNTS = 0.01
+"""The same of amounts: those with a mark between thousands are the largest."""
 
 QUOTED = r"'[^']*'"
 
@@ -237,7 +239,10 @@ def _some_readable(name: str, records: list[Record]) -> None:
 
 def _unreadable(contract: TableContract, records: list[Record]) -> list[str]:
     reasons, rows = _total(records, UNREADABLE), sum(r.rows for r in records)
-    many = [reason for reason in sorted(reasons) if reasons[reason] >= MANY * rows]
+    amounts = tuple(f"{c.name} {READABLE[c.kind]}" for c in contract.source_columns if c.kind in ("money", "decimal"))
+    many = [
+        one for one in sorted(reasons) if reasons[one] >= (MANY_AMOUNTS if one.startswith(amounts) else MANY) * rows
+    ]
     return [f"{contract.name}: of {rows:,} rows, {_said(records, one, reasons[one])}" for one in many]
 
 
@@ -264,7 +269,7 @@ def _undated_states(contract: TableContract, records: list[Record]) -> list[str]
     if not n:
         return []
     what = f"{n:,} of {sum(r.rows for r in records):,} rows have a cancelled status without a date"
-    why = "it was not known before the file was read, so they count as placed"
+    why = "those that an earlier file has as placed were not bought; of the others it was not known before, so they count as placed"
     return [f"{contract.name}: {what}; {why}: map cancelled_at in source.yaml to make them returns."]
 
 

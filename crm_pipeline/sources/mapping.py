@@ -45,6 +45,9 @@ LONGEST, MOST_NAMES = 30, 60
 UNTRIMMED = r"^[\s\x{a0}]|[\s\x{a0}]$"
 BINARY = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "FLOAT", "DOUBLE")
 NUMBERS = (*BINARY, "HUGEINT", "DECIMAL")
+TIMES = ("TIMESTAMP", "DATE", "VARCHAR", '"NULL"', "ENUM", "JSON")
+CONDITIONS = ("BOOLEAN", "INTEGER", "INTEGER_LITERAL", "BIGINT")
+"""Types that are true or false, or 1 or 0."""
 VIRTUAL = {"source_line": "BIGINT", "source_file": "VARCHAR"}
 """What expressions may use besides the file's columns."""
 
@@ -78,7 +81,11 @@ def bind(con: duckdb.DuckDBPyConnection, of: TableEntry, columns: Mapping[str, s
     if of.entry.where and columns:
         field = f"{where}: {of.contract.name}.where"
         _check_scalar(con, of.entry.where, field)
-        _type_of(con, f"({of.entry.where}\n)::BOOLEAN", columns, field)
+        kind = _type_of(con, of.entry.where, columns, field)
+        if kind not in CONDITIONS:
+            raise UsageError(
+                f"{field}: '{of.entry.where}' is no condition ({kind}): write one, such as stage = 'Won', in source.yaml."
+            )
     lower = {name.lower(): name for name in columns}
     for column in of.contract.source_columns if columns else ():
         text = of.entry.columns.get(column.name, column.name if column.name in columns else "").strip()
@@ -97,6 +104,10 @@ def bind(con: duckdb.DuckDBPyConnection, of: TableEntry, columns: Mapping[str, s
         if column.kind == "timestamp" and column.name in found and found[column.name].type.startswith(NUMBERS):
             raise UsageError(
                 f"{field} is mapped to a number ({text}): make it a time, for example with strptime(…, '%Y%m%d') or to_timestamp(…)."
+            )
+        if column.kind == "timestamp" and column.name in found and not found[column.name].type.startswith(TIMES):
+            raise UsageError(
+                f"{field} is mapped to a {found[column.name].type} ({text}), which has no day: map a date or time in source.yaml."
             )
     if wrong:
         others = "".join(f"; nor '{e.missing}' ({of.contract.name}.{e.column})" for e in wrong[1:])

@@ -39,6 +39,7 @@ def opened(path: Path) -> IO[bytes]:
         return path.open("rb")
     archive = zipfile.ZipFile(path)
     inside = [one for one in archive.namelist() if not one.endswith("/") and not one.startswith("__MACOSX/")]
+    inside = [one for one in inside if not one.rpartition("/")[2].startswith(".")]
     if len(inside) != 1:
         raise UsageError(
             f"{path.name} holds {len(inside)} files ({', '.join(inside[:3])}): unpack it, and name the table's."

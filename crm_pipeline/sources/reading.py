@@ -212,6 +212,8 @@ def _refuse_binary(start: bytes, name: str, kind: str, encoding: str) -> None:
         )
     if "16" in encoding or "32" in encoding:
         return
+    if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        raise UsageError(f"{name} is UTF-32 text: set 'encoding: utf-32' for it in source.yaml.")
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise UsageError(f"{name} is UTF-16 text: set 'encoding: utf-16' for it in source.yaml.")
     if b"\0" in start:

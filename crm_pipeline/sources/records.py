@@ -141,8 +141,8 @@ def _opened(item: Look, entry: Entry) -> tuple[list[str], Iterator[Record]]:
     if item.format == "excel":
         return _excel(item, entry)
     if item.format == "jsonl":
-        names = _json_names(item, entry)
-        return names, _json_records(item, entry, names)
+        keys = _json_names(item, entry)
+        return distinct_names(keys), _json_records(item, entry, keys)
     names = list(item.columns)
     return names, _delimited(item, entry, len(names))
 

@@ -286,7 +286,7 @@ def held(table: TableIndex | None) -> list[File]:
 def sentences(lake: Lake, contract: TableContract, table: TableIndex) -> list[str]:
     """Return what a person should know where many rows do not hold: two things may have been given one key."""
     rows, files = sum(r.rows for r in table.records.values()), of_extra(table, REPEATS)
-    if not files:
+    if not files or not contract.later_holds:
         return []
     name, said = ", ".join(contract.key), []
     for text, what in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import os
 from collections.abc import Iterable
@@ -25,6 +26,9 @@ FORMATS: dict[str, Format] = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".xlsx": "excel", ".xlsm": "excel",
 }  # fmt: skip
 """Suffix of a file to its format, where the YAML names none."""
+
+NO_TEXT = ("punycode", "idna", "unicode-escape", "raw-unicode-escape", "undefined")
+"""Encodings of Python (their names) in which no table is written."""
 
 REQUIRED_TABLES = ("orders", "order_lines")
 """A source needs one of these."""
@@ -108,6 +112,8 @@ class Entry(BaseModel):
             "".encode(value)
         except LookupError:
             raise ValueError(f"'{value}' is no encoding that Python knows, such as utf-8 or latin-1") from None
+        if codecs.lookup(value).name in NO_TEXT:
+            raise ValueError(f"'{value}' is no encoding of files: give one such as utf-8 or latin-1")
         return value.lower().replace("_", "-")
 
     def format_of(self, path: Path) -> Format:
