@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Mapping
@@ -502,6 +503,13 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("crm-pipeline: stopped; what was built is kept, run again to go on.", file=sys.stderr)
         sys.exit(130)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(
+            "crm-pipeline: nothing more can be written (the disk is full): make room, and run again.", file=sys.stderr
+        )
+        sys.exit(1)
     except Exception as error:
         usage = getattr(error, "exit_code", None)
         if usage == 2 and hasattr(error, "format_message"):

@@ -30,6 +30,9 @@ ALIKE = 0.5
 """Share of products that the baskets which two files share have in common, from which one file is a later export of the other
 and no other part of the same baskets."""
 
+BASKET = "order_id, customer_id, event_at, __kind"
+"""What lines of one basket have in common; what came back of it is apart, because lines may have the time of their order."""
+
 DIGITS = 20
 """Digits that a number in a file's name may have."""
 
@@ -114,8 +117,9 @@ def _may_hold(contract: TableContract, currency: str, money_unit: Decimal) -> st
 
 
 def _usable(lake: Lake, contract: TableContract, files: Pairs, may_hold: str) -> str:
-    """Return the query of the rows that may hold, with ``__kind`` (a return of orders is another thing) and ``__path``."""
-    kind = "coalesce(amount < 0, false)" if contract.name == "orders" else "false"
+    """Return the query of the rows that may hold, with ``__kind`` (a return is another thing) and ``__path``."""
+    signed = {"orders": "amount", "order_lines": "quantity"}.get(contract.name)
+    kind = f"coalesce({signed} < 0, false)" if signed else "false"
     return f"SELECT *, {kind} AS __kind FROM {parquet(lake, files, named=True)} WHERE {may_hold}"
 
 
@@ -210,7 +214,7 @@ def _of_baskets(lake: Lake, contract: TableContract, table: TableIndex, may_hold
     files = [(bucket, f) for bucket, found in by_bucket.items() if len(found) > 1 for f in found]
     if not files:
         return {}
-    con, basket = lake.engine.con, "order_id, customer_id, event_at"
+    con, basket = lake.engine.con, BASKET
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE sync_several AS SELECT {basket} FROM (SELECT DISTINCT {basket}, entry, source_file "
         f"FROM ({_usable(lake, contract, files, may_hold)})) GROUP BY ALL HAVING count(*) > 1"
@@ -224,7 +228,7 @@ def _of_baskets(lake: Lake, contract: TableContract, table: TableIndex, may_hold
 def _baskets_query(lake: Lake, contract: TableContract, files: Pairs, may_hold: str) -> str:
     """Return the query of the lines to mark, as `_versions_query` does."""
     numbered = ", ".join(f"({literal(str(absolute(lake, f)))}, {literal(bucket)})" for bucket, f in files)
-    basket = "order_id, customer_id, event_at"
+    basket = BASKET
     facts = "product_id, quantity, unit_price, discount"
 
     def later(side: str) -> str:

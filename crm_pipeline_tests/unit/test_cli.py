@@ -1,5 +1,6 @@
 """The command's arguments: wrong use is one sentence and exit code 2, a failure 1; nothing heavy is imported for it."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -227,3 +228,16 @@ def test_a_run_whose_output_is_no_terminal_says_a_line_per_period(
     monkeypatch.setattr("os.isatty", lambda _: True)
     console.Progress().ended("2024-01", 35, 2)
     assert capsys.readouterr().out == ""
+
+
+def test_output_that_cannot_be_written_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cli, "app", full)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["check"])
+    assert ended.value.code == 1
+    assert "the disk is full" in capsys.readouterr().err

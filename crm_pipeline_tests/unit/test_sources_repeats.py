@@ -255,3 +255,16 @@ def test_numbers_that_begin_anew_are_said_with_the_rows_that_are_lost_by_them(tm
     said = [w for w in world.sync().warnings if "orders-2.csv:2" in w]
     assert len(said) == 1
     assert "1 of 2 rows repeat one with other values, and are refused" in said[0]
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+def test_lines_that_came_back_replace_none_that_were_bought(tmp_path: Path, numbered: bool) -> None:
+    world = shop(
+        tmp_path, "a,1,2019-01-05,10,paid\nb,2,2019-01-06,5,paid\n", "", yaml=YAML + tables(order_lines="lines*.csv")
+    )
+    head = "order_id,product_id,quantity,unit_price" + ",line_no" * numbered + "\n"
+    for month, quantity in ((1, 2), (2, -2)):
+        world.write(f"lines-{month}.csv", head + "".join(f"{o},x,{quantity},5{',1' * numbered}\n" for o in "ab"))
+    kept, refused = facts(world, "order_lines", JAN, "order_id", "quantity")
+    assert [row[:2] for row in kept] == [("placed", "a"), ("placed", "b"), ("returned", "a"), ("returned", "b")]
+    assert refused == {}
