@@ -18,10 +18,10 @@ from crm_pipeline.settings import Settings
 from crm_pipeline.sources.findings import states
 from crm_pipeline.sources.hints import shown
 from crm_pipeline.sources.index import load_index
-from crm_pipeline.sources.mapping import local_sql
 from crm_pipeline.sources.spec import Source
 from crm_pipeline.sources.split import UNDATED
 from crm_pipeline.sources.sync import SyncReport, sync
+from crm_pipeline.sources.zones import local_sql
 from crm_pipeline.transforms.cleaning import EXACT, clean_table, derive_orders
 
 MANY = 0.1

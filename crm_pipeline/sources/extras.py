@@ -15,9 +15,9 @@ from crm_pipeline.lake import DataFile, Lake
 from crm_pipeline.periods import Calendar
 from crm_pipeline.sources.index import Extra, Record, TableIndex
 from crm_pipeline.sources.lines import absolute
-from crm_pipeline.sources.mapping import local_sql
 from crm_pipeline.sources.recordings import Recording
 from crm_pipeline.sources.split import ENGINE_TYPES, FIRST, SNAPSHOT, UNDATED, raw_schema
+from crm_pipeline.sources.zones import local_sql
 
 File = DataFile | Staged
 

@@ -20,7 +20,7 @@ from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.lake import Lake
 from crm_pipeline.sources import findings
 from crm_pipeline.sources.index import Record
-from crm_pipeline.sources.mapping import LONGEST, bind, local_sql
+from crm_pipeline.sources.mapping import LONGEST, bind
 from crm_pipeline.sources.opening import single_byte
 from crm_pipeline.sources.reading import Look, batches, faulty, first_line, header_hint, plain_path, scan_plain
 from crm_pipeline.sources.records import Rewritten, rewrite
@@ -37,6 +37,7 @@ from crm_pipeline.sources.split import (
     states_query,
     values_query,
 )
+from crm_pipeline.sources.zones import local_sql
 
 Progress = Callable[[str], None]
 

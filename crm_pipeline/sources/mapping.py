@@ -203,7 +203,11 @@ def value_sql(mapped: Mapped, value: str) -> str:
     """Return the mapped value, text trimmed and null when blank; what follows expects it so."""
     if mapped.type != "VARCHAR":
         return value
-    return f"nullif(CASE WHEN regexp_matches({value}, {literal(UNTRIMMED)}) THEN trim({value}, {literal(BLANKS)}) ELSE {value} END, '')"
+    trimmed = f"nullif(CASE WHEN regexp_matches({value}, {literal(UNTRIMMED)}) THEN trim({value}, {literal(BLANKS)}) ELSE {value} END, '')"
+    if mapped.column.name in FREE:
+        return trimmed
+    # most values begin and end in a visible letter, which is seen in a third of the time
+    return f"CASE WHEN unicode({value}) BETWEEN 33 AND 126 AND unicode(reverse({value})) BETWEEN 33 AND 126 THEN {value} ELSE {trimmed} END"
 
 
 def present_sql(mapped: Mapped, value: str) -> str:
@@ -213,8 +217,27 @@ def present_sql(mapped: Mapped, value: str) -> str:
     return f"(lower({value}) NOT IN ({', '.join(literal(n) for n in NOTHING)}))"
 
 
-def typed_sql(mapped: Mapped, value: str, timezone: str, money_unit: Decimal) -> str:
-    """Return a value as its canonical type, null when it does not fit."""
+def times_sql(mapped: Mapped, value: str) -> tuple[str, str]:
+    """Return a time as the source's local time, and as UTC where it says its offset: TIMESTAMPs, at most one of them not null."""
+    nothing = "CAST(NULL AS TIMESTAMP)"
+    # in microseconds first: not every function takes the finer and coarser kinds (nanoseconds, as pandas writes them)
+    if mapped.type.startswith(("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ")):
+        instant = f"TRY_CAST({value} AS TIMESTAMPTZ)"
+        return nothing, f"CASE WHEN isfinite({instant}) THEN make_timestamp(epoch_us({instant})) END"
+    if mapped.type.startswith(("TIMESTAMP", "DATE")):
+        local = f"TRY_CAST({value} AS TIMESTAMP)"
+        return f"CASE WHEN isfinite({local}) THEN {local} END", nothing
+    # DuckDB reads an offset only as part of a TIMESTAMPTZ, without blanks, and with a colon
+    offset = rf"regexp_replace(regexp_replace({value}, '\s+([+-]\d|[Zz]$)', '\1'), '([+-]\d{{2}})(\d{{2}})$', '\1:\2')"
+    local, instant = f"TRY_CAST({value} AS TIMESTAMP)", f"make_timestamp(epoch_us(TRY_CAST({offset} AS TIMESTAMPTZ)))"
+    return (
+        f"CASE WHEN regexp_full_match({value}, {literal(LOCAL_TIME)}) THEN {local} END",
+        f"CASE WHEN regexp_full_match({value}, {literal(OFFSET_TIME)}) THEN {instant} END",
+    )
+
+
+def typed_sql(mapped: Mapped, value: str, money_unit: Decimal) -> str:
+    """Return a value that is no time as its canonical type, null when it does not fit."""
     kind, binary = mapped.column.kind, mapped.type.startswith(BINARY)
     text = value if mapped.type == "VARCHAR" else f"CAST({value} AS VARCHAR)"
     if kind == "string":
@@ -228,10 +251,8 @@ def typed_sql(mapped: Mapped, value: str, timezone: str, money_unit: Decimal) ->
         return in_money(f"TRY_CAST({value} AS {'DOUBLE' if binary else 'DECIMAL(28, 8)'})", money_unit)
     if kind == "double":
         return f"CASE WHEN isfinite(TRY_CAST({value} AS DOUBLE)) THEN TRY_CAST({value} AS DOUBLE) END"
-    if kind == "bool":
-        yes, no = "'true', 't', 'yes', 'y', '1', '1.0'", "'false', 'f', 'no', 'n', '0', '0.0'"
-        return f"CASE WHEN lower({text}) IN ({yes}) THEN true WHEN lower({text}) IN ({no}) THEN false END"
-    return _time_sql(mapped.type, value, timezone)
+    yes, no = "'true', 't', 'yes', 'y', '1', '1.0'", "'false', 'f', 'no', 'n', '0', '0.0'"
+    return f"CASE WHEN lower({text}) IN ({yes}) THEN true WHEN lower({text}) IN ({no}) THEN false END"
 
 
 def _text_sql(mapped: Mapped, value: str) -> str:
@@ -248,11 +269,15 @@ def _text_sql(mapped: Mapped, value: str) -> str:
     if name in FREE:
         return value
     nothing = NOTHING if is_id else NULLS
-    longest, listed = max(map(len, nothing)), ", ".join(map(literal, nothing))
-    other = (
-        rf"CASE WHEN suffix({value}, '.0') THEN regexp_replace({value}, '^(0|[1-9][0-9]*)\.0+$', '\1') ELSE {value} END"
-    )
-    return f"CASE WHEN length({value}) <= {longest} AND lower({value}) IN ({listed}) THEN NULL ELSE {other if is_id else value} END"
+    listed, firsts = ", ".join(map(literal, nothing)), sorted({ord(c) for n in nothing for c in (n[0], n[0].upper())})
+    # a list, because IN would be a join of all rows; first letters, because most values begin otherwise
+    kept = f"CASE WHEN list_contains([{listed}], lower({value})) THEN NULL ELSE {value} END"
+    text = f"CASE WHEN list_contains([{', '.join(map(str, firsts))}], unicode({value})) THEN {kept} ELSE {value} END"
+    if not is_id:
+        return text
+    number = rf"regexp_replace({value}, '^(0|[1-9][0-9]*)\.0+$', '\1')"
+    text = f"CASE WHEN suffix({value}, '.0') THEN {number} ELSE {text} END"
+    return f"CASE WHEN unicode(reverse({value})) BETWEEN 49 AND 57 THEN {value} ELSE {text} END"
 
 
 def in_money(number: str, money_unit: Decimal) -> str:
@@ -260,29 +285,3 @@ def in_money(number: str, money_unit: Decimal) -> str:
     per = 1 / money_unit
     scaled = f"{number} * {int(per)}" if per == int(per) else f"CAST({number} AS DOUBLE) / {money_unit}"
     return f"TRY_CAST(round({scaled}) AS BIGINT)"
-
-
-def local_sql(utc: str, timezone: str) -> str:
-    """Return a UTC-naive time as the business's local time."""
-    return utc if timezone == "UTC" else f"({utc} AT TIME ZONE 'UTC' AT TIME ZONE {literal(timezone)})"
-
-
-def _time_sql(kind: str, value: str, timezone: str) -> str:
-    """Return a time as UTC-naive TIMESTAMP: an offset is honoured, without one it is the source's local time."""
-
-    def utc(local: str) -> str:
-        return local if timezone == "UTC" else f"({local} AT TIME ZONE {literal(timezone)} AT TIME ZONE 'UTC')"
-
-    # in microseconds first: not every function takes the finer and coarser kinds (nanoseconds, as pandas writes them)
-    if kind.startswith(("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ")):
-        instant = f"TRY_CAST({value} AS TIMESTAMPTZ)"
-        return f"CASE WHEN isfinite({instant}) THEN {instant} AT TIME ZONE 'UTC' END"
-    if kind.startswith(("TIMESTAMP", "DATE")):
-        local = f"TRY_CAST({value} AS TIMESTAMP)"
-        return f"CASE WHEN isfinite({local}) THEN {utc(local)} END"
-    # DuckDB reads an offset only as part of a TIMESTAMPTZ, without blanks, and with a colon
-    offset = rf"regexp_replace(regexp_replace({value}, '\s+([+-]\d|[Zz]$)', '\1'), '([+-]\d{{2}})(\d{{2}})$', '\1:\2')"
-    return (
-        f"CASE WHEN regexp_full_match({value}, {literal(LOCAL_TIME)}) THEN {utc(f'TRY_CAST({value} AS TIMESTAMP)')} "
-        f"WHEN regexp_full_match({value}, {literal(OFFSET_TIME)}) THEN TRY_CAST({offset} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' END"
-    )

@@ -14,17 +14,18 @@ from pathlib import Path
 import duckdb
 
 from crm_pipeline.contracts.core import Column, TableContract
-from crm_pipeline.engine import literal, quote
+from crm_pipeline.engine import ZSTD_LEVEL, literal, quote
 from crm_pipeline.sources.mapping import (
     READABLE,
     computed_sql,
     in_money,
-    local_sql,
     present_sql,
+    times_sql,
     typed_sql,
     value_sql,
 )
 from crm_pipeline.sources.scan import CANCELLED, EMPTY, LEFT_OUT, Mapped, Scan, Terms
+from crm_pipeline.sources.zones import local_sql, utc_sql
 
 UNDATED, FIRST, ALL, SNAPSHOT, FUTURE = "undated", "first", "all", "snapshot", "future"
 
@@ -64,8 +65,9 @@ def split_files(con: duckdb.DuckDBPyConnection, scan: Scan, folder: Path) -> dic
 
 def _copy(con: duckdb.DuckDBPyConnection, query: str, folder: Path, by: str) -> dict[tuple[int, str], list[Path]]:
     folder.mkdir()
+    how = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {ZSTD_LEVEL}, PARTITION_BY ({by})"
     with _unshared(con):
-        con.execute(f"COPY ({query}) TO {literal(str(folder))} (FORMAT parquet, COMPRESSION zstd, PARTITION_BY ({by}))")
+        con.execute(f"COPY ({query}) TO {literal(str(folder))} ({how})")
     found: dict[tuple[int, str], list[Path]] = {}
     for number, path in enumerate(sorted(folder.rglob("*.parquet"))):
         parts = dict(part.split("=", 1) for part in path.relative_to(folder).parts[:-1])
@@ -93,7 +95,8 @@ def raw_query(scan: Scan) -> str:
     said = _reasons([m for m in scan.mapped.values() if m.column in contract.raw_columns])
     out = f"CASE WHEN __empty THEN {literal(EMPTY)} WHEN __left_out THEN {literal(LEFT_OUT)} END"
     bucket = f"CASE WHEN __problem IS NOT NULL THEN '{UNDATED}' ELSE {bucket} END"
-    timed = f"SELECT *, {main} AS __at, coalesce({out}, {problem}) AS __problem FROM typed"
+    main = f"SELECT *, {main} AS __at FROM typed"
+    timed = f"SELECT *, {local_sql('__at', scan.of.terms.timezone)} AS __local, coalesce({out}, {problem}) AS __problem FROM ({main})"
     events = (
         f"SELECT *, {literal(contract.event)} AS __event0, {bucket} AS __bucket0, {said} AS __reasons FROM ({timed})"
     )
@@ -112,10 +115,16 @@ def raw_query(scan: Scan) -> str:
 
 
 def states_query(scan: Scan) -> str:
-    """Return the query that counts, per file, the states of orders as the files have them."""
+    """Return the query that counts, per file, the states of orders as the files have them; each different one is typed once."""
+    mapped, where = scan.mapped["status"], scan.of.entry.where
+    kept = f"WHERE TRY(({where}\n)) IS TRUE" if where else ""
+    text = mapped.sql if mapped.plain else f"{computed_sql(mapped)}.v"
+    counted = f"SELECT __file, {text} AS w, count(*) AS n FROM ({_named(scan)}) {kept} GROUP BY ALL"
+    typed = typed_sql(mapped, "v", scan.of.terms.money_unit)
     return (
-        f"WITH {_typed(scan)} SELECT __file, lower(t_status) AS state, count(*) AS n FROM typed "
-        "WHERE NOT __left_out AND t_status IS NOT NULL GROUP BY ALL ORDER BY n DESC, state"
+        f"SELECT __file, lower({typed}) AS state, CAST(sum(n) AS BIGINT) AS n "
+        f"FROM (SELECT *, {value_sql(mapped, 'w')} AS v FROM ({counted})) "
+        "WHERE state IS NOT NULL GROUP BY ALL ORDER BY n DESC, state"
     )
 
 
@@ -155,14 +164,8 @@ def _typed(scan: Scan) -> str:
 
     The join after typing keeps DuckDB from computing the types again wherever they are used.
     """
-    terms, mapped, query = scan.of.terms, scan.mapped.values(), scan.query
-    numbers = ", ".join(f"({number}, {literal(name)})" for number, name in scan.names.items())
-    files = f"(VALUES {numbers}) AS f(number, name)"
-    extra = ", __line AS source_line" if "source_line" not in scan.columns else ""
-    if "source_file" not in scan.columns and any(
-        "source_file" in sql.lower() for sql in (scan.of.entry.where, *(m.sql for m in mapped))
-    ):
-        query = f"SELECT s.*, f.name AS source_file FROM ({query}) s JOIN {files} ON s.__file = f.number"
+    terms, mapped = scan.of.terms, scan.mapped.values()
+    files = _files(scan)
     computed = "".join(f", {m.sql if m.plain else computed_sql(m)} AS w_{m.column.name}" for m in mapped)
     values = "".join(
         f", {value_sql(m, f'w_{m.column.name}' + ('' if m.plain else '.v'))} AS v_{m.column.name}, "
@@ -170,9 +173,9 @@ def _typed(scan: Scan) -> str:
         for m in mapped
     )
     left_out = f"TRY(({scan.of.entry.where}\n)) IS NOT TRUE" if scan.of.entry.where else "false"
-    typed = "".join(
-        f", {typed_sql(m, f'v_{m.column.name}', terms.timezone, terms.money_unit)} AS t_{m.column.name}" for m in mapped
-    )
+    times = [(m, *times_sql(m, f"v_{m.column.name}")) for m in mapped if m.column.kind == "timestamp"]
+    timed = "".join(f", {local} AS l_{m.column.name}, {utc} AS i_{m.column.name}" for m, local, utc in times)
+    typed = "".join(f", {_typed_value(m, terms)} AS t_{m.column.name}" for m in mapped)
     bad = "".join(f", {_unreadable(m)} AS b_{m.column.name}" for m in mapped)
     row = ", ".join(f"{literal(c)}: {quote(c)}" for c in scan.columns)
     joined, extra_columns = "", ""
@@ -180,12 +183,33 @@ def _typed(scan: Scan) -> str:
         joined = f" LEFT JOIN {terms.order_times} o ON o.order_id = t_order_id"
         extra_columns = ", o.customer_id AS o_customer_id, o.event_at AS o_event_at"
     return (
-        f"scan AS (SELECT *{extra} FROM ({query})), "
+        f"scan AS ({_named(scan)}), "
         f"computed AS (SELECT __file, __line, {{{row}}} AS __row, {left_out} AS __left_out{computed} FROM scan), "
-        f"valued AS (SELECT *{values} FROM computed), "
-        f"typed0 AS (SELECT v.*, f.name AS __name FROM (SELECT *{typed} FROM valued) v JOIN {files} ON v.__file = f.number), "
+        f"valued AS (SELECT *{values} FROM computed), timed AS (SELECT *{timed} FROM valued), "
+        f"typed0 AS (SELECT v.*, f.name AS __name FROM (SELECT *{typed} FROM timed) v JOIN {files} ON v.__file = f.number), "
         f"typed AS (SELECT typed0.*{bad}, {_empty(scan)} AS __empty{extra_columns} FROM typed0{joined})"
     )
+
+
+def _files(scan: Scan) -> str:
+    numbers = ", ".join(f"({number}, {literal(name)})" for number, name in scan.names.items())
+    return f"(VALUES {numbers}) AS f(number, name)"
+
+
+def _named(scan: Scan) -> str:
+    """Return the query of the rows with what expressions may use besides the file's columns: its name, and the line."""
+    extra = ", __line AS source_line" if "source_line" not in scan.columns else ""
+    used = (scan.of.entry.where, *(m.sql for m in scan.mapped.values()))
+    if "source_file" in scan.columns or not any("source_file" in sql.lower() for sql in used):
+        return f"SELECT *{extra} FROM ({scan.query})"
+    return f"SELECT s.*, f.name AS source_file{extra} FROM ({scan.query}) s JOIN {_files(scan)} ON s.__file = f.number"
+
+
+def _typed_value(mapped: Mapped, terms: Terms) -> str:
+    name = mapped.column.name
+    if mapped.column.kind != "timestamp":
+        return typed_sql(mapped, f"v_{name}", terms.money_unit)
+    return f"coalesce({utc_sql(f'l_{name}', terms.timezone)}, i_{name})"
 
 
 def _empty(scan: Scan) -> str:
@@ -226,27 +250,27 @@ def _main_event(scan: Scan) -> tuple[str, str, str]:
         f"WHEN {at} < TIMESTAMP '{terms.begins}' THEN '{name} lies before {terms.begins_day}' "
         f"WHEN {at} >= TIMESTAMP '{terms.limit}' THEN '{name} lies in the future' END"
     )
-    bucket = f"CASE WHEN __at IS NULL THEN '{FIRST}' ELSE {period_sql('__at', terms)} END"
+    bucket = f"CASE WHEN __at IS NULL THEN '{FIRST}' ELSE {_period_sql('__local', terms)} END"
     return at, problem, bucket
 
 
-def period_sql(utc: str, terms: Terms) -> str:
-    """Return the key of the period in which a UTC time lies."""
-    return f"strftime(date_trunc('{terms.grain}', {local_sql(utc, terms.timezone)}), '%Y-%m-%d')"
+def _period_sql(local: str, terms: Terms) -> str:
+    """Return the key of the period in which a local time lies."""
+    return f"CAST(CAST(date_trunc('{terms.grain}', {local}) AS DATE) AS VARCHAR)"
 
 
 def _exploded(scan: Scan) -> str:
     """Return the query that gives each dated row one row per event; a further time that is unusable is refused alone."""
     contract, terms = scan.of.contract, scan.of.terms
     own = "{'event': __event0, 'at': __at, 'reasons': __reasons, 'main': true}"
-    parts = [own]
+    parts, locals_ = [own], ""
     for name, event in contract.later.items():
         if name not in scan.mapped:
             continue
-        day = f"date_trunc('day', {local_sql('__at', terms.timezone)})"
+        locals_ += f", {local_sql(f't_{name}', terms.timezone)} AS __local_{name}"
         problem = (
             f"CASE WHEN b_{name} THEN '{name} {READABLE['timestamp']}' "
-            f"WHEN {local_sql(f't_{name}', terms.timezone)} < {day} THEN '{name} lies before {contract.main_time}' END"
+            f"WHEN __local_{name} < date_trunc('day', __local) THEN '{name} lies before {contract.main_time}' END"
         )
         reasons = f"nullif(concat_ws('; ', {problem}, __reasons), '')"
         at = f"CASE WHEN ({problem}) IS NULL THEN greatest(t_{name}, __at) ELSE __at END"
@@ -254,11 +278,15 @@ def _exploded(scan: Scan) -> str:
         parts.append(
             f"CASE WHEN {there} THEN {{'event': {literal(event)}, 'at': {at}, 'reasons': {reasons}, 'main': false}} END"
         )
-    unnested = f"SELECT *, unnest([{', '.join(parts)}]) AS __e FROM events"
+    unnested = f"SELECT *, unnest([{', '.join(parts)}]) AS __e FROM (SELECT *{locals_} FROM events)"
+    dated = (
+        "SELECT * EXCLUDE (__e), __e.event AS event, __e.at AS event_at, __e.reasons AS unreadable, __e.main AS __of_main "
+        f"FROM ({unnested}) WHERE __e IS NOT NULL"
+    )
     return (
-        f"SELECT * EXCLUDE (__e), __e.event AS event, __e.at AS event_at, __e.reasons AS unreadable, "
-        f"CASE WHEN __e.main THEN __bucket0 WHEN __e.at >= TIMESTAMP '{terms.limit}' THEN '{FUTURE}' "
-        f"ELSE {period_sql('__e.at', terms)} END AS __bucket FROM ({unnested}) WHERE __e IS NOT NULL"
+        f"SELECT *, CASE WHEN __of_main THEN __bucket0 WHEN event_at >= TIMESTAMP '{terms.limit}' THEN '{FUTURE}' "
+        f"ELSE {_period_sql('__event_local', terms)} END AS __bucket "
+        f"FROM (SELECT *, {local_sql('event_at', terms.timezone)} AS __event_local FROM ({dated}))"
     )
 
 

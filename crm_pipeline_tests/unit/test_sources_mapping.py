@@ -12,9 +12,10 @@ import pytest
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.core import Column
 from crm_pipeline.errors import UsageError
-from crm_pipeline.sources.mapping import bind, present_sql, typed_sql, value_sql
+from crm_pipeline.sources.mapping import bind, present_sql, times_sql, typed_sql, value_sql
 from crm_pipeline.sources.scan import Mapped, TableEntry, Terms
 from crm_pipeline.sources.spec import Entry
+from crm_pipeline.sources.zones import utc_sql
 
 FILE = {"nr": "VARCHAR", "Customer ID": "DOUBLE", "day": "VARCHAR", "total": "VARCHAR", "stamp": "BIGINT"}
 TERMS = Terms("month", "UTC", Decimal("0.01"), date(1970, 1, 2), datetime(1970, 1, 2), datetime(2030, 1, 1))
@@ -90,8 +91,19 @@ def test_a_time_is_no_number(con: duckdb.DuckDBPyConnection) -> None:
 def typed(con: duckdb.DuckDBPyConnection, kind: str, value: str, unit: str = "0.0001") -> tuple[object, bool]:
     mapped = Mapped(Column("x", kind, ""), "x", "VARCHAR", True)  # type: ignore[arg-type]
     values = f"SELECT {value_sql(mapped, 'x')} AS v FROM (SELECT ?::VARCHAR AS x)"
-    sql = f"SELECT {typed_sql(mapped, 'v', 'Europe/London', Decimal(unit))}, coalesce({present_sql(mapped, 'v')}, false) FROM ({values})"
+    sql = f"SELECT {_typed(mapped, Decimal(unit))}, coalesce({present_sql(mapped, 'v')}, false) FROM ({_with_times(mapped, values)})"
     return con.execute(sql, [value]).fetchall()[0]
+
+
+def _with_times(mapped: Mapped, values: str) -> str:
+    local, utc = times_sql(mapped, "v") if mapped.column.kind == "timestamp" else ("NULL", "NULL")
+    return f"SELECT *, {local} AS local, {utc} AS utc FROM ({values})"
+
+
+def _typed(mapped: Mapped, unit: Decimal) -> str:
+    if mapped.column.kind == "timestamp":
+        return f"coalesce({utc_sql('local', 'Europe/London')}, utc)"
+    return typed_sql(mapped, "v", unit)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +184,7 @@ def test_text_is_the_same_in_whatever_form_a_file_has_it(
     con: duckdb.DuckDBPyConnection, name: str, engine: str, value: object, text: str | None
 ) -> None:
     mapped = Mapped(Column(name, "string", ""), "x", engine, True)
-    sql = typed_sql(mapped, value_sql(mapped, "x"), "UTC", Decimal("0.01"))
+    sql = typed_sql(mapped, value_sql(mapped, "x"), Decimal("0.01"))
     assert con.execute(f"SELECT {sql} FROM (SELECT ?::{engine} AS x)", [value]).fetchall() == [(text,)]
 
 
@@ -190,8 +202,10 @@ def test_text_is_the_same_in_whatever_form_a_file_has_it(
 def test_times_of_every_engine_type(con: duckdb.DuckDBPyConnection, engine: str, text: str) -> None:
     kind = con.execute(f"DESCRIBE SELECT CAST(? AS {engine}) AS x", [text]).fetchall()[0][1]
     mapped = Mapped(Column("ordered_at", "timestamp", ""), "x", kind, True)
-    sql = typed_sql(mapped, value_sql(mapped, "x"), "Europe/London", Decimal("0.01"))
-    found = con.execute(f"SELECT {sql} FROM (SELECT ?::{engine} AS x UNION ALL SELECT NULL)", [text]).fetchall()
+    values = f"SELECT {value_sql(mapped, 'x')} AS v FROM (SELECT ?::{engine} AS x UNION ALL SELECT NULL)"
+    found = con.execute(
+        f"SELECT {_typed(mapped, Decimal('0.01'))} FROM ({_with_times(mapped, values)})", [text]
+    ).fetchall()
     assert found == [(datetime(2011, 7, 5, 7, 26),), (None,)]
 
 

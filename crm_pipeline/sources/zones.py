@@ -1,0 +1,74 @@
+"""SQL that turns times of a zone into UTC and back, a dozen times faster than the engine's own. No reading of values here.
+
+The engine asks its calendar for every single time. In the years from `FROM` to `UNTIL` the zone's changes of offset stand in the
+query instead, as a tree of comparisons; other years are left to the engine.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from crm_pipeline.engine import literal
+
+FROM, UNTIL = datetime(2000, 1, 1), datetime(2040, 1, 1)
+"""Times (UTC) between which changes are looked up beforehand: four decades of them are 7 KB of SQL."""
+
+
+def local_sql(utc: str, timezone: str) -> str:
+    """Return a UTC-naive time as the local time of a zone; ``utc`` is a column, for it is named often."""
+    if timezone == "UTC":
+        return utc
+    slow = f"({utc} AT TIME ZONE 'UTC' AT TIME ZONE {literal(timezone)})"
+    leaves = [(at, _shifted(utc, seconds)) for at, seconds in _offsets(timezone)]
+    return _tree(utc, [(datetime.min, slow), *leaves, (UNTIL, slow)])
+
+
+def utc_sql(local: str, timezone: str) -> str:
+    """Return a local time of a zone as UTC-naive; ``local`` is a column, for it is named often.
+
+    Of an hour that the clocks show twice it is the later one, of one that they skip the offset before it: as the engine does.
+    """
+    if timezone == "UTC":
+        return local
+    slow = f"({local} AT TIME ZONE {literal(timezone)} AT TIME ZONE 'UTC')"
+    offsets = _offsets(timezone)
+    leaves = [(at + timedelta(seconds=seconds), _shifted(local, -seconds)) for at, seconds in offsets]
+    return _tree(local, [(datetime.min, slow), *leaves, (UNTIL + timedelta(seconds=offsets[-1][1]), slow)])
+
+
+def _shifted(value: str, seconds: int) -> str:
+    return f"{value} {'+' if seconds > 0 else '-'} INTERVAL {abs(seconds)} SECOND" if seconds else value
+
+
+def _tree(value: str, leaves: Sequence[tuple[datetime, str]]) -> str:
+    """Return the expression that holds from each time on, by halving."""
+    if len(leaves) == 1:
+        return leaves[0][1]
+    middle = len(leaves) // 2
+    before, after = _tree(value, leaves[:middle]), _tree(value, leaves[middle:])
+    return f"CASE WHEN {value} < TIMESTAMP '{leaves[middle][0]}' THEN {before} ELSE {after} END"
+
+
+@functools.cache
+def _offsets(timezone: str) -> tuple[tuple[datetime, int], ...]:
+    """Return (UTC instant, seconds east of UTC from then on) for `FROM` and each change up to `UNTIL`."""
+    zone = ZoneInfo(timezone)
+
+    def seconds(at: datetime) -> int:
+        shift = at.replace(tzinfo=UTC).astimezone(zone).utcoffset()
+        return int(shift.total_seconds()) if shift else 0
+
+    found, at = [(FROM, seconds(FROM))], FROM
+    while at < UNTIL:
+        until = at + timedelta(days=1)
+        if seconds(until) != found[-1][1]:
+            low, high = at, until
+            while high - low > timedelta(seconds=1):
+                middle = low + timedelta(seconds=(high - low).total_seconds() // 2)
+                low, high = (middle, high) if seconds(middle) == found[-1][1] else (low, middle)
+            found.append((high, seconds(high)))
+        at = until
+    return tuple(found)
