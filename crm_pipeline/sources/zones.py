@@ -1,7 +1,7 @@
 """SQL that turns times of a zone into UTC and back, a dozen times faster than the engine's own. No reading of values here.
 
-The engine asks its calendar for every single time. In the years from `FROM` to `UNTIL` the zone's changes of offset stand in the
-query instead, as a tree of comparisons; other years are left to the engine.
+The engine asks its calendar for every single time. Of the latest `YEARS` the zone's changes of offset stand in the query instead, as
+a tree of comparisons; earlier times are left to the engine.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 
 from crm_pipeline.engine import literal
 
-FROM, UNTIL = datetime(2000, 1, 1), datetime(2040, 1, 1)
-"""Times (UTC) between which changes are looked up beforehand: four decades of them are 7 KB of SQL."""
+YEARS = 8
+"""Up to the end of this one: so many changes take less to plan than they save on a small file."""
 
 
 def local_sql(utc: str, timezone: str) -> str:
@@ -22,8 +22,9 @@ def local_sql(utc: str, timezone: str) -> str:
     if timezone == "UTC":
         return utc
     slow = f"({utc} AT TIME ZONE 'UTC' AT TIME ZONE {literal(timezone)})"
-    leaves = [(at, _shifted(utc, seconds)) for at, seconds in _offsets(timezone)]
-    return _tree(utc, [(datetime.min, slow), *leaves, (UNTIL, slow)])
+    until = _until()
+    leaves = [(at, _shifted(utc, seconds)) for at, seconds in _offsets(timezone, until)]
+    return _tree(utc, [(datetime.min, slow), *leaves, (until, slow)])
 
 
 def utc_sql(local: str, timezone: str) -> str:
@@ -34,9 +35,10 @@ def utc_sql(local: str, timezone: str) -> str:
     if timezone == "UTC":
         return local
     slow = f"({local} AT TIME ZONE {literal(timezone)} AT TIME ZONE 'UTC')"
-    offsets = _offsets(timezone)
+    until = _until()
+    offsets = _offsets(timezone, until)
     leaves = [(at + timedelta(seconds=seconds), _shifted(local, -seconds)) for at, seconds in offsets]
-    return _tree(local, [(datetime.min, slow), *leaves, (UNTIL + timedelta(seconds=offsets[-1][1]), slow)])
+    return _tree(local, [(datetime.min, slow), *leaves, (until + timedelta(seconds=offsets[-1][1]), slow)])
 
 
 def _shifted(value: str, seconds: int) -> str:
@@ -52,23 +54,27 @@ def _tree(value: str, leaves: Sequence[tuple[datetime, str]]) -> str:
     return f"CASE WHEN {value} < TIMESTAMP '{leaves[middle][0]}' THEN {before} ELSE {after} END"
 
 
+def _until() -> datetime:
+    return datetime(datetime.now(UTC).year + 1, 1, 1)
+
+
 @functools.cache
-def _offsets(timezone: str) -> tuple[tuple[datetime, int], ...]:
-    """Return (UTC instant, seconds east of UTC from then on) for `FROM` and each change up to `UNTIL`."""
-    zone = ZoneInfo(timezone)
+def _offsets(timezone: str, until: datetime) -> tuple[tuple[datetime, int], ...]:
+    """Return (UTC instant, seconds east of UTC from then on) for `YEARS` before a time, and each change up to it."""
+    zone, start = ZoneInfo(timezone), until.replace(year=until.year - YEARS)
 
     def seconds(at: datetime) -> int:
         shift = at.replace(tzinfo=UTC).astimezone(zone).utcoffset()
         return int(shift.total_seconds()) if shift else 0
 
-    found, at = [(FROM, seconds(FROM))], FROM
-    while at < UNTIL:
-        until = at + timedelta(days=1)
-        if seconds(until) != found[-1][1]:
-            low, high = at, until
+    found, at = [(start, seconds(start))], start
+    while at < until:
+        following = at + timedelta(days=1)
+        if seconds(following) != found[-1][1]:
+            low, high = at, following
             while high - low > timedelta(seconds=1):
                 middle = low + timedelta(seconds=(high - low).total_seconds() // 2)
                 low, high = (middle, high) if seconds(middle) == found[-1][1] else (low, middle)
             found.append((high, seconds(high)))
-        at = until
+        at = following
     return tuple(found)
