@@ -33,13 +33,16 @@ def build_order_times(lake: Lake, orders: Iterable[Record], markers: Sequence[Da
     return ORDER_TIMES
 
 
-def touched_lines(lake: Lake, old: Iterable[Record], new: Iterable[Record], lines: Iterable[Record]) -> set[str]:
+def touched_lines(
+    lake: Lake, old: Iterable[Record], new: Iterable[Record], lines: Iterable[Record], may_hold: str
+) -> set[str]:
     """Return the ids of the line files whose rows can change because orders changed from ``old`` to ``new``.
 
-    Those that hold a line of an order that was added, removed or changed, and those with orphans.
+    Those that hold a line of an order that was added, removed or changed, and those with orphans. ``may_hold`` is the SQL of whether
+    a row of orders can be the version that holds: a change of that can give the order another time.
     """
     con, records = lake.engine.con, list(lines)
-    before, after = _placed(lake, old), _placed(lake, new)
+    before, after = (_placed(lake, of, may_hold=may_hold) for of in (old, new))
     con.execute(
         "CREATE OR REPLACE TEMP TABLE sync_changed_orders AS SELECT DISTINCT order_id FROM ("
         f"(SELECT * FROM ({before}) EXCEPT SELECT * FROM ({after})) UNION ALL (SELECT * FROM ({after}) EXCEPT SELECT * FROM ({before})))"
@@ -65,14 +68,17 @@ def absolute(lake: Lake, file: DataFile | Staged) -> Path:
     return lake.path(file) if isinstance(file, DataFile) else Path(file.path)
 
 
-def _placed(lake: Lake, records: Iterable[Record], markers: Sequence[DataFile | Staged] = ()) -> str:
+def _placed(
+    lake: Lake, records: Iterable[Record], markers: Sequence[DataFile | Staged] = (), may_hold: str = "true"
+) -> str:
     paths = [literal(str(absolute(lake, f))) for r in records for f in dated_files(r)]
     if not paths:
         return (
             "SELECT NULL::VARCHAR AS order_id, NULL::VARCHAR AS customer_id, NULL::TIMESTAMP AS event_at, NULL::TIMESTAMP AS recorded_at, "
-            "NULL::BIGINT AS entry, NULL::VARCHAR AS source_file, NULL::BIGINT AS source_line WHERE false"
+            "NULL::BIGINT AS entry, NULL::VARCHAR AS source_file, NULL::BIGINT AS source_line, false AS back, false AS holds WHERE false"
         )
-    rows = f"SELECT {FACTS} FROM read_parquet([{', '.join(paths)}]) WHERE event = 'placed' AND order_id IS NOT NULL"
+    kind = f"coalesce(amount < 0, false) AS back, ({may_hold}) AS holds"
+    rows = f"SELECT {FACTS}, {kind} FROM read_parquet([{', '.join(paths)}]) WHERE event = 'placed' AND order_id IS NOT NULL"
     if not markers:
         return rows
     marked = ", ".join(literal(str(absolute(lake, f))) for f in markers)

@@ -56,11 +56,11 @@ def repeats(lake: Lake, contract: TableContract, table: TableIndex, currency: st
     mapped = {name for record in table.records.values() for name in record.columns} | {contract.main_time}
     keyed = contract.main_time is not None and mapped.issuperset(contract.key)
     key = digest_of(files, _version(), *contract.key, currency, str(keyed), str(money_unit))
-    may_hold = _may_hold(contract, currency, money_unit)
+    holding = may_hold(contract, currency, money_unit)
     if keyed and files:
-        keep(table, REPEATS, key, lambda: _of_keys(lake, contract, files, may_hold))
+        keep(table, REPEATS, key, lambda: _of_keys(lake, contract, files, holding))
     elif contract.name == "order_lines":
-        keep(table, REPEATS, key, lambda: _of_baskets(lake, contract, table, may_hold))
+        keep(table, REPEATS, key, lambda: _of_baskets(lake, contract, table, holding))
     else:
         keep(table, REPEATS, key, dict)
 
@@ -94,7 +94,7 @@ def _of_keys(lake: Lake, contract: TableContract, files: Pairs, may_hold: str) -
     return _staged_markers(lake, contract, own)
 
 
-def _may_hold(contract: TableContract, currency: str, money_unit: Decimal) -> str:
+def may_hold(contract: TableContract, currency: str, money_unit: Decimal) -> str:
     """Return the SQL of whether a row keeps the contract: one that cleaning refuses replaces nothing."""
     asked = ["unreadable IS NULL"]
     for column in contract.raw_columns:

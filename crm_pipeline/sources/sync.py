@@ -267,7 +267,8 @@ class _Sync:
         unchanged = [r for r in records if not any(r is c for c in changed)]
         if not (old or new) or not unchanged:
             return []
-        ids = lines.touched_lines(self.lake, old, new, unchanged)
+        may_hold = repeats.may_hold(CANONICAL["orders"], self.source.currency, self.settings.money_unit)
+        ids = lines.touched_lines(self.lake, old, new, unchanged, may_hold)
         return [r for r in unchanged if r.id in ids]
 
     def _read_entry(self, part: TableEntry, changed: list[Record]) -> None:

@@ -268,3 +268,14 @@ def test_lines_that_came_back_replace_none_that_were_bought(tmp_path: Path, numb
     kept, refused = facts(world, "order_lines", JAN, "order_id", "quantity")
     assert [row[:2] for row in kept] == [("placed", "a"), ("placed", "b"), ("returned", "a"), ("returned", "b")]
     assert refused == {}
+
+
+@pytest.mark.parametrize("bad", ["much,0", "12,-3"])
+def test_lines_follow_their_order_when_its_later_version_is_edited_to_be_refused(tmp_path: Path, bad: str) -> None:
+    head, yaml = "order_id,customer_id,ordered_at,amount,discount\n", YAML + tables(order_lines="lines.csv")
+    world = shop(tmp_path, "a,1,2019-01-05,10,0\nb,2,2019-02-06,5,0\n", "a,1,2019-02-05,12,0\n", yaml=yaml, head=head)
+    world.write("lines.csv", "order_id,product_id,quantity,unit_price\na,x,1,10\nb,x,1,5\n")
+    world.sync()
+    world.write("orders-2.csv", f"{head}a,1,2019-02-05,{bad}\n")
+    world.sync()
+    assert [r["order_id"] for r in world.raw("order_lines", JAN)] == ["a"]
