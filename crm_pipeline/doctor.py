@@ -16,7 +16,17 @@ import duckdb
 from crm_pipeline.database import dagster_url, name_of
 from crm_pipeline.engine import DuckDBEngine
 from crm_pipeline.errors import CrmError, UsageError
-from crm_pipeline.lake import ALL, Inspection, Lake, Manifest, at_work, inspect_lake, is_alive, outdated_views
+from crm_pipeline.lake import (
+    ALL,
+    Inspection,
+    Lake,
+    Manifest,
+    at_work,
+    inspect_lake,
+    is_alive,
+    open_storage,
+    outdated_views,
+)
 from crm_pipeline.settings import load_settings
 from crm_pipeline.sources.index import index_files
 from crm_pipeline.sources.state import read_state
@@ -211,10 +221,11 @@ def source_found(home: Path) -> Iterator[Finding]:
 def lake_to_look_at(home: Path) -> Lake:
     """Open the lake of a home without making anything in it."""
     try:
-        threads = load_settings(home).threads
+        settings = load_settings(home)
+        threads, storage = settings.threads, open_storage(home, settings)
     except UsageError:  # told by other looks; it is no reason not to look here
-        threads = 1
-    return Lake(home, DuckDBEngine("500MB", threads, Path(home) / "lake" / ".spill"), make=False)
+        threads, storage = 1, None
+    return Lake(home, DuckDBEngine("500MB", threads, Path(home) / "lake" / ".spill"), make=False, storage=storage)
 
 
 def _lake_found(home: Path, models: bool) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ import pandas as pd
 from crm_pipeline.contracts.outputs import CUSTOMERS
 from crm_pipeline.engine import DuckDBEngine
 from crm_pipeline.errors import CrmError, UsageError
-from crm_pipeline.lake import Lake, Manifest
+from crm_pipeline.lake import Lake, Manifest, open_storage
 from crm_pipeline.modeling.tasks import tasks
 from crm_pipeline.periods import Calendar, Grain
 from crm_pipeline.provenance.generations import Past, generation, moment
@@ -259,5 +259,6 @@ def open_home(home: Path) -> Opened:
     if source is None:
         raise CrmError(f"{home} has no scores yet: run `crm-pipeline run --home {home}` first.")
     settings = load_settings(home)
-    lake = Lake(home, DuckDBEngine("1GB", settings.threads, Path(home) / "lake" / ".spill"))
+    engine = DuckDBEngine("1GB", settings.threads, Path(home) / "lake" / ".spill")
+    lake = Lake(home, engine, storage=open_storage(home, settings))
     return Opened(lake, source, Calendar(settings.grain, source.timezone))

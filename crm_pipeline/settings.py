@@ -80,6 +80,25 @@ class Settings(BaseSettings):
     spark_options: dict[str, str] = Field(
         {}, description="Options of Spark, by its own names: `{spark.executor.memory: 8g}`."
     )
+    lake: str = Field(
+        "",
+        pattern=r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s?#]*)?)?$",
+        description=(
+            "Where the lake's data, manifests and generations lie: `s3://bucket/folder` in S3 or what speaks its protocol (extra `s3`), "
+            "one folder for each home; none: in the home. Credentials are AWS's own: `AWS_ACCESS_KEY_ID`, `AWS_PROFILE`, a role."
+        ),
+    )
+    lake_options: dict[Literal["endpoint_url", "region_name", "profile_name"], str] = Field(
+        {}, description="How that store is reached: `{endpoint_url: https://host:9000, region_name: eu-central-1}`."
+    )
+    lake_cache: str = Field(
+        "",
+        pattern=r"^(\d+(\.\d+)?\s*(MB|GB|MiB|GiB))?$",
+        description=(
+            "How much the copies in the home of files of a lake elsewhere may take, such as `50GB`; what was read within a day stays. "
+            "None: no limit."
+        ),
+    )
     memory_limit: str = Field(
         "4GB",
         pattern=r"^\d+(\.\d+)?\s*(MB|GB|MiB|GiB)$",
@@ -317,6 +336,13 @@ class Settings(BaseSettings):
                 f"contact_cost {self.contact_cost:g} is not below saved_value {self.saved_value:g}: no contact would pay"
             )
         return self
+
+    @property
+    def cache_bytes(self) -> int:
+        """`lake_cache` in bytes, 0 without."""
+        found = re.match(r"([\d.]+)\s*(\w+)", self.lake_cache)
+        units = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
+        return int(float(found[1]) * units[found[2]]) if found else 0
 
     @property
     def year(self) -> int:

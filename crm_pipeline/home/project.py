@@ -11,7 +11,7 @@ from pathlib import Path
 from crm_pipeline.engine import DuckDBEngine, Engine
 from crm_pipeline.home.labels import EmotionLabels, emotion_labels, intents_of
 from crm_pipeline.home.rollbacks import read_rollbacks
-from crm_pipeline.lake import Lake
+from crm_pipeline.lake import Lake, open_storage
 from crm_pipeline.modeling.rollback import Rollback
 from crm_pipeline.modeling.tasks import COMPARED, chosen
 from crm_pipeline.periods import Calendar
@@ -119,8 +119,9 @@ def open_lake(home: Path, settings: Settings) -> Lake:
     if settings.engine == "spark":
         from crm_pipeline.engine.spark import SparkEngine
 
-        return Lake(home, SparkEngine(*of_process, settings.spark_master, settings.spark_options))
-    return Lake(home, DuckDBEngine(*of_process))
+        spark = SparkEngine(*of_process, settings.spark_master, settings.spark_options)
+        return Lake(home, spark, storage=open_storage(home, settings))
+    return Lake(home, DuckDBEngine(*of_process), storage=open_storage(home, settings))
 
 
 def memory_share(settings: Settings, among: int = 1) -> str:

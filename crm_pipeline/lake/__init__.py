@@ -8,6 +8,7 @@ from crm_pipeline.lake.locks import only_one
 from crm_pipeline.lake.manifest import DataFile, Manifest
 from crm_pipeline.lake.plan import ALL, NOT_BUILT, Dep, Graph, Node, Stale
 from crm_pipeline.lake.steps import keep_parts, kept_parts
+from crm_pipeline.lake.storage import open_storage
 from crm_pipeline.lake.store import Lake
 from crm_pipeline.lake.views import outdated_views, publish_views
 
@@ -29,6 +30,7 @@ __all__ = [
     "keep_parts",
     "kept_parts",
     "only_one",
+    "open_storage",
     "outdated_views",
     "publish_views",
     "repair_links",

@@ -23,10 +23,15 @@ def collect_garbage(lake: Lake, keep_days: int, keep_files: Iterable[str] = (), 
     removed = _dead_staging(lake)
     kept, first = set(keep_files), set(keep_first)
     oldest = datetime.now(UTC) - timedelta(days=keep_days)
-    for folder, names in itertools.groupby(lake.storage.names(DATA), lambda name: name.rpartition("/")[0]):
+    # without a lock that tells, each look takes requests: only where there is a file that today's manifests do not name
+    settled = kept if lake.storage.in_place else kept | {f.path for m in lake.index().values() for f in m.files}
+    for folder, found in itertools.groupby(lake.storage.names(DATA), lambda name: name.rpartition("/")[0]):
+        names = list(found)
+        if not lake.storage.in_place and settled.issuperset(names):
+            continue
         asset, _, partition = folder.removeprefix(f"{DATA}/").rpartition("/")
         with lake.lock(asset, partition):
-            removed += _partition(lake, asset, partition, list(names), oldest, kept, asset in first)
+            removed += _partition(lake, asset, partition, names, oldest, kept, asset in first)
     return removed
 
 

@@ -154,7 +154,9 @@ class Lake:
         every = [f for m in manifests for f in m.files]
         files = [f for f in every if f.rows] or every[:1]
         columns = {name: kind for f in files for name, kind in f.columns.items()} or manifests[-1].schema
-        return self.engine.table([str(self.path(f)) for f in files], columns, manifests[-1].asset)
+        return self.engine.table(
+            [str(path) for path in self.storage.paths([f.path for f in files])], columns, manifests[-1].asset
+        )
 
     def path(self, file: DataFile) -> Path:
         """Return where a published data file can be read."""

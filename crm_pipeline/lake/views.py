@@ -19,8 +19,12 @@ def publish_views(lake: Lake) -> Path:
     """Write ``<home>/crm.duckdb`` anew and put it in place atomically.
 
     One schema per layer, one view per asset, each over the explicit immutable files of its current manifests, so
-    that whoever has the database open keeps reading one consistent state.
+    that whoever has the database open keeps reading one consistent state. Where the lake does not lie in the home, there
+    is no such database.
     """
+    if not lake.storage.in_place:
+        (lake.home / "crm.duckdb").unlink(missing_ok=True)
+        return lake.home / "crm.duckdb"
     by_asset: dict[str, list[Manifest]] = defaultdict(list)
     for manifest in lake.index().values():
         by_asset[manifest.asset].append(manifest)
@@ -43,6 +47,8 @@ def publish_views(lake: Lake) -> Path:
 
 def outdated_views(lake: Lake, current: Iterable[Manifest]) -> list[str]:
     """Return the assets whose view in ``crm.duckdb`` does not read the files of these manifests; all without the file."""
+    if not lake.storage.in_place:
+        return []
     wanted: dict[str, set[str]] = defaultdict(set)
     for manifest in current:
         files = {str(lake.path(f)) for f in manifest.files if f.rows}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -47,6 +47,9 @@ class Storage(Protocol):
 
         A file that is gone is told by who reads it.
         """
+
+    def paths(self, names: Sequence[str]) -> list[Path]:
+        """Return where many data files can be read, as `path` does."""
 
     def has(self, name: str) -> bool:
         """Tell whether a data file is there."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from crm_pipeline.lake.durable import durable, durable_folders
@@ -35,6 +35,10 @@ class LocalStorage:
     def path(self, name: str) -> Path:
         """Return the path of a file."""
         return self.root / name
+
+    def paths(self, names: Sequence[str]) -> list[Path]:
+        """Return the paths of many files."""
+        return [self.root / name for name in names]
 
     def has(self, name: str) -> bool:
         """Tell whether a file is there."""
