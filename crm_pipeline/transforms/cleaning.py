@@ -235,18 +235,43 @@ def _special_rules(rows: ibis.Table, contract: TableContract, currency: str) -> 
 
 
 def _with_duplicates(rows: ibis.Table, contract: TableContract, mapped: set[str]) -> ibis.Table:
-    """Add ``duplicate_``: why a row is a duplicate of an earlier one, else null."""
+    """Add ``duplicate_``: why a row is a duplicate of an earlier one, else null.
+
+    Only rows that have something in common are put in order, which few have: the others cost a count.
+    """
     facts = [c.name for c in contract.raw_columns if c.required or c.derived or c.name in mapped]
-    if contract.main_time:
-        facts += ["event", "event_at"]
-    if not all(name in mapped or contract.column(name).required for name in contract.key):
-        if contract.name == "order_lines":  # two of a thing may stand in one basket: its place in the file tells a line
-            rows, facts = _with_place(rows, facts), [*facts, "place_"]
-        first = ibis.window(group_by=[*facts, "refused_"], order_by=list(ORDER_OF_ROWS))
-        return rows.mutate(duplicate_=ibis.ifelse(ibis.row_number().over(first) > 0, EXACT, ibis.null("string")))
-    key = [name if name in facts else "event_at" for name in contract.key]
-    order = ["refused_", *(("event_at",) if contract.main_time else ()), *ORDER_OF_ROWS]
-    same_key = ibis.window(group_by=[*key, *(("event",) if contract.main_time else ())], order_by=order)
+    event = ("event",) if contract.main_time else ()
+    facts += [*event, *(("event_at",) if contract.main_time else ())]
+    if all(name in mapped or contract.column(name).required for name in contract.key):
+        key = [name if name in facts else "event_at" for name in contract.key]
+        found = _repeating(_several(rows, [*key, *event]), contract, key, facts)
+    else:
+        found = _equal(_several(rows, facts), contract, facts)
+    place = ["entry", "source_file", "source_line", *event]
+    told = found.filter(found.duplicate_.notnull()).select(*place, "duplicate_")
+    return rows.left_join(told, place).select(*rows.columns, "duplicate_")
+
+
+def _several(rows: ibis.Table, names: Sequence[str]) -> ibis.Table:
+    """Return the rows that are not alone in having their values of some columns, nulls among them."""
+    counted = rows.group_by(names).aggregate(n_=rows.count())
+    several = counted.filter(counted.n_ > 1)
+    return rows.semi_join(several, [rows[name].identical_to(several[name]) for name in names])
+
+
+def _equal(rows: ibis.Table, contract: TableContract, facts: Sequence[str]) -> ibis.Table:
+    """Add ``duplicate_`` to rows of a table without a key: of those that say the same, the first holds."""
+    if contract.name == "order_lines":  # two of a thing may stand in one basket: its place in the file tells a line
+        rows, facts = _with_place(rows, facts), [*facts, "place_"]
+    first = ibis.window(group_by=[*facts, "refused_"], order_by=list(ORDER_OF_ROWS))
+    return rows.mutate(duplicate_=ibis.ifelse(ibis.row_number().over(first) > 0, EXACT, ibis.null("string")))
+
+
+def _repeating(rows: ibis.Table, contract: TableContract, key: Sequence[str], facts: Sequence[str]) -> ibis.Table:
+    """Add ``duplicate_`` to rows of a table with a key: of each the first that is not refused holds."""
+    dated = contract.main_time is not None
+    order = ["refused_", *(("event_at",) if dated else ()), *ORDER_OF_ROWS]
+    same_key = ibis.window(group_by=[*key, *(("event",) if dated else ())], order_by=order)
     later = ibis.row_number().over(same_key) > 0
     equal = [rows[name].identical_to(rows[name].first(include_null=True).over(same_key)) for name in facts]
     whole_key = reduce(lambda a, b: a & b, (rows[name].notnull() for name in key))
