@@ -129,7 +129,7 @@ def run(
         prepared = prepare(place, home, files, through, periods, progress.listen, force)
     show_notes(prepared)
     with progress:
-        progress.expect(len(prepared.plan))
+        progress.expect(len(prepared.plan), told=True)
         summary = execute(prepared, beside=True, ended=progress.ended)
     show_summary(summary)
     show_results(summary)
@@ -189,7 +189,7 @@ def backfill(
     if dry_run:
         return
     with progress:
-        progress.expect(len(prepared.plan))
+        progress.expect(len(prepared.plan), told=True)
         # without a plan too: it clears up after killed runs
         summary = execute(prepared, keep_going=True, beside=True, ended=progress.ended)
     if prepared.plan:

@@ -84,9 +84,13 @@ class Progress:
         """Show what is going on."""
         self._bar.update(self._task, description=text)
 
-    def expect(self, steps: int) -> None:
-        """Set how many partitions are planned."""
+    def expect(self, steps: int, *, told: bool = False) -> None:
+        """Set how many partitions are planned; ``told`` says it on standard output where `ended` will say the periods there."""
         self._bar.update(self._task, total=steps, completed=0)
+        if told and steps and (self._bar.disable or not os.isatty(1)):
+            print(
+                f"{steps:,} partition{'' if steps == 1 else 's'} to build, a line per period that is done:", flush=True
+            )
 
     def ended(self, period: str, built: int, reused: int) -> None:
         """Say on standard output that a period has ended, where it or the bar is shown on no terminal."""

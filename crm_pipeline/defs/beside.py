@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -118,10 +118,13 @@ def _order(partition: str) -> str:
 
 
 Settled = list[tuple[list[Stale], Outcome]]
+Ended = Callable[[list[Stale], Outcome], None]
 
 
-def carry_out_two_at_once(built: Built, instance: Any, plan: Sequence[Stale]) -> Settled:
+def carry_out_two_at_once(built: Built, instance: Any, plan: Sequence[Stale], ended: Ended) -> Settled:
     """Build new periods, two at once; ``plan`` is in building order and `pays`.
+
+    ``ended`` is told of each period as soon as it was built or has failed, from whichever thread.
 
     Returns
     -------
@@ -132,11 +135,16 @@ def carry_out_two_at_once(built: Built, instance: Any, plan: Sequence[Stale]) ->
     turns = Turns(built.project.lake, {(item.asset, item.partition) for item in plan})
     waiting = deque(list(items) for _, items in groupby(plan, lambda item: item.partition))
     settled: Settled = []
-    other = _Second(built.project, turns, waiting, settled)
+
+    def settle(items: list[Stale], outcome: Outcome) -> None:
+        if _settle(settled, turns, items, outcome):
+            ended(items, outcome)
+
+    other = _Second(built.project, turns, waiting, settle)
     with _shared(built.project, turns):
         try:
             while (items := _next(waiting, turns)) is not None:
-                _settle(settled, turns, items, carry_out(built, instance, items))
+                settle(items, carry_out(built, instance, items))
                 other.stop()
             other.join()
         finally:
@@ -151,13 +159,14 @@ def _next(waiting: deque[list[Stale]], turns: Turns) -> list[Stale] | None:
         return None
 
 
-def _settle(settled: Settled, turns: Turns, items: list[Stale], outcome: Outcome) -> None:
-    """Note what became of a period; what fails because an earlier one did is only left."""
-    if outcome.failure is None:
-        settled.append((items, outcome))
-    elif not turns.over(items[0].partition):
-        settled.append((items, outcome))
+def _settle(settled: Settled, turns: Turns, items: list[Stale], outcome: Outcome) -> bool:
+    """Note what became of a period, and tell whether it was noted: what fails because an earlier one did is only left."""
+    if outcome.failure is not None:
+        if turns.over(items[0].partition):
+            return False
         turns.fail(items[0].partition)
+    settled.append((items, outcome))
+    return True
 
 
 @contextmanager
@@ -175,9 +184,9 @@ def _shared(project: Project, turns: Turns) -> Iterator[None]:
 class _Second(threading.Thread):
     """The second process, and the thread that hands it periods for as long as there are any."""
 
-    def __init__(self, project: Project, turns: Turns, waiting: deque[list[Stale]], settled: Settled) -> None:
+    def __init__(self, project: Project, turns: Turns, waiting: deque[list[Stale]], settle: Ended) -> None:
         super().__init__(name="builds other periods", daemon=True)
-        self.project, self.turns, self.waiting, self.settled = project, turns, waiting, settled
+        self.project, self.turns, self.waiting, self.settle = project, turns, waiting, settle
         self.process: subprocess.Popen[str] | None = None
         try:
             self.process = subprocess.Popen(
@@ -204,7 +213,7 @@ class _Second(threading.Thread):
             while (items := _next(self.waiting, self.turns)) is not None:
                 period = items[0].partition
                 _send(self.process.stdin, {"items": items})
-                _settle(self.settled, self.turns, items, self._answer(self.process.stdout))
+                self.settle(items, self._answer(self.process.stdout))
                 period = None
         except (OSError, EOFError, ValueError) as error:
             _LOG.warning("The process that built every other period is gone, its periods are built here: %s", error)

@@ -188,20 +188,24 @@ def _execute(prepared: Prepared, keep_going: bool, beside: bool, ended: Ended | 
     reconcile(instance, lake, built.graph, sources=not prepared.plan)
     held, left = set[Key](), list(prepared.plan)
 
-    def settle(items: list[Stale], outcome: Outcome) -> None:
+    def tell(items: list[Stale], outcome: Outcome) -> None:
         period = items[0].partition
-        summary.add(period, outcome, keep_going)
         if ended is not None and outcome.run_id and not outcome.failure:
             ended(period if period == ALL else prepared.project.calendar.label(period), outcome.built, outcome.reused)
+
+    def settle(items: list[Stale], outcome: Outcome) -> None:
+        summary.add(items[0].partition, outcome, keep_going)
         if outcome.failure:
             held.update((i.asset, i.partition) for i in still_stale(prepared.project, built.graph, items))
         left[:] = [item for item in left if item not in items or (item.asset, item.partition) in held]
 
     if beside and not prepared.again and pays(prepared.project, left):
-        for items, outcome in carry_out_two_at_once(built, instance, left):
+        for items, outcome in carry_out_two_at_once(built, instance, left, tell):
             settle(items, outcome)
     while items := next_period(built.graph, left, held):
-        settle(items, carry_out(built, instance, items, prepared.again.keys()))
+        outcome = carry_out(built, instance, items, prepared.again.keys())
+        tell(items, outcome)
+        settle(items, outcome)
     summary.held = len(left)
     if summary.run_ids:
         reconcile(instance, lake, built.graph)

@@ -132,11 +132,30 @@ def test_a_second_process_that_ends_fails_what_it_had_begun_and_nothing_else(
     monkeypatch.setattr(beside.subprocess, "Popen", lambda _, **how: start([sys.executable, "-c", told], **how))
     waiting, settled = deque([[item] for item in NEW[1:]]), []  # type: ignore[var-annotated]
     turns = Turns(Shelf(), set())  # type: ignore[arg-type]
-    second = beside._Second(SimpleNamespace(home="home"), turns, waiting, settled)  # type: ignore[arg-type]
+    second = beside._Second(SimpleNamespace(home="home"), turns, waiting, lambda *one: settled.append(one))  # type: ignore[arg-type]
     second.join(30)
     second.end()
     assert settled == []
     assert (turns.failed, len(waiting)) == ((MONTHS[0], FEW - 1) if told else (None, FEW))
+
+
+def test_a_period_is_told_as_soon_as_it_is_done_and_not_when_all_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    def build(_: Any, __: Any, items: list[Stale]) -> Outcome:
+        assert len(told) == NEW.index(items[0])
+        return Outcome(items[0].partition, built=1)
+
+    alone = SimpleNamespace(stop=lambda: None, join=lambda: None, end=lambda: None)
+    monkeypatch.setattr(beside, "carry_out", build)
+    monkeypatch.setattr(beside, "_Second", lambda *_: alone)
+    monkeypatch.setattr(beside, "memory_share", lambda *_: "1GB")
+    given = project()
+    given.engine = SimpleNamespace(limit=lambda _: None)
+    settled = beside.carry_out_two_at_once(
+        SimpleNamespace(project=given), None, NEW, lambda items, _: told.append(items[0].partition)
+    )  # type: ignore[arg-type]
+    assert told == [ALL, *MONTHS] == [items[0].partition for items, _ in settled]
 
 
 def test_what_became_of_a_period_survives_the_way_between_processes() -> None:

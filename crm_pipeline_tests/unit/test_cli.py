@@ -222,12 +222,27 @@ def test_a_run_whose_output_is_no_terminal_says_a_line_per_period(
 ) -> None:
     monkeypatch.setattr("os.isatty", lambda _: False)
     progress = console.Progress()
+    progress.expect(1_200)
+    progress.expect(1_200, told=True)
     progress.ended("2024-01", 35, 2)
     progress.ended("all", 1, 0)
-    assert capsys.readouterr().out == "2024-01: 35 partitions built, 2 reused\nall: 1 partition built\n"
+    told = "1,200 partitions to build, a line per period that is done:\n"
+    assert capsys.readouterr().out == f"{told}2024-01: 35 partitions built, 2 reused\nall: 1 partition built\n"
     monkeypatch.setattr("os.isatty", lambda _: True)
+    console.Progress().expect(9, told=True)
     console.Progress().ended("2024-01", 35, 2)
     assert capsys.readouterr().out == ""
+
+
+def test_each_line_reaches_a_pipe_at_once() -> None:
+    told = "from crm_pipeline.console import Progress; p = Progress(); p.expect(3, told=True); p.ended('2024-01', 3, 0); input()"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", told], stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("3 partitions to build")
+        assert (process.stdout.readline(), process.poll()) == ("2024-01: 3 partitions built\n", None)
+        process.stdin.write("\n")
 
 
 def test_output_that_cannot_be_written_is_one_sentence(
