@@ -258,12 +258,15 @@ def _show_call_lists(scores: Scores, by_value: bool, made: str) -> None:
     from crm_pipeline.reports.call_lists import WHY, call_lists
 
     unit = scores.source.currency or "major units"
-    lists = [one for one in call_lists(scores.frame, by_value=by_value) if len(one.rows)]
+    lists = [one for one in call_lists(scores.frame, by_value=by_value) if len(one.rows) or one.nobody]
     if not lists:
         out.print(
             "No one to call: no customer to act on has both a churn and a demand score; the reasons stand below, task by task."
         )
     for one in lists:
+        if one.nobody:
+            out.print(f"{one.title}, as of the end of {scores.label}{made}. {one.nobody}", soft_wrap=True)
+            continue
         table = Table(title=f"{one.title}, as of the end of {scores.label}{made}. {one.told}", title_justify="left")
         table.add_column("customer")
         for heading in (f"{one.label} ({unit})", *(() if by_value else ("will lapse", "still active"))):

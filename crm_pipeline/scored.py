@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from crm_pipeline.contracts.actions import CONTACTING, NO_CONSENT
 from crm_pipeline.contracts.outputs import CUSTOMERS
 from crm_pipeline.engine import DuckDBEngine
 from crm_pipeline.errors import CrmError, UsageError
@@ -24,10 +25,7 @@ from crm_pipeline.sources.state import SourceState, read_state
 TABLE = "scores/customers"
 FEATURES = "features/customers"
 CONSENT = "snapshot/customers"
-CONTACTING = ("call", "personal offer", "win-back mail")
-"""Recommended actions that need consent to marketing."""
-
-NO_CONSENT = "no consent to marketing (as last read)"
+WITHOUT_CONSENT = "no consent to marketing (as last read)"
 
 DAYS = (*(c.name for c in CUSTOMERS if c.type == "date32"), "last_order_at")
 """What is a day: always, or (the last) where the source has no times of day."""
@@ -133,9 +131,9 @@ def with_consent(lake: Lake, frame: pd.DataFrame) -> pd.DataFrame:
     hit = frame.customer_id.isin(refused)
     contacting = hit & frame.recommended_action.isin(CONTACTING)
     return frame.assign(
-        recommended_action=frame.recommended_action.where(~contacting, "do not contact (no consent)"),
+        recommended_action=frame.recommended_action.where(~contacting, NO_CONSENT),
         contactable=frame.contactable.where(~hit, False),
-        not_contactable_reason=frame.not_contactable_reason.where(~hit, NO_CONSENT),
+        not_contactable_reason=frame.not_contactable_reason.where(~hit, WITHOUT_CONSENT),
     )
 
 

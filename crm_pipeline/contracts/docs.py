@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from crm_pipeline.contracts import outputs
+from crm_pipeline.contracts.actions import rules_markdown
 from crm_pipeline.contracts.calls import AUDIO
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.column import Output
@@ -83,7 +84,7 @@ def outputs_markdown(answers: Mapping[str, Iterable[Output]]) -> str:
 def _output_markdown(name: str, columns: Iterable[Output]) -> str:
     lines = [f"## {name}", "", "| column | type | what it says | unit |", "|---|---|---|---|"]
     lines += [f"| `{c.name}` | {c.type} | {c.description} | {c.unit} |" for c in columns]
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, "", *([rules_markdown()] if name == "scores/customers" else [])])
 
 
 def _marks(column: Column) -> str:

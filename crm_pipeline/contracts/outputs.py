@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from crm_pipeline.contracts.actions import HIGH, MEDIUM
 from crm_pipeline.contracts.column import Output
 from crm_pipeline.contracts.explanations import DEPENDENCE, PARTIAL, REASONS, SURVIVES
 from crm_pipeline.contracts.leaderboards import LEADERBOARD, LEADERS
@@ -295,7 +296,7 @@ CUSTOMERS = _columns(
     ("spend_12m", "float64", "spend in the last year", "major currency units"),
     ("churn_probability", "float64", "probability of no order in the horizon", "probability"),
     ("churn_percentile", "float64", "100 is the highest risk among the scored"),
-    ("churn_bucket", "text", "high, medium or low risk"),
+    ("churn_bucket", "text", f"high ({HIGH:.0%} or more), medium ({MEDIUM:.0%} or more) or low risk"),
     ("change_since_last", "float64", "change of the probability since the last published period"),
     ("reason_1", "text", "the theme that moved the risk most, in words"),
     ("reason_2", "text", "the next"),
@@ -361,7 +362,7 @@ CUSTOMERS = _columns(
     ("not_contactable_reason", "text", "why not"),
     ("preferred_channel", "text", "channel of the last order"),
     ("in_control_group", "bool", "drawn into a control arm in the last year"),
-    ("recommended_action", "text", "what to do"),
+    ("recommended_action", "text", "what to do, by the rule below"),
     ("action_basis", "text", "rule, or measured by a randomised control arm"),
     ("action_expected_gain", "float64", "null unless measured", "major currency units"),
     ("action_gain_low", "float64", "null unless measured", "major currency units"),

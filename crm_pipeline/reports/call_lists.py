@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from crm_pipeline.contracts.actions import LIKELY_ACTIVE, NOT_TO_ACT
 from crm_pipeline.modeling.tasks.base import AGAINST
-from crm_pipeline.transforms.scores import LIKELY_ACTIVE
 
 COLUMNS = [
     "customer_id",
@@ -28,22 +28,20 @@ COLUMNS = [
     "action_basis",
     "status",
 ]
-NOT_TO_ACT = ("leave alone", "do not contact")
-"""How recommended actions begin that ask for no contact."""
-
-
 WHY = f"why,{AGAINST}"
 """Heading above `reasons_told`: it says once what each reason says for itself."""
 
 
 class CallList(NamedTuple):
-    """One list: its title, what its order is (a sentence), the amount it is ordered by with its label, and its rows."""
+    """One list: its title, what its order is (a sentence), the amount it is ordered by with its label, its rows, and why it has none
+    (empty where it has some, or nobody has a value at risk)."""
 
     title: str
     told: str
     amount: str
     label: str
     rows: pd.DataFrame
+    nobody: str = ""
 
 
 def call_lists(scores: pd.DataFrame, n: int = 10, *, by_value: bool = False) -> list[CallList]:
@@ -70,14 +68,41 @@ def call_lists(scores: pd.DataFrame, n: int = 10, *, by_value: bool = False) -> 
         told = "The most valuable customers; no order in which to call, for no model of churn is of use."
         rows = _first(reachable, "customer_value", n, ("customer_value",))
         return [CallList("Most valuable", told, "customer_value", "value", rows)]
-    acted = reachable[_to_act(reachable)]
-    gone = _likely_gone(acted)
+    gone, known = _likely_gone(reachable), _known(reachable, "value_at_risk")
     saved = "Still likely active by the purchase process, and about to lapse: the most value at risk first."
     back = "Likely gone by the purchase process: who spent most in the last year first."
     return [
-        CallList("Save", saved, "value_at_risk", "value at risk", _first(acted[~gone], "value_at_risk", n)),
-        CallList("Win back", back, "spend_12m", "spent in a year", _first(acted[gone], "spend_12m", n)),
+        _of_action("Save", saved, "value_at_risk", "value at risk", reachable[~gone], n, known),
+        _of_action("Win back", back, "spend_12m", "spent in a year", reachable[gone], n, known),
     ]
+
+
+def _known(scores: pd.DataFrame, amount: str) -> bool:
+    return amount in scores.columns and bool(scores[amount].notna().any())
+
+
+def _of_action(title: str, told: str, amount: str, label: str, among: pd.DataFrame, n: int, known: bool) -> CallList:
+    rows = _first(among[_to_act(among)], amount, n)
+    who = "still likely active" if title == "Save" else "likely gone"
+    nobody = _nobody(among, who, label) if known and rows.empty else ""
+    return CallList(title, told, amount, label, rows, nobody)
+
+
+def _nobody(among: pd.DataFrame, who: str, label: str) -> str:
+    """Say why a list is empty."""
+    if among.empty:
+        return f"Nobody: of those who were scored and may be contacted, none is {who}."
+    if _to_act(among).any():
+        return f"Nobody: of those {who} whose action is not to leave them alone, none has an amount {label}."
+    counts = (
+        among["recommended_action"]
+        .fillna("none")
+        .value_counts()
+        .sort_index()
+        .sort_values(ascending=False, kind="stable")
+    )
+    found = ", ".join(f"{count:,} {action}" for action, count in counts.items())
+    return f"Nobody: of {len(among):,} who are {who} and may be contacted, none has an action that asks for contact ({found})."
 
 
 def reasons_told(row: Mapping[Any, Any]) -> str:

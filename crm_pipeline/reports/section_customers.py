@@ -209,9 +209,12 @@ def call_view(data: ReportData, n: int = 10) -> dict[str, Any]:
     """Return the tables of section 9, and how many customers could not be considered."""
     churn = data.decision("churn")
     by_value = churn is not None and bool(churn.no_use)
-    lists = [one for one in call_lists(data.scores, n, by_value=by_value) if len(one.rows)]
+    lists = [one for one in call_lists(data.scores, n, by_value=by_value) if len(one.rows) or one.nobody]
     return {
-        "tables": [_call_table(one, data, by_value) for one in lists],
+        "lists": [
+            (f"{one.title}. {one.nobody}", None) if one.nobody else ("", _call_table(one, data, by_value))
+            for one in lists
+        ],
         "blocked": _blocked(data.scores) if lists else 0,
     }
 

@@ -9,15 +9,10 @@ from datetime import date, datetime
 import ibis
 from ibis.expr.types import BooleanColumn, NumericValue, Table, Value
 
+from crm_pipeline.contracts import actions
+from crm_pipeline.contracts.actions import HIGH, LIKELY_ACTIVE, MEDIUM
 from crm_pipeline.periods import Calendar
 from crm_pipeline.transforms.columns import local_time, whole
-
-LIKELY_ACTIVE = 0.5
-"""Probability of being still active from which a customer is to be saved, not won back; and the least by which spend is divided to
-give that of an active customer, so that nobody is worth more than twice what is expected of them."""
-
-HIGH, MEDIUM = 2 / 3, 1 / 3
-"""Buckets of the probability of lapse."""
 
 TIERS = ((0.9, "top 10 %"), (0.7, "next 20 %"), (0.3, "middle 40 %"))
 """Percent rank of expected spend from which a tier begins; below is ``low 30 %``."""
@@ -162,12 +157,16 @@ def _before(previous: Table) -> Table:
 
 
 def _values(table: Table) -> Mapping[str, Value]:
-    """Return the value at risk (probability of lapse × spend in the horizon if still active), and the percent rank of spend."""
+    """Return the value at risk (probability of lapse × spend in the horizon if still active), and the percent ranks of it and of spend."""
     risk = _or_null(table, "c_probability")
     spend = _or_null(table, "d_value")
     worth = spend / ibis.greatest(_or_null(table, "active").fill_null(1.0), LIKELY_ACTIVE)
-    rank = ibis.percent_rank().over(group_by=spend.isnull(), order_by=spend)
-    return {"at_risk": risk * worth, "spend_rank": rank}
+    at_risk = risk * worth
+    return {"at_risk": at_risk, "risk_rank": _percent_rank(at_risk), "spend_rank": _percent_rank(spend)}
+
+
+def _percent_rank(value: NumericValue) -> NumericValue:
+    return ibis.percent_rank().over(group_by=value.isnull(), order_by=value)
 
 
 def _or_null(table: Table, name: str, kind: str = "float64") -> NumericValue:
@@ -266,14 +265,17 @@ def _control(table: Table) -> Value:
 def _action(
     table: Table, scored: BooleanColumn, risk: NumericValue, open_cases: NumericValue, opted_out: BooleanColumn
 ) -> Value:
-    valued = table.spend_rank >= TIERS[1][0]
+    """Return the first of `actions.RULES` that holds."""
+    valued = table.at_risk.notnull() & (table.risk_rank >= actions.VALUED)
+    gone = (_or_null(table, "active") < LIKELY_ACTIVE).fill_null(False)
     return ibis.cases(
         (~scored, ibis.null("string")),
-        (opted_out, "do not contact (opted out)"),
-        (_control(table), "leave alone (control group)"),
-        ((open_cases > 0).fill_null(False), "settle the open case first"),
-        ((risk >= HIGH) & valued, "call"),
-        ((risk >= MEDIUM) & valued, "personal offer"),
-        (risk >= HIGH, "win-back mail"),
-        else_="leave alone",
+        (opted_out, actions.OPTED_OUT),
+        (_control(table), actions.CONTROL),
+        ((open_cases > 0).fill_null(False), actions.SETTLE),
+        ((risk >= HIGH) & valued, actions.CALL),
+        ((risk >= MEDIUM) & valued, actions.OFFER),
+        ((risk >= MEDIUM) & gone, actions.WIN_BACK),
+        (risk >= HIGH, actions.REMIND),
+        else_=actions.LEAVE,
     )

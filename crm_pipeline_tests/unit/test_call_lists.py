@@ -38,6 +38,18 @@ def test_a_list_to_act_on_holds_nobody_whose_action_is_to_leave_alone():
         assert ids(SCORES.assign(recommended_action=action)) == [[], []]
 
 
+def test_an_empty_list_says_why() -> None:
+    save, back = call_lists(SCORES)
+    assert save.nobody == back.nobody == ""
+    save, back = call_lists(SCORES.assign(recommended_action="leave alone", still_active=0.9))
+    assert save.nobody == (
+        "Nobody: of 6 who are still likely active and may be contacted, none has an action that asks for contact (6 leave alone)."
+    )
+    assert back.nobody == "Nobody: of those who were scored and may be contacted, none is likely gone."
+    nothing = call_lists(SCORES.assign(value_at_risk=np.nan))
+    assert [one.nobody for one in nothing] == ["", ""], "the tasks say why nobody has a value"
+
+
 def test_where_no_model_is_of_use_there_is_one_list_by_value_and_no_order_to_call_in():
     (one,) = call_lists(SCORES, by_value=True)
     assert list(one.rows["customer_id"]) == ["h", "b", "c", "g", "a", "f"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,11 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crm_pipeline.contracts.actions import CALL, LEAVE, OFFER, REMIND, RULES, WIN_BACK
 from crm_pipeline.periods import Calendar
 from crm_pipeline.reports import words
 from crm_pipeline.transforms.columns import local_time
 from crm_pipeline.transforms.scores import CHURN, DEMAND, Frame, customers
 from crm_pipeline_tests.unit.features_world import fetch
+
+FRAME = Frame(
+    calendar=Calendar("month", "UTC"), first="2020-01-01", period="2020-12-01", as_of=date(2021, 1, 1),
+    horizon_end=date(2021, 4, 1), label_definition="", eligibility="12 months", unit=0.01, has_cases=False,
+    has_contacts=False, run_id="", scored_at=datetime(2021, 1, 1), release="", model_age=0,
+)  # fmt: skip
 
 
 def only(names: tuple[str, ...], **values: object) -> ibis.Table:
@@ -45,11 +53,7 @@ def row(
         )
     )
     orders = ibis.memtable(pd.DataFrame({"customer_id": ["a"], "n_orders": [1], "spend": [10]}))
-    frame = Frame(
-        calendar=Calendar("month", zone), first="2020-01-01", period="2020-12-01", as_of=date(2021, 1, 1),
-        horizon_end=date(2021, 4, 1), label_definition="", eligibility="12 months", unit=0.01, has_cases=False,
-        has_contacts=False, run_id="", scored_at=datetime(2021, 1, 1), release="", model_age=0,
-    )  # fmt: skip
+    frame = replace(FRAME, calendar=Calendar("month", zone))
     known = pd.DataFrame({"customer_id": ["a"], "mbg_alive": [alive], "pareto_alive": [alive]})
     process = None if alive is None else ibis.memtable(known)
     return fetch(customers(lifetime, orders, churn, demand, frame, process=process)).iloc[0]
@@ -86,6 +90,40 @@ def test_the_value_of_who_may_be_gone_is_not_divided_by_a_small_number(alive: fl
     assert found.value_at_risk == pytest.approx(0.97 * worth)
     known = alive is not None and alive == alive
     assert found.still_active == alive if known else pd.isna(found.still_active)
+
+
+@pytest.mark.parametrize(
+    ("risk", "alive", "action"),
+    [
+        (0.9, 0.9, REMIND),
+        (0.9, None, REMIND),
+        (0.9, 0.1, WIN_BACK),
+        (0.5, 0.1, WIN_BACK),
+        (0.5, 0.9, LEAVE),
+        (0.1, 0.1, LEAVE),
+    ],
+)
+def test_nobody_likely_active_is_won_back_and_nobody_gone_and_at_risk_is_left_alone(
+    risk: float, alive: float | None, action: str
+) -> None:
+    found = row(datetime(2020, 11, 30), "UTC", only(CHURN, probability=risk), only(DEMAND, value=10.0), alive)
+    assert found.recommended_action == action, "alone, nobody is in the top by value at risk"
+    assert action in {rule.action for rule in RULES}
+
+
+def test_who_has_much_value_at_risk_is_worth_a_persons_time() -> None:
+    lifetime = pd.DataFrame({"customer_id": list("abcde"), "last_channel": "web", "cases_opened": 0, "cases_closed": 0})
+    days = {name: pd.Series([None] * 5, dtype="datetime64[us]") for name in ("last_at", "opted_out_at")}
+    many = {"customer_id": list("abcde"), "status": "scored", "status_reason": "", "features_hash": "h"}
+    churn = pd.DataFrame(
+        {**dict.fromkeys(CHURN, ""), **many, "probability": [0.9, 0.5, 0.9, 0.5, 0.1], "percentile": 1.0}
+    )
+    # the last spends most, and little of it is at risk: nothing to call for
+    demand = pd.DataFrame({**dict.fromkeys(DEMAND, 0.5), **many, "value": [20.0, 30.0, 1.0, 2.0, 40.0]})
+    orders = pd.DataFrame({"customer_id": list("abcde"), "n_orders": 1, "spend": 10})
+    tables = [ibis.memtable(frame) for frame in (lifetime.assign(**days), orders, churn, demand)]
+    found = fetch(customers(*tables, FRAME)).set_index("customer_id").recommended_action
+    assert dict(found) == {"a": CALL, "b": OFFER, "c": REMIND, "d": LEAVE, "e": LEAVE}
 
 
 def test_a_row_without_a_demand_score_says_why() -> None:
