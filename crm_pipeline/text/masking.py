@@ -98,7 +98,7 @@ def mask(texts: pa.Array, *, names: pa.Array | None = None, regions: Sequence[st
     counts = {kind: np.zeros(len(texts), np.int32) for kind in KINDS}
     changed: list[str] = []
     asked, called = texts.take(pa.array(look)), own.take(pa.array(look)).to_pylist()
-    told = pc.or_(pc.match_substring_regex(asked, _NAMED_ASCII), pc.invert(pc.string_is_ascii(asked))).to_pylist()
+    told = pc.if_else(pc.string_is_ascii(asked), pc.match_substring_regex(asked, _NAMED_ASCII), None).to_pylist()
     for row, text, name, named in zip(look.tolist(), asked.to_pylist(), called, told, strict=True):
         found = dict.fromkeys(KINDS, 0)
         changed.append(masker.mask(text, masking_names.own_words(name) if name else (), found, named))
@@ -142,15 +142,15 @@ class _Masker:
     def __init__(self, regions: tuple[str, ...]) -> None:
         self.regions = regions
 
-    def mask(self, text: str, own: tuple[str, ...], found: dict[str, int], named: bool = True) -> str:
-        """Return the text masked, adding to ``found``; not ``named``: nothing in the text, as it is, announces a name."""
+    def mask(self, text: str, own: tuple[str, ...], found: dict[str, int], named: bool | None = None) -> str:
+        """Return the text masked, adding to ``found``; ``named``: whether the text, as it is, may announce a name, where known."""
         if text[:1] in ("{", "[", '"') and _is_json(text):
             return self._json(text, own, found)
         while True:  # what was masked may have parted what stood together; it ends, as every turn masks something
             spans = self._spans(text, own, named)
             if not spans:
                 return text
-            named = True
+            named = None
             parts, last = [], 0
             for start, end, kind in spans:
                 found[kind] += 1
@@ -195,7 +195,7 @@ class _Masker:
 
         return re.sub(r"(?<![\d.eE+-])\d{7,19}(?![\d.eE])", masked, between)
 
-    def _spans(self, text: str, own: tuple[str, ...], named: bool) -> list[tuple[int, int, str]]:
+    def _spans(self, text: str, own: tuple[str, ...], named: bool | None) -> list[tuple[int, int, str]]:
         """Return what to mask, in order, without overlaps: who looks first has it."""
         read, places = _read(text)
         sheet = _Sheet(read)
@@ -210,7 +210,9 @@ class _Masker:
                 sheet.take("", masking_numbers.kept_numbers(sheet.text))
                 sheet.take("card", masking_numbers.cards(sheet.text))
                 sheet.take("phone", masking_numbers.phones(sheet.text, self.regions))
-        if (named or read is not text) and _NAMED.search(read):
+        if named is None or read is not text:
+            named = _NAMED.search(read) is not None
+        if named:
             sheet.take("name", masking_names.named(sheet.text))
         if own:
             sheet.take("name", masking_names.own_name(sheet.text, own))
