@@ -357,7 +357,7 @@ CUSTOMERS = _columns(
     (
         "contactable",
         "bool",
-        "false: a dated opt-out, or (command and report) no consent; null: nothing known against it",
+        "false: an opt-out, or (command and report) consent refused; true: none so far, which is no permission; null: opt-outs are unknown",
     ),
     ("not_contactable_reason", "text", "why not"),
     ("preferred_channel", "text", "channel of the last order"),

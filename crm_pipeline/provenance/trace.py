@@ -219,12 +219,14 @@ def _model(past: Past, score: Manifest, calendar: Calendar) -> Model:
     cutoffs = (
         lake.read(training).cutoff.name("at").as_table().distinct().order_by("at").execute()["at"] if training else []
     )
+    # what a fit leaves out are the first cut-offs, which do not look back far enough: the newest are those it learned from
+    learned = list(cutoffs)[-card["cutoffs"] :] if card["cutoffs"] else []
     return Model(
         name,
         card["model_version"],
         calendar.label(cards[-1].partition),
         card["rows"],
-        tuple(calendar.label(str(day)[:10]) for day in cutoffs),
+        tuple(calendar.label(str(day)[:10]) for day in learned),
         card["run_id"] or "",
         card["model_uri"] or "",
         champion["reason"],

@@ -68,6 +68,10 @@ def by_chance(bins: int, rows_before: int, rows_now: int) -> float:
     return (1 / rows_before + 1 / rows_now) * freedom * (1 - spread + 1.6449 * spread**0.5) ** 3
 
 
+NEW = "new"
+"""State of a feature that was unknown of everybody and is known now: no customer changed, the data reached far enough back."""
+
+
 def state(value: float, chance: float) -> str:
     """Return steady, watch or shifted: by the rule of thumb, and never above steady within chance."""
     return "steady" if value < max(WATCH, chance) else "watch" if value < max(SHIFTED, chance) else "shifted"
@@ -79,7 +83,7 @@ def feature_drift(before: pd.DataFrame, now: pd.DataFrame, sample: int = SAMPLE)
     Returns
     -------
     DataFrame
-        feature, psi, by_chance, state (steady | watch | shifted), median_before, median_now, null_before, null_now;
+        feature, psi, by_chance, state (steady | watch | shifted | new), median_before, median_now, null_before, null_now;
         the largest PSI first. State by the rule of thumb of credit scoring (0.10, 0.25), and never above steady
         while the PSI is within chance. Above ``sample`` rows, every k-th row is taken.
     """
@@ -93,11 +97,11 @@ def feature_drift(before: pd.DataFrame, now: pd.DataFrame, sample: int = SAMPLE)
         a, b = (frame[name].to_numpy(float, na_value=np.nan) for frame in (old, new))
         value, bins = psi(a, b)
         chance = by_chance(bins, len(a), len(b))
-        rows.append(
-            (name, value, chance, state(value, chance), _median(a), _median(b), np.isnan(a).mean(), np.isnan(b).mean())
-        )
-    found = pd.DataFrame(rows, columns=_COLUMNS)
-    return found.sort_values(["psi", "feature"], ascending=[False, True], ignore_index=True)
+        nulls = (np.isnan(a).mean(), np.isnan(b).mean())
+        found = NEW if nulls[0] == 1 > nulls[1] else state(value, chance)
+        rows.append((name, value, chance, found, _median(a), _median(b), *nulls))
+    table = pd.DataFrame(rows, columns=_COLUMNS)
+    return table.sort_values(["psi", "feature"], ascending=[False, True], ignore_index=True)
 
 
 def shifted_from_all(befores: Iterable[pd.DataFrame], now: pd.DataFrame) -> tuple[pd.DataFrame, int]:
@@ -138,7 +142,7 @@ def two_sample(before: pd.DataFrame, now: pd.DataFrame, sample: int = ASKED, see
     A classifier two-sample test (Lopez-Paz & Oquab 2017, ICLR, with the AUC in place of the accuracy): shallow boosting,
     cross-validated in five folds of customers, so that who stands in both tables is never known before he is asked.
     Beside it the AUC that two samples of one population stay under 19 times in 20 (variance of the Mann-Whitney statistic
-    without ties, Mann & Whitney 1947). Features that move by themselves (`OF_ITS_OWN`) are left out. NaN where either table
+    without ties, Mann & Whitney 1947). Features that move by themselves (`OF_ITS_OWN`) or are `NEW` are left out. NaN where either table
     holds fewer than 100 customers.
     """
     from xgboost import XGBClassifier
@@ -150,6 +154,7 @@ def two_sample(before: pd.DataFrame, now: pd.DataFrame, sample: int = ASKED, see
         return float("nan"), float("nan")
     shared = [c for c in tables[1].columns if c in tables[0].columns and not c.startswith(OF_ITS_OWN)]
     shared = [c for c in shared if all(pd.api.types.is_numeric_dtype(table[c]) for table in tables)]
+    shared = [c for c in shared if tables[0][c].notna().any() or not tables[1][c].notna().any()]
     if not shared:
         return float("nan"), float("nan")
     parts = [table.iloc[sampled(table, sample)][shared] for table in tables]

@@ -42,6 +42,9 @@ GAPS = {
     "total_ratio": "predicted over actual",
 }
 
+OF_CHOICES = ("selection_rate", "false_positive_rate", "false_negative_rate")
+"""The gaps that say nothing where all or none are chosen."""
+
 
 def fairness_view(data: ReportData) -> list[dict[str, Any]]:
     """Return per task the champion's tables, one an attribute, with sentences; or why there are none."""
@@ -128,9 +131,17 @@ def _gap(found: pd.DataFrame, attribute: str) -> str:
     rates = found[(found["metric"] == "selection_rate") & ~found["group"].isin([BETWEEN, UNKNOWN])].dropna(
         subset="value"
     )
+    lowest, highest = rates["value"].min(), rates["value"].max()
+    nothing = {0.0: "nobody was chosen in any group", 1.0: "everybody was chosen in every group"}.get(highest)
+    of_choices = nothing is not None and lowest == highest
+    told = [_apart(m, between.loc[m]) for m in GAPS if m in between.index and not (of_choices and m in OF_CHOICES)]
+    parts = "; ".join(part for part in told if part)
+    if of_choices:
+        return f"By {attribute} {nothing}, so the choices leave nothing to compare{f': {parts}' if parts else ''}."
+    if lowest == highest:
+        return f"By {attribute} (all groups equally often chosen): {parts}."
     most, least = (rates.loc[at, "group"] for at in (rates["value"].idxmax(), rates["value"].idxmin()))
-    told = [_apart(metric, between.loc[metric]) for metric in GAPS if metric in between.index]
-    return f"By {attribute} ({most} most often chosen, {least} least): {'; '.join(part for part in told if part)}."
+    return f"By {attribute} ({most} most often chosen, {least} least): {parts}."
 
 
 def _apart(metric: str, row: Any) -> str:

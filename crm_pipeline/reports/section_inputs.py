@@ -12,6 +12,7 @@ from crm_pipeline.reports.section_explanations import depends, survives
 from crm_pipeline.reports.view import Cell, Column, Draw, Table, customers
 
 _MOST = 15
+_NAMED = 5
 _SCORES = {"churn": "churn_probability", "demand": "expected_spend"}
 _STATE_TONES = {"steady": "good", "watch": "warn", "shifted": "bad"}
 
@@ -58,7 +59,8 @@ def _reasons(data: ReportData, draw: Draw, task: str) -> dict[str, Any]:
 
 def drift_view(data: ReportData, draw: Draw) -> dict[str, Any]:
     """Return section 7: the features that moved most since the last features there are."""
-    found = drift.feature_drift(data.previous_features, data.features)
+    compared = drift.feature_drift(data.previous_features, data.features)
+    found, new = compared[compared["state"] != drift.NEW], compared.loc[compared["state"] == drift.NEW, "feature"]
     before = words.period(data.previous_period, data.grain) if data.previous_period else "the period before"
     now = words.period(data.period, data.grain)
     if found.empty:
@@ -69,6 +71,7 @@ def drift_view(data: ReportData, draw: Draw) -> dict[str, Any]:
             "now": now,
             "counts": {},
             "together": "",
+            "new": _new(new, before),
             "scores": None,
         }
     counts = {state: int((found["state"] == state).sum()) for state in _STATE_TONES}
@@ -103,8 +106,22 @@ def drift_view(data: ReportData, draw: Draw) -> dict[str, Any]:
         "now": now,
         "counts": counts,
         "together": _together(data, before, now),
+        "new": _new(new, before),
         "scores": _scores(data, now),
     }
+
+
+def _new(features: pd.Series, before: str) -> str:
+    """Say which features are known only now; empty where none are."""
+    if features.empty:
+        return ""
+    more, one = len(features) - _NAMED, len(features) == 1
+    names = words.listing([*features.sort_values().head(_NAMED), *([f"{more} more"] if more > 0 else [])])
+    return (
+        f"Not compared: {words.plural(len(features), 'feature')} that {'was' if one else 'were'} unknown of everybody at the end of "
+        f"{before}, where the data did not reach as far back as {'it looks' if one else 'they look'} ({names}). "
+        "That is no drift of customers."
+    )
 
 
 def _together(data: ReportData, before: str, now: str) -> str:
@@ -116,7 +133,7 @@ def _together(data: ReportData, before: str, now: str) -> str:
     return (
         f"All features together tell a customer of {now} from one of {before} {told}: AUC {words.number(found, 3)} of a "
         f"cross-validated classifier; 0.5 is a coin, and two samples of the same customers stay under {words.number(chance, 3)} "
-        "19 times in 20. Features that move by themselves (age in the data, purchase process) are left out."
+        "19 times in 20. Features that move by themselves (age in the data, purchase process), or were not known yet, are left out."
     )
 
 

@@ -216,7 +216,7 @@ def _comparison_row(row: pd.Series, metrics: list[str], champion: str | None, be
         span = "" if words.missing(low) or words.missing(high) else words.span(low, high, decimals)
         line.append(Cell(words.number(row[metric], decimals), "strong" if metric in best else "", below=span))
         mean, reach = row[f"{metric}_mean"], row[f"{metric}_reach"]
-        over = "" if words.missing(reach) else words.span(mean - reach, mean + reach, decimals)
+        over = "" if words.missing(reach) else words.span_around(mean, reach, metric)
         line.append(Cell(words.number(mean, decimals), "quiet", below=over))
     return line
 

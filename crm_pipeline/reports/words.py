@@ -63,6 +63,17 @@ MEASURES: dict[str, Measure] = {
     ),
     "best_threshold": Measure("Best threshold, afterwards", "", 3, "probability from which contacts gained the most"),
 }
+BOUNDS = {
+    **dict.fromkeys(("auc", "brier", "average_precision", "coverage", "f1", "calibration_error"), (0.0, 1.0)),
+    **dict.fromkeys(("spearman", "gini"), (-1.0, 1.0)),
+    **dict.fromkeys(
+        ("log_loss", "wape", "total_ratio", "deviance", "mae", "rmse", "mse", "lift_10", "decile_error"),
+        (0.0, math.inf),
+    ),
+    "r2": (-math.inf, 1.0),
+}
+"""Least and most that a measure can be: an interval by Student's t over few blocks knows nothing of it."""
+
 ALIASES = {
     "roc_auc": "auc",
     "ap": "average_precision",
@@ -154,6 +165,12 @@ def money(value: Any, currency: str) -> str:
     """Write an amount in major units with its currency; pence only below 100."""
     text = number(value, 2 if not missing(value) and abs(float(value)) < 100 else 0)
     return text if text == DASH or not currency else f"{currency} {text}"
+
+
+def span_around(mean: float, reach: float, metric: str) -> str:
+    """Write the interval of a mean of a measure, no wider than what the measure can be."""
+    least, most = BOUNDS.get(metric, (-math.inf, math.inf))
+    return span(max(mean - reach, least), min(mean + reach, most), measure(metric).decimals)
 
 
 def span(low: Any, high: Any, decimals: int) -> str:

@@ -33,8 +33,8 @@ class Frame:
         The window of eligibility in words, such as ``12 months``.
     unit : float
         Major units in one money unit.
-    has_cases, has_contacts : bool
-        Whether the source has the tables.
+    has_cases, has_opt_outs : bool
+        Whether the source has the table, and days of opting out.
     model_age : int
         Periods since the models that score were trained.
     """
@@ -48,7 +48,7 @@ class Frame:
     eligibility: str
     unit: float
     has_cases: bool
-    has_contacts: bool
+    has_opt_outs: bool
     run_id: str
     scored_at: datetime
     release: str
@@ -221,7 +221,7 @@ def _columns(table: Table, frame: Frame) -> dict[str, Value]:
         "segment": _text(table, "segment"),
         "sentiment": _or_null(table, "felt"),
         "open_cases": open_cases,
-        "contactable": ~opted_out if frame.has_contacts else ibis.null("boolean"),
+        "contactable": ~opted_out if frame.has_opt_outs else ibis.null("boolean"),
         "not_contactable_reason": ibis.ifelse(opted_out, "opted out", ibis.null("string")),
         "preferred_channel": _text(table, "last_channel"),
         "in_control_group": table.in_control.fill_null(False)

@@ -77,9 +77,14 @@ class World:
         return self.score(features)
 
     def score(self, features: Manifest) -> Manifest:
-        learned = pd.DataFrame({"customer_id": ["a", "b"], "cutoff": [date(2024, 1, 1)] * 2, "churned": [0, 1]})
+        days = [
+            date(2023, 12, 1),
+            date(2024, 1, 1),
+            date(2024, 1, 1),
+        ]  # the first looks back too little: the fit leaves it out
+        learned = pd.DataFrame({"customer_id": ["a", "a", "b"], "cutoff": days, "churned": [0, 0, 1]})
         training = self.publish("training/churn", FEBRUARY, learned, features)
-        card = {"task": "churn", "estimator": "logistic", "model_version": "mv1", "status": "fitted", "rows": 2,
+        card = {"task": "churn", "estimator": "logistic", "model_version": "mv1", "status": "fitted", "rows": 2, "cutoffs": 1,
                 "model_uri": "models:/m-1", "run_id": "mlflow-1"}  # fmt: skip
         model = self.publish("models/churn/logistic", FEBRUARY, conform([card], CARD), training)
         decision = {"task": "churn", "champion": "logistic", "model_version": "mv1", "reason": "it is the only one",

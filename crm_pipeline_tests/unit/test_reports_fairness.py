@@ -8,10 +8,10 @@ from functools import cache
 
 import pandas as pd
 
-from crm_pipeline.modeling.fairness import compare
+from crm_pipeline.modeling.fairness import BETWEEN, compare
 from crm_pipeline.reports.data import ReportData
 from crm_pipeline.reports.report import render_report
-from crm_pipeline.reports.section_fairness import fairness_view
+from crm_pipeline.reports.section_fairness import OF_CHOICES, fairness_view
 from crm_pipeline_tests.unit.test_modeling_fairness import AS_OF, world
 from crm_pipeline_tests.unit.test_reports_card import card
 from crm_pipeline_tests.unit.test_reports_card import data as card_data
@@ -52,6 +52,22 @@ def test_the_report_says_who_is_chosen_more_often_and_how_sure_that_is() -> None
     assert "which can be chance, 0 to " in page
     assert "fewer than 30: not judged" in page
     assert "no proof of unfairness" in page
+
+
+def test_where_nobody_or_everybody_is_chosen_no_group_is_called_the_most_often_chosen() -> None:
+    of = data()
+    rates, errors = (of.fairness["churn"]["metric"].isin(names) for names in (OF_CHOICES[:1], OF_CHOICES[1:]))
+    between = of.fairness["churn"]["group"] == BETWEEN
+    for value, said in ((0.0, "nobody was chosen in any group"), (1.0, "everybody was chosen in every group")):
+        all_same = of.fairness["churn"].assign(value=lambda t, v=value: t["value"].mask(rates & ~between, v))
+        all_same["value"] = all_same["value"].mask((rates | errors) & between, 0.0)
+        gap = fairness_view(replace(of, fairness={"churn": all_same}))[0]["found"]["gaps"][0]
+        assert gap.startswith(
+            f"By gender {said}, so the choices leave nothing to compare: said minus happened differs by "
+        )
+        assert "missed" not in gap
+    tie = of.fairness["churn"].assign(value=lambda t: t["value"].mask(rates & ~between, 0.25))
+    assert "By gender (all groups equally often chosen): " in told(replace(of, fairness={"churn": tie}))
 
 
 def test_of_the_champion_alone_and_of_its_newest_cutoff() -> None:

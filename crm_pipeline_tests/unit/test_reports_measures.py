@@ -133,6 +133,22 @@ def test_feature_drift_names_what_moved():
     assert list(found["state"]) == ["shifted", "steady"]
 
 
+def test_a_feature_that_is_known_for_the_first_time_is_no_drift_and_one_that_is_lost_is():
+    rng = np.random.default_rng(7)
+    now = pd.DataFrame({"customer_id": [f"c{i}" for i in range(800)], "x": rng.random(800), "y": rng.random(800)})
+    before = now.assign(x=np.nan, customer_id=[f"b{i}" for i in range(800)])
+    assert dict(drift.feature_drift(before, now).set_index("feature")["state"]) == {"x": "new", "y": "steady"}
+    assert dict(drift.feature_drift(now, before).set_index("feature")["state"]) == {"x": "shifted", "y": "steady"}
+    assert drift.two_sample(before, now)[0] < 0.56
+    assert drift.two_sample(now, before)[0] == 1
+
+
+def test_an_interval_is_no_wider_than_what_is_measured_can_be():
+    assert words.span_around(0.761, 0.913, "auc") == "0.000 to 1.000"
+    assert words.span_around(0.112, 0.151, "brier") == "0.000 to 0.263"
+    assert words.span_around(0.1, 0.3, "bias") == "−0.200 to 0.400"
+
+
 def test_model_vs_baselines_newest_and_mean():
     rows = [
         ("churn", "logistic", "estimator", "2011-02-01", "auc", 0.70, 0.6, 0.8, 10),

@@ -22,7 +22,7 @@ from crm_pipeline_tests.unit.features_world import fetch
 FRAME = Frame(
     calendar=Calendar("month", "UTC"), first="2020-01-01", period="2020-12-01", as_of=date(2021, 1, 1),
     horizon_end=date(2021, 4, 1), label_definition="", eligibility="12 months", unit=0.01, has_cases=False,
-    has_contacts=False, run_id="", scored_at=datetime(2021, 1, 1), release="", model_age=0,
+    has_opt_outs=False, run_id="", scored_at=datetime(2021, 1, 1), release="", model_age=0,
 )  # fmt: skip
 
 

@@ -105,7 +105,8 @@ def _customers(project: Project) -> dg.AssetsDefinition:
     names = activity_tables(source.inputs)
     year = tuple(range(1 - settings.year, 1))
     used = {"eligibility": settings.eligibility, "horizon": settings.horizon, "money_unit": settings.money_unit,
-            "timezone": source.timezone, "has_cases": "cases" in source.tables, "train_every": settings.train_every}  # fmt: skip
+            "timezone": source.timezone, "has_cases": "cases" in source.tables,
+            "has_opt_outs": "opted_out_at" in source.tables.get("contacts", ()), "train_every": settings.train_every}  # fmt: skip
     code = code_version(_customers, used)
     divided = "categories" in names and "demand" in project.tasks
     ins: dict[str, Dep] = {
@@ -159,7 +160,7 @@ def _frame(project: Project, context: dg.AssetExecutionContext, champions: list[
         eligibility=f"{settings.eligibility} {settings.grain}s",
         unit=float(settings.money_unit),
         has_cases="cases" in source.tables,
-        has_contacts="contacts" in source.tables,
+        has_opt_outs="opted_out_at" in source.tables.get("contacts", ()),
         run_id=context.run.run_id,
         model_age=calendar.distance(calendar.last_of_block(period, settings.train_every), period),
         scored_at=datetime.now(ZoneInfo(source.timezone)).replace(tzinfo=None, microsecond=0),
