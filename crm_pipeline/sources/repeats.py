@@ -26,7 +26,7 @@ REPEATS, CROSSING = "repeats", "crossing"
 ONE_INVOICE = timedelta(hours=24)
 """Lines of one order that stand on both sides of a period's end belong together where all are within this time."""
 
-ALIKE = 0.5
+ALIKE = 0.7
 """Share of products that the baskets which two files share have in common, from which one file is a later export of the other
 and no other part of the same baskets."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -279,3 +280,17 @@ def test_lines_follow_their_order_when_its_later_version_is_edited_to_be_refused
     world.write("orders-2.csv", f"{head}a,1,2019-02-05,{bad}\n")
     world.sync()
     assert [r["order_id"] for r in world.raw("order_lines", JAN)] == ["a"]
+
+
+def test_shards_of_baskets_of_few_products_are_united(tmp_path: Path) -> None:
+    draw = random.Random(4)
+    shards: tuple[list[str], list[str]] = ([], [])
+    for order in range(60):
+        for line in range(draw.randint(3, 6)):
+            at = f"2019-01-{order % 28 + 1:02d} 09:00"
+            shards[line % 2].append(
+                f"o{order},{order % 9},{at},p{draw.randint(1, 8)},{line + 1},{draw.randint(1, 5)}\n"
+            )
+    world = lines(tmp_path, "".join(shards[0]), "".join(shards[1]))
+    kept, refused = facts(world, "order_lines", JAN)
+    assert (len(kept), refused) == (len(shards[0]) + len(shards[1]), {})
