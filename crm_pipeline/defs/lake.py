@@ -219,12 +219,14 @@ class LakeResource:
         manifests: dict[str, list[Manifest]] = {dep.asset: [] for dep in node.deps}
         pins: dict[str, str] = {}
         missing: dict[str, list[str]] = {}
-        for dep, key in graph.inputs(asset, partition):
-            found = lake.snapshot(dep.asset, [key], optional=True)
-            if not found and not dep.optional:
+        inputs = graph.inputs(asset, partition)
+        published = lake.manifests(dict.fromkeys((dep.asset, key) for dep, key in inputs))
+        for dep, key in inputs:
+            found = published.get((dep.asset, key))
+            if found is None and not dep.optional:
                 missing.setdefault(dep.asset, []).append(key)
-            manifests[dep.asset] += found
-            pins[f"{dep.asset}@{key}"] = found[0].content_hash if found else "absent"
+            manifests[dep.asset] += [found] if found else []
+            pins[f"{dep.asset}@{key}"] = found.content_hash if found else "absent"
             if dep.published:
                 first = lake.first_edition(dep.asset, key, self.project.calendar.grain)
                 pins[f"{dep.asset}@{key}#published"] = first.content_hash if first else "absent"

@@ -139,7 +139,7 @@ def stale_inputs(project: Project, graph: Graph, key: Key) -> list[Stale]:
     """Return what of all that a partition reads, directly or not, is stale, in order."""
     keys = graph.needed([key]) - {key}
     read = {(dep.asset, p) for k in keys for dep, p in graph.inputs(*k)}  # what is optional too
-    index = {k: m for k in keys | read if (m := project.lake.manifest(*k))}
+    index = project.lake.manifests(keys | read)
     first, stale = first_hashes(project, graph, index), dict[Key, Stale]()
     for k in graph.ordered(keys):
         reason = graph.reason(k, index, stale, first)
@@ -241,7 +241,7 @@ def still_stale(project: Project, graph: Graph, items: list[Stale]) -> list[Stal
     """Drop from a period's plan what is fresh after all, because rebuilt inputs kept their content."""
     lake = project.lake
     wanted = {(dep.asset, p) for item in items for dep, p in graph.inputs(item.asset, item.partition)}
-    index = {key: m for key in wanted | {(i.asset, i.partition) for i in items} if (m := lake.manifest(*key))}
+    index = lake.manifests(wanted | {(i.asset, i.partition) for i in items})
     stale: dict[tuple[str, str], Stale] = {}
     for item in items:
         key = (item.asset, item.partition)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,6 +80,13 @@ class Lake:
         manifest, _ = self._recorded(asset, partition)
         return manifest if manifest is not None and self._is_whole(manifest) else None
 
+    def manifests(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Manifest]:
+        """Return the current manifests of those of many partitions that have one, as `manifest` does."""
+        listed = list(keys)
+        texts = self.storage.reads([_current(*key) for key in listed])
+        found = {key: self._parsed(_current(*key), seen.text) for key, seen in zip(listed, texts, strict=True) if seen}
+        return {key: manifest for key, manifest in found.items() if self._is_whole(manifest)}
+
     def partitions(self, asset: str) -> list[str]:
         """Return the published partitions of an asset, in order."""
         return [partition for of, partition in self._published(f"{MANIFESTS}/{asset}") if of == asset]
@@ -124,16 +131,13 @@ class Lake:
         CrmError
             When a partition was never published, unless ``optional``.
         """
-        manifests = []
-        for partition in partitions:
-            manifest = self.manifest(asset, partition)
-            if manifest is not None:
-                manifests.append(manifest)
-            elif not optional:
-                raise CrmError(
-                    f"{asset} of {partition} has not been built in {self.home}: build it first (crm-pipeline run)."
-                )
-        return manifests
+        found = self.manifests((asset, partition) for partition in partitions)
+        missing = [partition for partition in partitions if (asset, partition) not in found]
+        if missing and not optional:
+            raise CrmError(
+                f"{asset} of {missing[0]} has not been built in {self.home}: build it first (crm-pipeline run)."
+            )
+        return [found[asset, partition] for partition in partitions if (asset, partition) in found]
 
     def read(self, manifests: Sequence[Manifest]) -> ibis.Table:
         """Return the rows of resolved manifests of one asset as a lazy table over immutable files.

@@ -82,6 +82,7 @@ def test_a_small_file_is_replaced_whole_and_many_are_read_in_order(storage, tmp_
     storage.replace(staged(tmp_path, "other"), ".manifests/clean/calls/2011-01-01.json")
     storage.replace(staged(tmp_path, "no json"), f".manifests/{ASSET}/withdrawn")
     assert storage.read(first).text == "two"
+    assert [text and text.text for text in storage.reads([first, "nobody", first])] == ["two", None, "two"]
     assert list(storage.texts(".manifests")) == [(".manifests/clean/calls/2011-01-01.json", "other"), (first, "two")]
     assert first in storage.place(first)
 

@@ -66,6 +66,9 @@ class Storage(Protocol):
     def read(self, name: str) -> Text | None:
         """Return what a small file says, None where it is not there."""
 
+    def reads(self, names: Sequence[str]) -> list[Text | None]:
+        """Return what many small files say, as `read` does."""
+
     def texts(self, folder: str) -> Iterator[tuple[str, str]]:
         """Yield name and text of every JSON file in a folder and those below, in order; one that vanishes meanwhile is left out."""
 

@@ -76,6 +76,10 @@ class LocalStorage:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
+    def reads(self, names: Sequence[str]) -> list[Text | None]:
+        """Return what many small files say."""
+        return [self.read(name) for name in names]
+
     def texts(self, folder: str) -> Iterator[tuple[str, str]]:
         """Yield name and text of every JSON file in a folder and those below, in order."""
         for name in self.names(folder):

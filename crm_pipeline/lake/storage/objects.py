@@ -149,15 +149,21 @@ class ObjectStorage:
         """Return what a small file says and its version, None where it is not there."""
         return self.store.get(name)
 
+    def reads(self, names: Sequence[str]) -> list[Text | None]:
+        """Return what many small files say, read several at a time."""
+        if len(names) < 2:
+            return [self.store.get(name) for name in names]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return list(pool.map(self.store.get, names))
+
     def texts(self, folder: str) -> Iterator[tuple[str, str]]:
         """Yield name and text of every JSON file in a folder and those below, in order; read anew is what changed."""
         listed = {name: one for name, one in self._listed(folder).items() if name.endswith(".json")}
         anew = sorted(name for name, one in listed.items() if self._texts.get(name, Text("")).tag != one.tag)
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            for name, text in zip(anew, pool.map(self.store.get, anew), strict=True):
-                self._texts.pop(name, None)
-                if text is not None:
-                    self._texts[name] = text
+        for name, text in zip(anew, self.reads(anew), strict=True):
+            self._texts.pop(name, None)
+            if text is not None:
+                self._texts[name] = text
         for name in sorted(listed.keys() & self._texts.keys()):
             yield name, self._texts[name].text
 
