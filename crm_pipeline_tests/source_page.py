@@ -11,6 +11,18 @@ from pydantic_core import PydanticUndefined
 
 from crm_pipeline.sources.spec import Entry, SourceModel
 
+ASKED = """## What is often asked
+
+- **Times without an offset that are UTC**: they are taken for times of `timezone`. Where they are UTC, say so:
+  `ordered_at: ts AT TIME ZONE 'UTC'`.
+- **A column that lies in another file** (a contact whose day stands with its campaign): a mapping reads one file. Join them before, once:
+  `duckdb -c "COPY (SELECT s.*, c.started_at FROM 'sends.csv' s JOIN 'campaigns.csv' c USING (campaign_id)) TO 'contacts.parquet'"`;
+  of a few values, `MAP {'24': DATE '2016-11-14', '25': DATE '2016-12-06'}[campaign_id]` does.
+- **One flat file for all**: several tables may read the same file, each with its own `columns`. `customers` and `products` then repeat
+  themselves in it; `check` counts that as rows refused, of them repeats, and it does no harm.
+- **Lines with totals instead of prices**: `unit_price: sales / nullif(quantity, 0)`.
+- **Prices before or after a discount**: `unit_price` is what was paid for a piece; `discount` is what had come off the line by then."""
+
 
 @dataclass(frozen=True)
 class Export:
@@ -252,6 +264,8 @@ def page() -> str:
         *_keys(Entry),
         "",
         "Names and values that YAML takes for something else are quoted: `order_id: 'No'`, `files: '*.csv'`, `order_id: \"'old-' || id\"`.",
+        "",
+        ASKED,
         "",
         "## The commonest exports",
         "",

@@ -141,7 +141,7 @@ ORDER_LINES = TableContract(
         Column("line_no", "int", "number of the line within its order", low=0),
         Column("quantity", "decimal", "pieces; negative is a return", required=True, unit="pieces", low=-(10**6), high=10**6),
         Column("unit_price", "decimal", "price of one piece", required=True, unit="major units", low=0, high=10**7),
-        _money("discount", "discount given on the line, contained in the price; negative on a return", low=-MONEY_LIMIT),
+        _money("discount", "discount given on the line, already taken off the unit price; negative on a return", low=-MONEY_LIMIT),
         Column(
             "amount", "money", "quantity × unit price, absolute", unit="money units",
             low=-MONEY_LIMIT, high=MONEY_LIMIT, derived=True,

@@ -18,7 +18,8 @@ HEADER = """# The canonical tables
 
 Made from `crm_pipeline/contracts/canonical.py` by `make docs`; do not edit.
 A `source.yaml` maps its files onto these tables. All but `orders` (or `order_lines`) are optional. Times are kept in
-UTC; money as whole money units (setting `money_unit`). Every table may carry `recorded_at`.
+UTC; money as whole money units (setting `money_unit`): a mapping always gives major units, `12.97` and not `129700`. Every table may
+carry `recorded_at`. What of a file is mapped to none of these columns is not used.
 """
 
 

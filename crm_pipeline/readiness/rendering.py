@@ -32,7 +32,8 @@ def render_readiness(found: Readiness) -> Any:
         Text(head),
         _grid("Tables", TABLES, _table_rows(found)),
         Text(
-            "A row can be several facts: an order that was placed and then cancelled, a case that was opened and closed."
+            "A row can be several facts: an order that was placed and then cancelled, a case that was opened and closed. "
+            "Of a row that is refused, some facts may be kept."
         ),
         *refused,
         *([_grid("Status of orders", STATES, _state_rows(found))] if found.states else []),
@@ -50,8 +51,8 @@ TABLES = (
     "files",
     "rows",
     "facts kept",
-    "refused",
-    "duplicates",
+    "rows refused",
+    "of them repeats",
     "unknown customers",
     "no customer",
     "from",

@@ -33,6 +33,7 @@ ENOUGH = 20
 REPEATING = (EXACT, REPLACED, "repeats")
 """What the reasons of rows say that another row of their key makes superfluous."""
 
+ROW = "(source_file, source_line)"
 GENERAL = r"'[^']*'"
 """What of a reason names a single row's value."""
 
@@ -55,10 +56,12 @@ class TableReadiness:
     ----------
     rows : int
         Rows of the source files, malformed lines included.
-    kept, refused : int
-        Event rows that keep the contract, and refused ones; a source row with a later event (a return) counts again.
+    kept : int
+        Facts that keep the contract; a source row with a later event (a return) counts again.
+    refused : int
+        Rows of the source files of which a fact was refused, each once.
     duplicates : int
-        Refused rows that repeat another, or that a later version replaces.
+        Those of them that repeat another, or that a later version replaces.
     first, last : str or None
         Local days of the first and last event.
     missing : list of str
@@ -218,7 +221,7 @@ class _Check:
         contract, staged = CANONICAL[name], self.clean[name]
         undated = self.lake.snapshot(f"rejects/{name}", [UNDATED])[0]
         paths = [self.rejects[name].path, *(str(self.lake.path(f)) for f in undated.files)]
-        refusals = self._refusals(paths)
+        refusals, (refused, repeating) = self._refusals(paths), self._refused(paths)
         span: tuple[str | None, ...] = (None, None)
         if contract.main_time:
             at = local_sql("event_at", self.source.timezone)
@@ -237,8 +240,8 @@ class _Check:
             files=len(self.report.conservation[name]),
             rows=self.report.rows[name],
             kept=staged.rows,
-            refused=self.rejects[name].rows + undated.rows,
-            duplicates=sum(r.rows for r in refusals if any(word in r.reason for word in REPEATING)),
+            refused=refused,
+            duplicates=repeating,
             first=span[0],
             last=span[1],
             columns=list(mapped),
@@ -260,14 +263,37 @@ class _Check:
             return []
         query = f"SELECT min(o.customer_id) FROM {self._path(table.name)} o ANTI JOIN {self._path('customers')} USING (customer_id)"
         strange, known = self._one(query), self._one(f"SELECT min(customer_id) FROM {self._path('customers')}")
-        what = f"{unknown:,} of {table.kept:,} rows name customers that customers does not have"
+        met, who, known_all = self._met(table.name)
+        what = f"{unknown:,} of {table.kept:,} rows, of {who - met:,} of {who:,} customers, name customers that customers does not have"
+        if met == known_all:
+            return [
+                f"{table.name}: {what}; all {met:,} of customers are met, so it just does not have everybody. They are kept."
+            ]
         example = f"such as '{strange}', where customers has '{known}'"
         mend = "if they are the same people, mend the mapping of customer_id in source.yaml"
         return [f"{table.name}: {what} ({example}); they are kept: {mend}."]
 
+    def _met(self, name: str) -> tuple[int, int, int]:
+        """Return the customers of ``customers`` that a table names, all that it names, and all of ``customers``."""
+        named = f"(SELECT DISTINCT customer_id FROM {self._path(name)} WHERE customer_id IS NOT NULL)"
+        held = f"(SELECT DISTINCT customer_id FROM {self._path('customers')})"
+        both = f"(SELECT count(*) FROM {named} SEMI JOIN {held} USING (customer_id))"
+        return self.lake.engine.con.execute(
+            f"SELECT {both}, (SELECT count(*) FROM {named}), (SELECT count(*) FROM {held})"
+        ).fetchall()[0]
+
+    def _refused(self, paths: list[str]) -> tuple[int, int]:
+        """Return of how many source rows a fact was refused, and of how many of them because it repeats another."""
+        repeats = " OR ".join(f"contains(reasons, {literal(word)})" for word in REPEATING)
+        counted = f"count(DISTINCT {ROW})"
+        tables = f"read_parquet([{', '.join(map(literal, paths))}])"
+        return self.lake.engine.con.execute(f"SELECT {counted}, {counted} FILTER ({repeats}) FROM {tables}").fetchall()[
+            0
+        ]
+
     def _refusals(self, paths: list[str]) -> list[Refusal]:
         rows = self.lake.engine.con.execute(
-            f"SELECT regexp_replace(reasons, {literal(GENERAL)}, '…', 'g') AS reason, count(*) AS n, "
+            f"SELECT regexp_replace(reasons, {literal(GENERAL)}, '…', 'g') AS reason, count(DISTINCT {ROW}) AS n, "
             "min({'file': source_file, 'line': source_line, 'content': content}) AS one "
             f"FROM read_parquet([{', '.join(map(literal, paths))}]) GROUP BY reason ORDER BY n DESC, reason"
         ).fetchall()

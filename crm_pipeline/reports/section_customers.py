@@ -13,10 +13,14 @@ from crm_pipeline.reports.view import Cell, Column, Table, customers, texts
 
 _STATUS_TONES = {"scored": "good", "extrapolated": "warn", "abstained": "quiet"}
 _MOST_REASONS = 12
+FACTS = (
+    "Facts up to the end of this period, by table. A row that tells of several (a message that was sent and answered) counts for each; "
+    "`crm-pipeline check` counts the rows."
+)
 
 
 def quality_view(data: ReportData) -> dict[str, Any]:
-    """Return the tables of section 2: rows, clean and refused per source table, and the reasons."""
+    """Return the tables of section 2: facts, kept and refused per source table, and the reasons."""
     frame = data.quality
     rows: list[list[Cell | str]] = []
     for table, total, clean, refused, kept in zip(
@@ -36,13 +40,13 @@ def quality_view(data: ReportData) -> dict[str, Any]:
                 Cell("yes", "good", chip=True) if kept else Cell("no: rows are missing", "bad", chip=True),
             ]
         )
-    columns = [Column("Table"), Column("Rows read", True), Column("Clean", True), Column("Refused", True)]
+    columns = [Column("Table"), Column("Facts read", True), Column("Kept", True), Column("Refused", True)]
     columns += [
         Column("Refused share", True),
-        Column("Nothing lost", hint="rows read = clean + refused, per source file"),
+        Column("Nothing lost", hint="facts read = kept + refused, per source file"),
     ]
     return {
-        "table": Table("Source rows up to the end of this period, by table.", columns, rows) if rows else None,
+        "table": Table(FACTS, columns, rows) if rows else None,
         "undated": [f"{words.number(count)} rows of {table}" for table, count in data.undated.items()],
         "nobody": [f"{words.number(count)} of {table}" for table, count in data.of_nobody.items()],
         "reasons": _refusals(data.refusals),
@@ -65,9 +69,9 @@ def _refusals(frame: pd.DataFrame) -> Table | None:
         for t, r, n in zip(texts(ordered, "table"), texts(ordered, "reason"), texts(ordered, "rows", 0), strict=True)
     ]
     note = f"{len(rows) - _MOST_REASONS} rarer reasons are not shown." if len(rows) > _MOST_REASONS else ""
-    columns = [Column("Table"), Column("Reason"), Column("Rows", True)]
+    columns = [Column("Table"), Column("Reason"), Column("Facts", True)]
     return Table(
-        "Why rows were refused, most frequent first. A row can have several reasons.",
+        "Why facts were refused, most frequent first. A fact can have several reasons.",
         columns,
         rows[:_MOST_REASONS],
         note,

@@ -24,6 +24,9 @@ NOTHING = ("nan", "null", "none", "na", "n/a", "nat", "#n/a", "\\n", "<na>", "-"
 NULLS = ("nan", "null", "nat", "#n/a", "n/a", "\\n", "<na>", "(null)", "<null>", "[null]", "#null!", "#value!", "#ref!", "#name?",
          "#div/0!", "#num!")  # fmt: skip
 """What programs write for a missing text (lower case); a person writes none of them, unless in free text."""
+WAYS = {"a subquery": " What lies in another file is joined to it before, once: docs/source.md has the command."}
+"""What to do instead of what a mapping cannot have."""
+
 FREE = frozenset({"body", "subject", "transcript", "name"})
 """Text that people write, or are called: taken as it is."""
 
@@ -154,7 +157,9 @@ def _check_scalar(con: duckdb.DuckDBPyConnection, text: str, field: str) -> None
         if name in changing:
             what = f"{name}, which is not the same at every reading"
         if what:
-            raise UsageError(f"{field}: '{text}' has {what}: use a scalar expression over the file's columns.")
+            raise UsageError(
+                f"{field}: '{text}' has {what}: use a scalar expression over the file's columns.{WAYS.get(what, '')}"
+            )
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:

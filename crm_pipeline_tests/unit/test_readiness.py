@@ -80,7 +80,13 @@ def test_orders_of_unknown_customers_are_said_with_an_example(tmp_path: Path) ->
     said = [w for w in readiness(load_source(world.root), Settings()).warnings if "does not have" in w]
     assert len(said) == 1
     assert said[0].startswith(
-        "orders: 2 of 2 rows name customers that customers does not have (such as 'C-1', where customers has '1')"
+        "orders: 2 of 2 rows, of 2 of 2 customers, name customers that customers does not have (such as 'C-1', where customers has '1')"
+    )
+    world.write("orders.csv", ORDERS + "a,1,2020-03-01,1\nb,2,2020-03-02,1\nc,3,2020-03-02,1\n")
+    said = [w for w in readiness(load_source(world.root), Settings()).warnings if "does not have" in w]
+    assert len(said) == 1
+    assert said[0].startswith(
+        "orders: 1 of 3 rows, of 1 of 3 customers, name customers that customers does not have; all 2 of"
     )
 
 
