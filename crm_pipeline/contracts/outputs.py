@@ -325,7 +325,7 @@ CUSTOMERS = _columns(
     (
         "customer_value",
         "float64",
-        "spend over the next year by the purchase process (`scores/value`); another model: below `expected_spend` for some who are likely gone",
+        "spend over the next year by the purchase process (`scores/value`); another model: it can be below `expected_spend` of who is gone",
         "major currency units",
     ),
     ("value_basis", "text", "revenue, or margin where unit costs are known"),
