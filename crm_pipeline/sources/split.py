@@ -18,8 +18,8 @@ from crm_pipeline.engine import ZSTD_LEVEL, literal, quote
 from crm_pipeline.sources.mapping import (
     READABLE,
     computed_sql,
-    in_money,
     present_sql,
+    product_in_money,
     times_sql,
     typed_sql,
     value_sql,
@@ -296,10 +296,7 @@ def _raw_column(column: Column, scan: Scan) -> str:
     if contract.name == "order_lines" and name == "customer_id" and terms.order_times:
         return "o_customer_id AS customer_id"
     if contract.name == "order_lines" and name == "amount":
-        amount = in_money(
-            "(CAST(t_quantity AS DECIMAL(38, 8)) * CAST(t_unit_price AS DECIMAL(38, 8)))", terms.money_unit
-        )
-        return f"TRY({amount}) AS amount"
+        return f"{product_in_money('t_quantity', 't_unit_price', terms.money_unit)} AS amount"
     if name not in scan.mapped:
         return f"CAST(NULL AS {kind}) AS {name}"
     if contract.name == "orders" and name == "status":

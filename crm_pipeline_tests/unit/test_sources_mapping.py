@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 import duckdb
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.contracts.core import Column
 from crm_pipeline.errors import UsageError
-from crm_pipeline.sources.mapping import bind, present_sql, times_sql, typed_sql, value_sql
+from crm_pipeline.sources.mapping import bind, present_sql, product_in_money, times_sql, typed_sql, value_sql
 from crm_pipeline.sources.scan import Mapped, TableEntry, Terms
 from crm_pipeline.sources.spec import Entry
 from crm_pipeline.sources.zones import utc_sql
@@ -213,3 +215,26 @@ def test_any_money_unit(con: duckdb.DuckDBPyConnection) -> None:
     assert typed(con, "money", "12.345", "0.01")[0] == 1235
     assert typed(con, "money", "12.35", "0.05")[0] == 247
     assert typed(con, "money", "12.35", "0.03")[0] == 412
+
+
+DECIMALS = st.decimals(min_value=-(10**9), max_value=10**9, places=8)
+SHORT = st.decimals(min_value=-(10**5), max_value=10**5, places=2)
+
+
+@given(st.lists(st.tuples(DECIMALS | SHORT | st.integers(-50, 50), DECIMALS | SHORT), min_size=1, max_size=20))
+@settings(max_examples=60, deadline=None)
+@pytest.mark.parametrize("unit", ["0.0001", "0.01", "1", "0.05"])
+def test_a_product_in_money_is_exact_however_it_is_computed(unit: str, pairs: list[tuple[Decimal, Decimal]]) -> None:
+    with duckdb.connect() as con:
+        con.execute("CREATE TABLE t (q DECIMAL(18, 8), p DECIMAL(18, 8))")
+        con.executemany("INSERT INTO t VALUES (?, ?)", [[str(q), str(p)] for q, p in pairs])
+        found = [row[0] for row in con.execute(f"SELECT {product_in_money('q', 'p', Decimal(unit))} FROM t").fetchall()]
+    with localcontext(prec=60):
+        exact = [(Decimal(q) * Decimal(p) / Decimal(unit)).quantize(Decimal(1), ROUND_HALF_UP) for q, p in pairs]
+    if unit == "0.05":  # by doubles, which hold no more than 15 digits
+        assert all(
+            a is None or abs(a - b) <= max(abs(b) * Decimal("1e-15"), 1) for a, b in zip(found, exact, strict=True)
+        )
+    else:
+        assert [a for a in found if a is not None] == [b for a, b in zip(found, exact, strict=True) if a is not None]
+        assert all(a is not None for a, b in zip(found, exact, strict=True) if abs(b) < 2**62)
