@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from crm_pipeline.errors import CrmError, UsageError
-from crm_pipeline.scored import NO_CONSENT, open_home, refusing
+from crm_pipeline.scored import WITHOUT_CONSENT, open_home, refusing
 from crm_pipeline.sources.state import SourceState
 
 TABLE = "plans/service"
@@ -50,7 +50,7 @@ def open_queue(home: Path, period: str | None = None, top: int | None = None) ->
     frame = lake.table(TABLE, [wanted]).execute().sort_values("rank", ignore_index=True)
     hit = frame.customer_id.isin(refusing(lake))
     frame = frame.assign(
-        not_contactable_reason=frame.not_contactable_reason.where(~hit, NO_CONSENT),
+        not_contactable_reason=frame.not_contactable_reason.where(~hit, WITHOUT_CONSENT),
         **{name: local(frame[name], calendar.timezone) for name in TIMES},
     )
     return Queue(opened.source, calendar.label(wanted), frame if top is None else frame.head(top), len(frame))
