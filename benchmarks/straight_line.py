@@ -366,7 +366,7 @@ class Script(Texts):
             eligibility=f"{s.eligibility} {s.grain}s",
             unit=float(s.money_unit),
             has_cases="cases" in world.tables,
-            has_contacts="contacts" in world.tables,
+            has_opt_outs="opted_out_at" in world.tables.get("contacts", ()),
             run_id="",
             scored_at=datetime.now(UTC).replace(tzinfo=None, microsecond=0),
             release=",".join(f"{task}:{d.iloc[0]['champion']}" for task, d in champions.items()),

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import ibis
 
 from crm_pipeline.contracts.canonical import CANONICAL
-from crm_pipeline.engine import Engine, Staged
+from crm_pipeline.engine import DuckDBEngine, Staged
 from crm_pipeline.settings import Settings
-from crm_pipeline.sources import extras
+from crm_pipeline.sources import extras, repeats
 from crm_pipeline.sources.index import Index
 from crm_pipeline.sources.span import covered
 from crm_pipeline.sources.spec import load_source
@@ -20,7 +20,7 @@ from crm_pipeline.sources.split import ALL, FIRST, SNAPSHOT, UNDATED, raw_schema
 from crm_pipeline.sources.sync import _Sync
 
 
-class PlainEngine(Engine):
+class PlainEngine(DuckDBEngine):
     """The program's engine, without looking again at what it wrote: nothing is counted or hashed."""
 
     def describe_file(self, path: Path) -> Staged:
@@ -80,7 +80,7 @@ def read_source(path: Path, folder: Folder, settings: Settings) -> World:
         others = [t for other, t in work.new.tables.items() if other != name]
         extras.first_seen(place, table, others, work.calendar, first)
         extras.snapshot(place, contract, table)
-        extras.repeats(place, contract, table, first)
+        repeats.repeats(place, contract, table, source.currency, settings.money_unit)
         found = files.setdefault(name, {})
         for made in (*table.records.values(), *table.extras.values()):
             for bucket, parts in made.buckets.items():
