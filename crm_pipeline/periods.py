@@ -1,4 +1,4 @@
-"""Calendar periods: keys, starts, ends and arithmetic for months and weeks. No data access belongs here.
+"""Calendar periods: keys, starts, ends and arithmetic for months and weeks, and a zone's offsets. No data access belongs here.
 
 A period's *key* is the ISO date of its first day (``"2011-08-01"``); its *as_of* is its end, the first
 instant of the next period, in the business's time zone. Ends are half-open.
@@ -116,3 +116,24 @@ class Calendar:
             return key[:7]
         year, week, _ = date.fromisoformat(key).isocalendar()
         return f"{year}-W{week:02d}"
+
+
+def offsets(start: datetime, end: datetime, zone: ZoneInfo) -> list[tuple[datetime, int]]:
+    """Return (UTC instant, seconds east of UTC from then on) for the start and each change up to the end."""
+
+    def seconds(at: datetime) -> int:
+        shift = at.replace(tzinfo=UTC).astimezone(zone).utcoffset()
+        return int(shift.total_seconds()) if shift else 0
+
+    found = [(start, seconds(start))]
+    at = start
+    while at < end:
+        until = at + timedelta(days=1)
+        if seconds(until) != found[-1][1]:
+            low, high = at, until
+            while high - low > timedelta(seconds=1):
+                middle = low + timedelta(seconds=(high - low).total_seconds() // 2)
+                low, high = (middle, high) if seconds(middle) == found[-1][1] else (low, middle)
+            found.append((high, seconds(high)))
+        at = until
+    return found

@@ -20,7 +20,6 @@ from crm_pipeline.lake import ALL
 from crm_pipeline.modeling.estimators import chosen
 from crm_pipeline.modeling.tasks import Task, tasks
 from crm_pipeline.modeling.value_names import LIKE
-from crm_pipeline.transforms.features import catalogue
 
 
 def columns_of(project: Project, asset: str) -> Sequence[Output]:
@@ -37,7 +36,7 @@ def columns_of(project: Project, asset: str) -> Sequence[Output]:
         return activity_columns(shape.intents)
     if asset == "activity/audio":
         return heard_columns(shape.emotions)
-    return (*columns_of_tables(asset, tables), *derived_columns(asset, catalogue.columns(project.source.inputs, shape)))
+    return (*columns_of_tables(asset, tables), *derived_columns(asset, project.feature_columns))
 
 
 def optional_columns_of(project: Project, asset: str) -> Sequence[Output]:
@@ -47,7 +46,7 @@ def optional_columns_of(project: Project, asset: str) -> Sequence[Output]:
     if led is not None:
         return [Output(f"mean_{metric}", "float64", f"mean {metric} over the blocks") for metric in led.shown]
     if task is not None and layer == "training":  # without any before the first cut-off
-        return catalogue.columns(project.source.inputs, project.shape)
+        return project.feature_columns
     if task is None or not (layer == "track_record" or asset.endswith("_predictions")):
         return ()
     models = chosen(project.settings, task.name) if layer == "evaluation" else []

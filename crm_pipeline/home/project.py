@@ -8,6 +8,7 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
+from crm_pipeline.contracts.column import Output
 from crm_pipeline.engine import DuckDBEngine, Engine
 from crm_pipeline.home.labels import EmotionLabels, emotion_labels, intents_of
 from crm_pipeline.home.rollbacks import read_rollbacks
@@ -18,6 +19,7 @@ from crm_pipeline.periods import Calendar
 from crm_pipeline.settings import Settings, load_settings
 from crm_pipeline.sources.publishing import OF_LABELS
 from crm_pipeline.sources.state import SourceState, read_state
+from crm_pipeline.transforms.features import catalogue
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,11 @@ class Project:
         intents = intents_of(self.home) if "messages" in self.source.tables else ()
         emotions = self.emotion_labels.common if self.emotion_labels else ()
         return FeatureShape(s.windows, s.horizon, s.eligibility, s.year, intents, emotions)
+
+    @cached_property
+    def feature_columns(self) -> tuple[Output, ...]:
+        """The columns of the features that the source has: asked for by every asset's contract."""
+        return catalogue.columns(self.source.inputs, self.shape)
 
     @cached_property
     def attributes(self) -> dict[str, str]:

@@ -247,7 +247,7 @@ def typed_sql(mapped: Mapped, value: str, money_unit: Decimal) -> str:
     text = value if mapped.type == "VARCHAR" else f"CAST({value} AS VARCHAR)"
     if kind == "string":
         return _text_sql(mapped, value)
-    if kind == "int" and mapped.type.endswith("INT"):
+    if kind == "int" and mapped.type.endswith(("INT", "INTEGER")):
         return f"TRY_CAST({value} AS BIGINT)"
     if kind == "int":
         number = f"TRY_CAST({value} AS DECIMAL(28, 8))"

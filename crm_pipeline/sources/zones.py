@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from crm_pipeline.engine import literal
+from crm_pipeline.periods import offsets
 
 YEARS = 8
 """Up to the end of this one: so many changes take less to plan than they save on a small file."""
@@ -36,9 +37,9 @@ def utc_sql(local: str, timezone: str) -> str:
         return local
     slow = f"({local} AT TIME ZONE {literal(timezone)} AT TIME ZONE 'UTC')"
     until = _until()
-    offsets = _offsets(timezone, until)
-    leaves = [(at + timedelta(seconds=seconds), _shifted(local, -seconds)) for at, seconds in offsets]
-    return _tree(local, [(datetime.min, slow), *leaves, (until + timedelta(seconds=offsets[-1][1]), slow)])
+    known = _offsets(timezone, until)
+    leaves = [(at + timedelta(seconds=seconds), _shifted(local, -seconds)) for at, seconds in known]
+    return _tree(local, [(datetime.min, slow), *leaves, (until + timedelta(seconds=known[-1][1]), slow)])
 
 
 def _shifted(value: str, seconds: int) -> str:
@@ -61,20 +62,4 @@ def _until() -> datetime:
 @functools.cache
 def _offsets(timezone: str, until: datetime) -> tuple[tuple[datetime, int], ...]:
     """Return (UTC instant, seconds east of UTC from then on) for `YEARS` before a time, and each change up to it."""
-    zone, start = ZoneInfo(timezone), until.replace(year=until.year - YEARS)
-
-    def seconds(at: datetime) -> int:
-        shift = at.replace(tzinfo=UTC).astimezone(zone).utcoffset()
-        return int(shift.total_seconds()) if shift else 0
-
-    found, at = [(start, seconds(start))], start
-    while at < until:
-        following = at + timedelta(days=1)
-        if seconds(following) != found[-1][1]:
-            low, high = at, following
-            while high - low > timedelta(seconds=1):
-                middle = low + timedelta(seconds=(high - low).total_seconds() // 2)
-                low, high = (middle, high) if seconds(middle) == found[-1][1] else (low, middle)
-            found.append((high, seconds(high)))
-        at = following
-    return tuple(found)
+    return tuple(offsets(until.replace(year=until.year - YEARS), until, ZoneInfo(timezone)))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import ibis
 from ibis.expr.types import BooleanValue, IntegerValue, NumericValue, Table, TimestampValue, Value
 
 from crm_pipeline.contracts.core import MARKERS, MOVED
-from crm_pipeline.periods import Calendar
+from crm_pipeline.periods import Calendar, offsets
 
 DAY = 86_400
 
@@ -19,7 +18,7 @@ def local_day(event_at: TimestampValue, period: str, calendar: Calendar) -> Inte
 
     The zone's few changes of offset inside the period become constants, so that no engine needs to know time zones.
     """
-    changes = _offsets(calendar.start(period), calendar.as_of(period), ZoneInfo(calendar.timezone))
+    changes = offsets(calendar.start(period), calendar.as_of(period), ZoneInfo(calendar.timezone))
     offset: Value = ibis.literal(changes[0][1])
     if len(changes) > 1:
         offset = ibis.cases(*((event_at >= at, seconds) for at, seconds in reversed(changes[1:])), else_=changes[0][1])
@@ -35,31 +34,10 @@ def local_time(event_at: TimestampValue, first: str, period: str, calendar: Cale
     As in `local_day`, the zone's changes of offset become constants; what lies before the first of them is taken as
     having the first offset.
     """
-    changes = _offsets(calendar.start(first), calendar.as_of(period), ZoneInfo(calendar.timezone))
+    changes = offsets(calendar.start(first), calendar.as_of(period), ZoneInfo(calendar.timezone))
     shifted = [event_at + ibis.interval(seconds=seconds) if seconds else event_at for _, seconds in changes]
     later = [(event_at >= at, local) for (at, _), local in zip(changes[1:], shifted[1:], strict=True)]
     return ibis.cases(*reversed(later), else_=shifted[0]) if later else shifted[0]
-
-
-def _offsets(start: datetime, end: datetime, zone: ZoneInfo) -> list[tuple[datetime, int]]:
-    """Return (UTC instant, seconds east of UTC from then on) for the start and each change up to the end."""
-
-    def seconds(at: datetime) -> int:
-        shift = at.replace(tzinfo=UTC).astimezone(zone).utcoffset()
-        return int(shift.total_seconds()) if shift else 0
-
-    found = [(start, seconds(start))]
-    at = start
-    while at < end:
-        until = at + timedelta(days=1)
-        if seconds(until) != found[-1][1]:
-            low, high = at, until
-            while high - low > timedelta(seconds=1):
-                middle = low + timedelta(seconds=(high - low).total_seconds() // 2)
-                low, high = (middle, high) if seconds(middle) == found[-1][1] else (low, middle)
-            found.append((high, seconds(high)))
-        at = until
-    return found
 
 
 def whole(value: NumericValue) -> IntegerValue:
