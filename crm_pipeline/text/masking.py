@@ -9,24 +9,25 @@ look, how a text is read before (full-width digits, zero-width characters, entit
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm_pipeline.text import masking_addresses, masking_names, masking_numbers
+from crm_pipeline.text.masking_hints import EVERY, KEPT, NAMED, NUMERIC, Hint, of
 
 KINDS = ("email", "phone", "card", "iban", "url", "name")
 REGIONS = ("DE", "AT", "CH", "GB", "FR", "NL", "BE", "IT", "ES", "US")
 
 Span = tuple[int, int]
 _FILLED = "\x1a"  # stands for what is masked or kept while the other kinds look
-_INVISIBLE = r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
+_INVISIBLE = "[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
 _ENTITIES = {"&nbsp;": " ", "&commat;": "@", "&period;": ".", "&plus;": "+", "&amp;": "&", "&colon;": ":", "&sol;": "/"}
 _UNREAD = re.compile(
     rf"{_INVISIBLE}++|&(?:nbsp|commat|period|plus|amp|colon|sol|#\d{{2,4}}|#x[0-9a-f]{{2,4}});", re.IGNORECASE
@@ -37,6 +38,7 @@ _ALIKE = (
     | dict.fromkeys((*range(0x2010, 0x2016), 0x2212, 0xFE63), 0x2D)
     | dict.fromkeys((0xA0, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000), 0x20)
 )
+_LOOKS_UNREAD = f"[&{''.join(map(chr, _ALIKE))}]|{_INVISIBLE}"
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+"(?=(\s*:)?)', re.DOTALL)
 _ESCAPE = re.compile(r"u[0-9a-fA-F]{4}|.", re.DOTALL)
 
@@ -60,7 +62,6 @@ _LOOKS_NAMED = (
     r"|(?i:regards|wishes|gr(?:ü|ue)(?:ß|ss)en?|gru(?:ß|ss)|mfg|lg|vg) \p{Lu}"
 )
 _NAMED = re.compile(_LOOKS_NAMED.replace(r"\p{Lu}", r"[^\W\d_]"))
-_NAMED_ASCII = _LOOKS_NAMED.replace(r"\p{Lu}", "[A-Za-z]").replace(r"\s*", r"[\s\x0b\x1c-\x1f]*")  # `_NAMED` for Arrow
 
 
 @dataclass(frozen=True)
@@ -94,19 +95,16 @@ def mask(texts: pa.Array, *, names: pa.Array | None = None, regions: Sequence[st
     texts = _flat(texts)
     own = _flat(names) if names is not None else pa.nulls(len(texts), pa.string())
     look = _candidates(texts, own)
-    masker = _Masker(tuple(regions))
     counts = {kind: np.zeros(len(texts), np.int32) for kind in KINDS}
-    changed: list[str] = []
-    asked, called = texts.take(pa.array(look)), own.take(pa.array(look)).to_pylist()
-    told = pc.if_else(pc.string_is_ascii(asked), pc.match_substring_regex(asked, _NAMED_ASCII), None).to_pylist()
-    for row, text, name, named in zip(look.tolist(), asked.to_pylist(), called, told, strict=True):
-        found = dict.fromkeys(KINDS, 0)
-        changed.append(masker.mask(text, masking_names.own_words(name) if name else (), found, named))
-        for kind, n in found.items():
-            counts[kind][row] = n
-    at = np.zeros(len(texts), bool)
-    at[look] = True
-    masked = pc.replace_with_mask(texts, pa.array(at), pa.array(changed, pa.string())) if len(look) else texts
+    masked = texts
+    if len(look):
+        called = [masking_names.own_words(name) if name else () for name in own.take(pa.array(look)).to_pylist()]
+        changed, found = _Masker(tuple(regions)).every(texts.take(pa.array(look)).to_pylist(), called)
+        for kind in KINDS:
+            counts[kind][look] = found[kind]
+        at = np.zeros(len(texts), bool)
+        at[look] = True
+        masked = pc.replace_with_mask(texts, pa.array(at), pa.array(changed, pa.string()))
     missing = texts.is_null().to_numpy(zero_copy_only=False)
     return Masked(masked, {kind: pa.array(n, pa.int32(), mask=missing) for kind, n in counts.items()})
 
@@ -117,50 +115,84 @@ def _flat(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 
 def _candidates(texts: pa.Array, own: pa.Array) -> np.ndarray:
-    """Return the rows that may hold something, by Arrow's own search."""
-    undated = pc.replace_substring_regex(texts, _DATE, ";")
-    other = pc.fill_null(pc.invert(pc.string_is_ascii(undated)), False)
-    numbered = pc.match_substring_regex(undated, _LOOKS_NUMBERED_ASCII)
-    numbered = pc.replace_with_mask(numbered, other, pc.match_substring_regex(undated.filter(other), _LOOKS_NUMBERED))
-    look = pc.or_(numbered, pc.match_substring_regex(texts, _LOOKS_ADDRESS))
-    look = pc.fill_null(pc.or_(look, pc.match_substring_regex(texts, _LOOKS_NAMED)), False)
-    look = look.to_numpy(zero_copy_only=False).copy()
-    rest = np.flatnonzero(~look & pc.and_(texts.is_valid(), own.is_valid()).to_numpy(zero_copy_only=False))
-    rows = pa.array(rest)
-    for row, text, name in zip(
-        rest.tolist(), pc.utf8_lower(texts.take(rows)).to_pylist(), own.take(rows).to_pylist(), strict=True
-    ):
-        look[row] = masking_names.may_hold_own(text, masking_names.own_words(name)) or (
-            not text.isascii() and bool(_UNREAD.search(text))
-        )
+    """Return the rows that may hold something, by Arrow's own search in each distinct text."""
+    encoded = texts.dictionary_encode()
+    distinct, row = encoded.dictionary, encoded.indices.fill_null(-1).to_numpy()
+    written = row >= 0
+    look = np.zeros(len(texts), bool)
+    look[written] = _may_hold(distinct)[row[written]]
+    rest = np.flatnonzero(~look & written & own.is_valid().to_numpy(zero_copy_only=False))
+    asked = np.unique(row[rest])
+    lower = pc.utf8_lower(distinct.take(pa.array(asked))).to_pylist()
+    plain = dict(zip(asked.tolist(), map(masking_names.plain, lower), strict=True))
+    unread = {at for at, text in zip(asked.tolist(), lower, strict=True) if not text.isascii() and _UNREAD.search(text)}
+    for at, place, name in zip(rest.tolist(), row[rest].tolist(), own.take(pa.array(rest)).to_pylist(), strict=True):
+        look[at] = place in unread or masking_names.holds_own(plain[place], masking_names.own_words(name))
     return np.flatnonzero(look)
 
 
+def _may_hold(texts: pa.Array) -> np.ndarray:
+    """Tell which texts may hold something, whoever wrote them."""
+    undated = pc.replace_substring_regex(texts, _DATE, ";")
+    other = pc.invert(pc.string_is_ascii(undated))
+    numbered = pc.match_substring_regex(undated, _LOOKS_NUMBERED_ASCII)
+    numbered = pc.replace_with_mask(numbered, other, pc.match_substring_regex(undated.filter(other), _LOOKS_NUMBERED))
+    look = pc.or_(numbered, pc.match_substring_regex(texts, _LOOKS_ADDRESS))
+    return pc.or_(look, pc.match_substring_regex(texts, _LOOKS_NAMED)).to_numpy(zero_copy_only=False)
+
+
 class _Masker:
-    """Masks one text after another for one set of regions."""
+    """Masks texts for one set of regions."""
 
     def __init__(self, regions: tuple[str, ...]) -> None:
         self.regions = regions
 
-    def mask(self, text: str, own: tuple[str, ...], found: dict[str, int], named: bool | None = None) -> str:
-        """Return the text masked, adding to ``found``; ``named``: whether the text, as it is, may announce a name, where known."""
-        if text[:1] in ("{", "[", '"') and _is_json(text):
+    def every(self, texts: list[str], own: Sequence[tuple[str, ...]]) -> tuple[list[str], dict[str, np.ndarray]]:
+        """Return the texts masked, and what of each kind was found in each; ``own`` are the words of each text's sender."""
+        masked, found = [*texts], {kind: np.zeros(len(texts), np.int32) for kind in KINDS}
+        going = []
+        for at, text in enumerate(texts):
+            if _may_be_json(text) and _is_json(text):
+                counts = dict.fromkeys(KINDS, 0)
+                masked[at] = self._json(text, own[at], counts)
+                for kind, n in counts.items():
+                    found[kind][at] += n
+            else:
+                going.append(at)
+        while going:  # as in `mask`: whatever changed is looked at again
+            going = self._again(going, masked, own, found)
+        return masked, found
+
+    def _again(
+        self, going: list[int], masked: list[str], own: Sequence[tuple[str, ...]], found: dict[str, np.ndarray]
+    ) -> list[int]:
+        """Mask those texts once, and return which changed; what is the same is looked at once."""
+        changed = []
+        seen = dict[tuple[str, tuple[str, ...]], tuple[str, list[str]]]()
+        for at, (read, places), hints in zip(going, *_hinted([masked[at] for at in going]), strict=True):
+            text = masked[at]
+            mine = own[at] if masking_names.may_hold_own(read, own[at]) else ()
+            if not hints and not mine:
+                continue
+            if (text, mine) not in seen:
+                seen[text, mine] = _replaced(text, self._spans(read, places, mine, hints))
+            masked[at], kinds = seen[text, mine]
+            for kind in kinds:
+                found[kind][at] += 1
+            if kinds:
+                changed.append(at)
+        return changed
+
+    def mask(self, text: str, own: tuple[str, ...], found: dict[str, int]) -> str:
+        """Return one text masked, adding to ``found``."""
+        if _may_be_json(text) and _is_json(text):
             return self._json(text, own, found)
         while True:  # what was masked may have parted what stood together; it ends, as every turn masks something
-            spans = self._spans(text, own, named)
-            if not spans:
+            text, kinds = _replaced(text, self._spans(*_read(text), own, EVERY))
+            if not kinds:
                 return text
-            named = None
-            parts, last = [], 0
-            for start, end, kind in spans:
+            for kind in kinds:
                 found[kind] += 1
-                parts += [text[last:start], f"[{kind}]"]
-                last = end
-            text = "".join([*parts, text[last:]])
-
-    def _holds_a_number(self, text: str) -> bool:
-        numbers = itertools.chain(masking_numbers.cards(text), masking_numbers.phones(text, self.regions))
-        return next(numbers, None) is not None
 
     def _json(self, text: str, own: tuple[str, ...], found: dict[str, int]) -> str:
         parts, last, key = [], 0, ""
@@ -195,32 +227,48 @@ class _Masker:
 
         return re.sub(r"(?<![\d.eE+-])\d{7,19}(?![\d.eE])", masked, between)
 
-    def _spans(self, text: str, own: tuple[str, ...], named: bool | None) -> list[tuple[int, int, str]]:
-        """Return what to mask, in order, without overlaps: who looks first has it."""
-        read, places = _read(text)
+    def _spans(
+        self, read: str, places: Sequence[int] | None, own: tuple[str, ...], hints: int
+    ) -> list[tuple[int, int, str]]:
+        """Return what to mask of a text as it is read, in order, without overlaps: who looks first has it."""
         sheet = _Sheet(read)
-        sheet.take("url", masking_addresses.web_addresses(read))
-        if "@" in read or "[" in read or "(" in read or "{" in read:
+        if hints & Hint.WEB:
+            sheet.take("url", masking_addresses.web_addresses(read))
+        if hints & Hint.EMAIL:
             sheet.take("email", masking_addresses.emails(sheet.text))
-        sheet.take("url", masking_addresses.bare_domains(sheet.text))
-        if sum(map(read.count, "0123456789")) >= 7:
-            sheet.take("iban", masking_numbers.ibans(sheet.text))
-            sheet.take("", masking_numbers.dates(sheet.text))
-            if self._holds_a_number(sheet.text):  # the words around are looked at only then
-                sheet.take("", masking_numbers.kept_numbers(sheet.text))
-                sheet.take("card", masking_numbers.cards(sheet.text))
-                sheet.take("phone", masking_numbers.phones(sheet.text, self.regions))
-        if named is None or read is not text:
-            named = _NAMED.search(read) is not None
-        if named:
-            sheet.take("name", masking_names.named(sheet.text))
+        if hints & Hint.DOMAIN:
+            sheet.take("url", masking_addresses.bare_domains(sheet.text))
+        if hints & NUMERIC and sum(map(read.count, "0123456789")) >= 7:
+            self._numbers(sheet, read, hints)
+        if hints & NAMED:
+            named = [*masking_names.named(sheet.text, _kinds(hints & NAMED))]
+            if named and _NAMED.search(read):
+                sheet.take("name", named)
         if own:
             sheet.take("name", masking_names.own_name(sheet.text, own))
         found = sorted(sheet.found)
         if places is None:
             return found
-        places = [*places, len(text)]
         return [(places[start], places[end], kind) for start, end, kind in found]
+
+    def _numbers(self, sheet: _Sheet, read: str, hints: int) -> None:
+        if hints & Hint.IBAN:
+            sheet.take("iban", masking_numbers.ibans(sheet.text))
+        if hints & Hint.DATE:
+            sheet.take("", masking_numbers.dates(sheet.text))
+        if sheet.text is not read:  # what was taken may have parted a word, or a number, from what stood before it
+            hints |= Hint.NUMBER | Hint.CALLED
+        if not hints & Hint.NUMBER:
+            return
+        card, said = bool(hints & Hint.CARD), bool(hints & Hint.CALLED)
+        before = sheet.text
+        cards = [*masking_numbers.cards(before)] if card else []
+        phones = [*masking_numbers.phones(before, self.regions, said)]
+        if not cards and not phones:  # the words around are looked at only where there are numbers
+            return
+        sheet.take("", masking_numbers.kept_numbers(before, _kinds(hints & KEPT)))
+        sheet.take("card", cards if sheet.text is before else masking_numbers.cards(sheet.text) if card else ())
+        sheet.take("phone", phones if sheet.text is before else masking_numbers.phones(sheet.text, self.regions, said))
 
 
 class _Sheet:
@@ -266,8 +314,32 @@ def _is_escaped(text: str, place: int) -> bool:
     return (place - before) % 2 == 1
 
 
+def _hinted(texts: list[str]) -> tuple[list[tuple[str, Sequence[int] | None]], list[int]]:
+    """Return each text as it is read, and the hints of that."""
+    column = pa.array(texts, pa.string())
+    plain = pc.invert(pc.match_substring_regex(column, _LOOKS_UNREAD)).to_pylist()
+    read = [(text, None) if as_is else _read(text) for text, as_is in zip(texts, plain, strict=True)]
+    return read, of(column if all(plain) else pa.array([text for text, _ in read], pa.string()))
+
+
+def _replaced(text: str, spans: list[tuple[int, int, str]]) -> tuple[str, list[str]]:
+    """Return a text with the spans' kinds in their places, and the kinds."""
+    if not spans:
+        return text, []
+    parts, last = [], 0
+    for start, end, kind in spans:
+        parts += [text[last:start], f"[{kind}]"]
+        last = end
+    return "".join([*parts, text[last:]]), [kind for _, _, kind in spans]
+
+
+@lru_cache(maxsize=1024)
+def _kinds(hints: int) -> tuple[str, ...]:
+    return tuple(hint.name.lower() for hint in Hint if hint & hints)
+
+
 def _read(text: str) -> tuple[str, Sequence[int] | None]:
-    """Return a text as it is read, and where each character of it stands in the text (None: where it stands)."""
+    """Return a text as it is read, and where each character of it, and its end, stands in the text (None: where it stands)."""
     if text.isascii() and "&" not in text:
         return text, None
     alike = text.translate(_ALIKE)
@@ -284,7 +356,7 @@ def _read(text: str) -> tuple[str, Sequence[int] | None]:
         last = found.end()
     if not last:
         return alike, None
-    places.extend(range(last, len(alike)))
+    places.extend(range(last, len(alike) + 1))
     return "".join([*parts, alike[last:]]), places
 
 
@@ -297,6 +369,10 @@ def _shown(unread: str) -> str | None:
     code = int(unread[3:-1], 16) if unread[2] in "xX" else int(unread[2:-1])
     sign = chr(code).translate(_ALIKE)
     return sign if sign.isprintable() else None
+
+
+def _may_be_json(text: str) -> bool:
+    return text[:1] in ("{", "[", '"')
 
 
 def _is_json(text: str) -> bool:

@@ -26,28 +26,31 @@ _SPEAKING = re.compile(
     rf"(?<![^\W_])(?:this is ({_THREE}) (?:speaking|calling|writing|here)|hier (?:spricht|schreibt) ({_FULL}))(?![^\W_])",
     re.IGNORECASE,
 )
-_TITLE = r"(?:Mr|Mrs|Ms|Miss|Mister|Herrn?|Frau|Dr|Prof)\b\.?"
-_TITLED = re.compile(rf"(?<![^\W_]){_TITLE} (?:(?:and|und|&) {_TITLE} )?(?:(?:Dr|Prof)\b\.? )*+({_TWO})")
+TITLE = r"(?:Mr|Mrs|Ms|Miss|Mister|Herrn?|Frau|Dr|Prof)\b\.?"
+_TITLED = re.compile(rf"(?<![^\W_]){TITLE} (?:(?:and|und|&) {TITLE} )?(?:(?:Dr|Prof)\b\.? )*+({_TWO})")
 _GREETED = re.compile(rf"(?<![^\W_])(?:Dear|Hi|Hello|Hey|Hallo|Liebe|Lieber|Servus) ({_TWO})(?= ?[,!\n\r])")
-_GREETINGS = (
+GREETINGS = (
     r"(?:(?:kind|best|warm|warmest|many) )?regards|best wishes|mit (?:freundlichen|besten|lieben|herzlichen) gr(?:ü|ue)(?:ß|ss)en|"
     r"(?:(?:viele|liebe|beste|herzliche|freundliche|schöne)n? )?gr(?:ü|ue)(?:ß|ss)e|gru(?:ß|ss)"
 )
-_CLOSING = (
-    rf"(?:{_GREETINGS}|all the best|best(?=,)|love(?=,)|greetings|sincerely(?: yours)?|yours (?:sincerely|faithfully|truly)|"
+CLOSING = (
+    rf"(?:{GREETINGS}|all the best|best(?=,)|love(?=,)|greetings|sincerely(?: yours)?|yours (?:sincerely|faithfully|truly)|"
     r"cheers|thanks(?: and regards)?|thx|thank you|mfg|lg|vg|(?:vielen|besten) dank|danke|hochachtungsvoll|herzlichst)"
 )
-_TITLES_BEFORE = r"(?:(?:Mr|Mrs|Ms|Herr|Frau|Dr|Prof)\.? )*"
+TITLES_BEFORE = r"(?:(?:Mr|Mrs|Ms|Herr|Frau|Dr|Prof)\.? )*"
 _LINE_END = r"(?=[ .]{0,3}(?:[\r\n]|\\n|\Z))"
 _SIGNED = re.compile(
-    rf"(?<![^\W_]){_CLOSING}(?:[,.!]? ?(?:\r?\n|\\n)\s{{0,8}}|, ){_TITLES_BEFORE}({_FULL}){_LINE_END}", re.IGNORECASE
+    rf"(?<![^\W_]){CLOSING}(?:[,.!]? ?(?:\r?\n|\\n)\s{{0,8}}|, ){TITLES_BEFORE}({_FULL}){_LINE_END}", re.IGNORECASE
 )
 # On one line nothing parts a name from its closing; short closings are also words and makers of television sets.
 _SIGNED_BESIDE = re.compile(
-    rf"(?<![^\W_])(?:{_GREETINGS}) {_TITLES_BEFORE}({_THREE}){_LINE_END}"
-    rf"|(?:^|(?<=[.!?,;)]\s)|(?<=\\n)|(?<=danke )|(?<=dank ))(?:mfg|lg|vg) {_TITLES_BEFORE}((?!(?-i:[A-Z]{{2}})){_TWO}){_LINE_END}",
+    rf"(?<![^\W_])(?:{GREETINGS}) {TITLES_BEFORE}({_THREE}){_LINE_END}"
+    rf"|(?:^|(?<=[.!?,;)]\s)|(?<=\\n)|(?<=danke )|(?<=dank ))(?:mfg|lg|vg) {TITLES_BEFORE}((?!(?-i:[A-Z]{{2}})){_TWO}){_LINE_END}",
     re.IGNORECASE | re.MULTILINE,
 )
+_ANNOUNCED = {"greeted": _GREETED, "signed": _SIGNED, "beside": _SIGNED_BESIDE}
+KINDS = ("introduced", "speaking", "titled", *_ANNOUNCED)
+"""How a name is announced."""
 # Capitalised words that follow a greeting or a closing without being anybody's name.
 _NOBODY = frozenset(
     _cut(
@@ -71,10 +74,12 @@ _SAID_OF_NAMES = frozenset(
 _UMLAUTS = {"a": "ä", "o": "ö", "u": "ü"}
 _BASES_OF_UMLAUTS = {umlaut: base for base, umlaut in _UMLAUTS.items()}
 _SPELLED = re.compile(r"[aou]e|[aouäöü']")
+_GERMAN = re.compile(r"[\x00-\x7fäöüÄÖÜß„“–€]*+")
+_UMLAUTED = re.compile(r"[\x00-\x7fäöüÄÖÜ]*+")
 _ACCENTS = re.compile("[\u0300-\u036f]+")
 # What Unicode does not part into a letter and its accent, and the signs that are written for an apostrophe.
 _BASES = str.maketrans(dict(zip("łøđıħ’‘ʼ´`", "lodih'''''", strict=True)) | {"æ": "ae", "œ": "oe", "þ": "th"})
-_PARTICLES = frozenset(_cut("van von vom de der den del della di da dos la le ten ter zu zum zur"))
+PARTICLES = frozenset(_cut("van von vom de der den del della di da dos la le ten ter zu zum zur"))
 _TITLES = frozenset(
     _cut(
         "mr mrs ms miss mister dr prof professor herr frau herrn sir madam dipl ing med jun jr sen van von der den und and the "
@@ -97,16 +102,19 @@ _ALSO_WORDS = frozenset(
 )
 
 
-def named(text: str) -> Iterator[Span]:
-    """Yield the names that an introduction, a title, a greeting or a closing announces."""
-    for found in _INTRODUCED.finditer(text):
-        yield _capitalised(text, found.span(1), keep_first=True)
-    for found in _SPEAKING.finditer(text):
-        yield _capitalised(text, found.span(1 if found.group(1) else 2))
-    for found in _TITLED.finditer(text):
-        yield _capitalised(text, found.span(1))
-    for pattern in (_GREETED, _SIGNED, _SIGNED_BESIDE):
-        for found in pattern.finditer(text):
+def named(text: str, kinds: Sequence[str] = KINDS) -> Iterator[Span]:
+    """Yield the names that an introduction, a title, a greeting or a closing announces, of those `KINDS` that are asked for."""
+    if "introduced" in kinds:
+        for found in _INTRODUCED.finditer(text):
+            yield _capitalised(text, found.span(1), keep_first=True)
+    if "speaking" in kinds:
+        for found in _SPEAKING.finditer(text):
+            yield _capitalised(text, found.span(1 if found.group(1) else 2))
+    if "titled" in kinds:
+        for found in _TITLED.finditer(text):
+            yield _capitalised(text, found.span(1))
+    for kind, pattern in _ANNOUNCED.items():
+        for found in pattern.finditer(text) if kind in kinds else ():
             if all(_may_be_named(word) for word in found.group(found.lastindex or 1).split()):
                 yield found.span(found.lastindex or 1)
 
@@ -114,7 +122,7 @@ def named(text: str) -> Iterator[Span]:
 def _may_be_named(word: str) -> bool:
     """Whether a word of a greeting or a signature may be of a name: a particle, an initial, or capitalised and no common word."""
     if not word[0].isupper():
-        return word in _PARTICLES
+        return word in PARTICLES
     plain = word.lower()
     return plain not in _NOBODY and (len(word.rstrip(".")) == 1 or plain in _ALSO_WORDS or plain not in _stop_words())
 
@@ -128,7 +136,7 @@ def _capitalised(text: str, span: Span, keep_first: bool = False) -> Span:
     stop = start
     for i, word in enumerate(re.finditer(r"\S+", text[start:end])):
         plain = word.group()
-        if plain in _PARTICLES:
+        if plain in PARTICLES:
             continue
         kept = plain[0].isupper() or (keep_first and i == 0 and plain not in _stop_words())
         if not kept or plain.lower() in _NOBODY or (keep_first and plain.lower() in _SAID_OF_NAMES):
@@ -146,9 +154,11 @@ def own_words(name: str) -> tuple[str, ...]:
 
 def may_hold_own(text: str, words: tuple[str, ...]) -> bool:
     """Whether a text may hold one of the sender's own words: quick, never a false no."""
-    if not words:
-        return False
-    plain = text.lower() if text.isascii() else _plain(text)
+    return bool(words) and holds_own(plain(text), words)
+
+
+def holds_own(plain: str, words: tuple[str, ...]) -> bool:
+    """The same of a text that is `plain`."""
     return any(stem in plain for stem in _stems(words))
 
 
@@ -170,7 +180,7 @@ def own_name(text: str, words: tuple[str, ...]) -> Iterator[Span]:
 
 def _folded(text: str) -> tuple[str, Sequence[int]]:
     """Return a text without case and accents but for umlauts, and where each of its characters begins (nothing: where it stands)."""
-    if text.isascii():
+    if _UMLAUTED.fullmatch(text):
         return text.lower(), ()
     signs: list[str] = []
     places: list[int] = []
@@ -187,11 +197,16 @@ def _folded(text: str) -> tuple[str, Sequence[int]]:
 @lru_cache(maxsize=4096)
 def _folded_sign(char: str) -> str:
     lower = char.casefold()
-    return lower if lower in "äöü" else _plain(lower)
+    return lower if lower in "äöü" else plain(lower)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return a text without case and without any accent."""
+    if text.isascii():
+        return text.lower()
+    if _GERMAN.fullmatch(text):
+        lower = text.lower().replace("ä", "a").replace("ö", "o").replace("ü", "u")
+        return lower.replace("ß", "ss").replace("`", "'")
     return _ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold().translate(_BASES))).translate(_BASES)
 
 

@@ -13,31 +13,31 @@ from functools import lru_cache
 
 Span = tuple[int, int]
 
-_NO_CALL = r"(?!\w*(?:hotline|fon|fax|handy|mobil))"
+NO_CALL = r"(?!\w*(?:hotline|fon|fax|handy|mobil))"
 # What a number right after the word counts. The second list's words are said before telephone numbers as well, so that a
 # number is theirs only with "number", "no." or "id" between.
-_BARE_WORDS = (
+BARE_WORDS = (
     "orders?|invoices?|bills?|cases?|tickets?|products?|articles?|items?|tracking|shipments?|parcels?|"
     r"references?|ref\.?|best\.?|rg\.?|art\.?|"
     "vouchers?|coupons?|contracts?|serial|receipts?|bookings?|confirmations?|transactions?|sku|ean|isbn|"
     "purchases?|claims?|rma|po|id|loyalty|model|delivery note|az|aktenzeichen|fall|fälle|fall-?(?:nummern?|nr|id|code)|"
     rf"(?:bestell|auftr[aä]g|rechnung|vorg[aä]ng|produkt|artikel|sendung|paket|referenz|vertrag|serien|beleg|lieferschein|"
-    rf"gutschein|quittung|buchung){_NO_CALL}\w*|(?:kunden|mitglieds|liefer|retouren)-?(?:nummern?|nr|id|code)"
+    rf"gutschein|quittung|buchung){NO_CALL}\w*|(?:kunden|mitglieds|liefer|retouren)-?(?:nummern?|nr|id|code)"
 )
 _SAID_WORDS = (
     "customers?|clients?|deliver(?:y|ies)|returns?|requests?|members?|part|kunden?|kundin|mitglied|lieferung|retouren?"
 )
-_KEPT_WORDS = f"{_BARE_WORDS}|{_SAID_WORDS}"
-_NUMBER_WORD = r"(?:numbers?|nummern?|num|no|nr|ids?|code)"
+_KEPT_WORDS = f"{BARE_WORDS}|{_SAID_WORDS}"
+NUMBER_WORD = r"(?:numbers?|nummern?|num|no|nr|ids?|code)"
 _ID = r"[A-Za-z]{0,5}[-/]?\d[\w\-/]*+(?:\.\d[\w\-/]*+)*+"
 # With "number" said, an id may be written in blocks of four; after the bare word it is one token of five digits or more.
 _SAID = re.compile(
-    rf"(?<![^\W_])(?:(?:{_KEPT_WORDS})[\s_.-]{{0,2}}{_NUMBER_WORD}(?![^\W_])|{_NUMBER_WORD}|#|№)[\s.:=#\"'(-]{{0,4}}"
+    rf"(?<![^\W_])(?:(?:{_KEPT_WORDS})[\s_.-]{{0,2}}{NUMBER_WORD}(?![^\W_])|{NUMBER_WORD}|#|№)[\s.:=#\"'(-]{{0,4}}"
     rf"(?:(?:is|was|ist|lautet|war)[\s:]{{1,3}})?(\d{{4}}(?:[ -]\d{{4}}){{2,4}}(?!\d)|{_ID})",
     re.IGNORECASE,
 )
 _BARE = re.compile(
-    rf"(?<![^\W_])(?:{_BARE_WORDS})[ :=#\"'(_-]{{1,4}}(?:(?:is|was|ist|lautet|war|from|vom|von)[ :]{{1,3}})?({_ID})(?!\s?[-/]?\d)",
+    rf"(?<![^\W_])(?:{BARE_WORDS})[ :=#\"'(_-]{{1,4}}(?:(?:is|was|ist|lautet|war|from|vom|von)[ :]{{1,3}})?({_ID})(?!\s?[-/]?\d)",
     re.IGNORECASE,
 )
 _NEXT = re.compile(rf"\s?(?:,|;|&|/|\+|and|und|or|oder)\s?#?({_ID})", re.IGNORECASE)
@@ -45,7 +45,7 @@ _PHONE_WORD = (
     r"(?:tele(?:ph|f)on\w*|(?:tele|smart)?phones?|tel|mobil\w*|mobiles?|cell|handy\w*|fax\w*|"
     r"whats ?app|sms|rufnummer\w*|hotline|landline|festnetz\w*)"
 )
-_NUMBER_ALONE = re.compile(rf"{_NUMBER_WORD}(?![^\W_])|#|№", re.IGNORECASE)
+_NUMBER_ALONE = re.compile(rf"{NUMBER_WORD}(?![^\W_])|#|№", re.IGNORECASE)
 _OWN_BEFORE = re.compile(rf"(?<![^\W_])(?:{_PHONE_WORD}|my|mein\w*|our|unser\w*)[\s._-]{{0,3}}$", re.IGNORECASE)
 _KEPT_BEFORE = re.compile(rf"(?<![^\W_])(?:{_KEPT_WORDS})(?![^\W_])[^\d]{{0,30}}$", re.IGNORECASE)
 _CALLED = re.compile(
@@ -60,13 +60,13 @@ _CARD_BEFORE = re.compile(
     r"(?:\W{1,3}(?:with|mit|the|der|die|is|ist)){0,3}\W{0,4}$",
     re.IGNORECASE,
 )
-_CURRENCY = r"(?:eur|usd|gbp|chf|euros?|dollars?|pounds?|franken|fr|[€$£¥])"
+CURRENCY = r"(?:eur|usd|gbp|chf|euros?|dollars?|pounds?|franken|fr|[€$£¥])"
 _DATES = re.compile(
     r"(?<![\d./-])(?:\d{1,2}([./-])\d{1,2}\1(?:19|20)?\d{2}|(?:19|20)\d{2}([./-])\d{1,2}\2\d{1,2})(?![./-]?\d)"
     r"(?:[T ,]{1,2}\d{1,2}:\d{2}(?::\d{2})?(?:\.\d+)?)?"
 )
 _AMOUNTS = re.compile(
-    rf"(?<![^\W_]){_CURRENCY}\s?[-+]?\d[\d.,']*+|(?<![\d.,+])[-+]?\d[\d.,']*+\s?(?:{_CURRENCY}(?![^\W_])|%)"
+    rf"(?<![^\W_]){CURRENCY}\s?[-+]?\d[\d.,']*+|(?<![\d.,+])[-+]?\d[\d.,']*+\s?(?:{CURRENCY}(?![^\W_])|%)"
     r"|(?<![\d.,+])[-+]?\d{1,3}(?:[.,' ]\d{3})*+[.,]\d{2}(?![\d.,-])",
     re.IGNORECASE,
 )
@@ -95,6 +95,8 @@ _CARD = re.compile(
     r"|(?:6011|65\d\d|64[4-9]\d)\d{12,15}|(?:36|38|39|30[0-5]\d?)\d{11,12}|35(?:2[89]|[3-8]\d)\d{12,15}|62\d{14,17}"
     r"|(?:5018|5020|5038|5893|6304|6759|676[1-3])\d{9,15}"
 )
+KEPT = ("said", "bare", "amount")
+"""How a number says that it is not personal."""
 _DOUBLED = str.maketrans("0123456789", "0246813579")
 
 
@@ -103,15 +105,15 @@ def dates(text: str) -> Iterator[Span]:
     return (found.span() for found in _DATES.finditer(text))
 
 
-def kept_numbers(text: str) -> Iterator[Span]:
-    """Yield the numbers that are not personal: with the word for what they count before them, and amounts."""
-    for found in _SAID.finditer(text):
+def kept_numbers(text: str, kinds: Sequence[str] = KEPT) -> Iterator[Span]:
+    """Yield the numbers that are not personal: with the word for what they count before them, and amounts; those `KEPT` asked for."""
+    for found in _SAID.finditer(text) if "said" in kinds else ():
         if _says_business(text, found):
             yield from _list_of_ids(text, found.span(1))
-    for found in _BARE.finditer(text):
+    for found in _BARE.finditer(text) if "bare" in kinds else ():
         if sum(c.isdigit() for c in found.group(1)) >= 5:
             yield from _list_of_ids(text, found.span(1))
-    for found in _AMOUNTS.finditer(text):
+    for found in _AMOUNTS.finditer(text) if "amount" in kinds else ():
         yield found.span()
 
 
@@ -185,11 +187,14 @@ def _luhn(digits: str) -> bool:
     return (sum(map(int, odd)) + sum(map(int, even))) % 10 == 0
 
 
-def phones(text: str, regions: Sequence[str]) -> Iterator[Span]:
-    """Yield the telephone numbers: international ones, and national ones of the regions."""
+def phones(text: str, regions: Sequence[str], said: bool = True) -> Iterator[Span]:
+    """Yield the telephone numbers: international ones, and national ones of the regions.
+
+    ``said``: a word such as *call* may stand before one.
+    """
     national = _national(tuple(regions))
     for run in _runs(text, 7):
-        called = run.start() if _CALLED.search(text, max(0, run.start() - 60), run.start()) else -1
+        called = run.start() if said and _CALLED.search(text, max(0, run.start() - 60), run.start()) else -1
 
         def is_phone(start: int, end: int, digits: str, called: int = called) -> bool:
             if text[start] == "+":

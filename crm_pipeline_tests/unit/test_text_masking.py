@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm_pipeline.text.masking import KINDS, mask
+from crm_pipeline.text.masking import KINDS, REGIONS, _Masker, mask
 
 
 def _cut(values: str) -> list[str]:
@@ -322,3 +322,32 @@ def test_many_messages_cost_little():
     started = time.process_time()
     assert mask(texts).texts.equals(texts)
     assert time.process_time() - started < 10
+
+
+PIECES = _cut(
+    "Kind regards|Viele Grüße|Danke|lg|,|, |\n|\\n| |.|Ada|ada|von Berg|Lovelace|Mr. |Herr |Dear |Hi |my name is |ich heiße |"
+    "this is | speaking|hier spricht |_|x|é|ü|ß|ı|ſ|\u0308|\u200b|&nbsp;|&#64;|[email]|[|{|(at)|@|www.|https://|x.de|.|order |no. |№|"
+    "call me on |tel|unter |card |Nr. |0151 23456789|+49 30 901820|4711|12345678|4111 1111 1111 1111|DE89 3704 0044 0532 0130 00|"
+    "٣٤|１２|01.02.2024|12,50 EUR|\x1a"
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.lists(st.sampled_from(PIECES), max_size=12).map("".join) | st.text(), st.booleans()), max_size=12
+    )
+)
+def test_texts_are_masked_together_as_one_by_one(drawn):
+    names = ["Ada Lovelace" if called else None for _, called in drawn]
+    together = mask(pa.array([text for text, _ in drawn], pa.string()), names=pa.array(names, pa.string()))
+    assert together.texts.to_pylist() == [_one(text, name) for (text, _), name in zip(drawn, names, strict=True)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join) | st.text())
+def test_nothing_is_found_without_a_hint(text):
+    masker, found = _Masker(REGIONS), dict.fromkeys(KINDS, 0)
+    masked, counts = masker.every([text], [()])
+    assert masked == [masker.mask(text, (), found)]  # which looks for everything
+    assert {kind: n[0] for kind, n in counts.items()} == found
