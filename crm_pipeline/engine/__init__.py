@@ -4,8 +4,19 @@ Everything above speaks `ibis.Table` and `Engine`. To add another engine, give a
 """
 
 from crm_pipeline.engine.base import TOLD, VOLATILE, Engine, Staged
-from crm_pipeline.engine.duckdb import ZSTD_LEVEL, DuckDBEngine
+from crm_pipeline.engine.duckdb import ZSTD_LEVEL, DuckDBEngine, without
 from crm_pipeline.engine.sql import literal, quote
 from crm_pipeline.engine.storage import storage_error
 
-__all__ = ["TOLD", "VOLATILE", "ZSTD_LEVEL", "DuckDBEngine", "Engine", "Staged", "literal", "quote", "storage_error"]
+__all__ = [
+    "TOLD",
+    "VOLATILE",
+    "ZSTD_LEVEL",
+    "DuckDBEngine",
+    "Engine",
+    "Staged",
+    "literal",
+    "quote",
+    "storage_error",
+    "without",
+]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,10 +107,14 @@ class DuckDBEngine:
             self.con.unregister("staged_rows")
 
     def stage_query(self, query: str, path: Path) -> Staged:
-        """Write the result of a query to a Parquet file and describe it; raises as `stage` does."""
+        """Write the result of a query to a Parquet file and describe it; raises as `stage` does.
+
+        Every column may be null, so that files of the same columns are alike whatever rows they have.
+        """
         try:
             how = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {ZSTD_LEVEL}"
-            self.con.execute(f"COPY ({query}) TO {literal(path)} ({how})")
+            with without(self.con, "statistics_propagation"):
+                self.con.execute(f"COPY ({query}) TO {literal(path)} ({how})")
             return self.describe_file(path)
         except (duckdb.Error, OSError) as error:
             raise storage_error(error, path.parent) from error
@@ -147,6 +152,17 @@ class DuckDBEngine:
                 self._remembered.clear()
             self._remembered[key] = make()
         return self._remembered[key]
+
+
+@contextlib.contextmanager
+def without(con: duckdb.DuckDBPyConnection, optimizers: str) -> Iterator[None]:
+    """Keep DuckDB from using some of its optimizers, parted by commas."""
+    before = con.execute("SELECT current_setting('disabled_optimizers')").fetchall()[0][0]
+    con.execute(f"SET disabled_optimizers = {literal(optimizers)}")
+    try:
+        yield
+    finally:
+        con.execute(f"SET disabled_optimizers = {literal(before)}")
 
 
 def _form(value: Any) -> Any:

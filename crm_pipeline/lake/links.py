@@ -11,6 +11,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crm_pipeline.lake.joining import join_files
 from crm_pipeline.lake.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -23,15 +24,24 @@ def show(lake: Lake, manifest: Manifest) -> None:
         return
     source, link = lake.root / single_file(manifest), link_path(lake, manifest.asset, manifest.partition)
     if len(manifest.files) != 1 and not source.exists():
-        whole = lake.stage(lake.read([manifest]) if manifest.files else lake.engine.table([], manifest.schema))
         source.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(whole.path, source)
+        os.replace(_whole(lake, manifest), source)
     if link.exists() and os.path.samefile(source, link):
         return
     link.parent.mkdir(parents=True, exist_ok=True)
     temporary = lake.staging() / uuid.uuid4().hex
     os.link(source, temporary)
     os.replace(temporary, link)
+
+
+def _whole(lake: Lake, manifest: Manifest) -> Path:
+    """Write all rows of a partition to a new staged file; without reading them where its files are alike."""
+    files = [lake.path(file) for file in manifest.files if file.rows]
+    joined = lake.staging() / f"{uuid.uuid4().hex}.parquet"
+    if files and join_files(files, joined):
+        return joined
+    rows = lake.read([manifest]) if manifest.files else lake.engine.table([], manifest.schema)
+    return Path(lake.stage(rows).path)
 
 
 def shows(lake: Lake, manifest: Manifest) -> bool:

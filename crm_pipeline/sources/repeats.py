@@ -83,15 +83,33 @@ def _version() -> str:
 def _of_keys(lake: Lake, contract: TableContract, files: Pairs, may_hold: str) -> dict[str, list[File]]:
     """Return the markers of a table whose rows have a key: of all rows of a key but the one that holds."""
     con, own = lake.engine.con, [name for name in contract.key if name != contract.main_time]
-    names = [*own, "__kind", *(["event_at"] if len(own) < len(contract.key) else [])]
+    at = ["event_at"] if len(own) < len(contract.key) else []
+    main, hashed = f"event = {literal(contract.event)}", f"hash({', '.join([*own, '__kind'])})"
+    # nearly all keys are of one row: a number tells so in half the time, and what the few others are is looked at later
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE sync_several AS SELECT {', '.join(names)}, count(*) AS n FROM "
-        f"({_usable(lake, contract, files, may_hold)} AND event = {literal(contract.event)}) GROUP BY ALL HAVING count(*) > 1"
+        f"CREATE OR REPLACE TEMP TABLE sync_several AS SELECT {', '.join(['h', *at])} FROM (SELECT {hashed} AS h, event_at FROM "
+        f"({_kinds(lake, files, contract)}) WHERE {main}) GROUP BY ALL HAVING count(*) > 1"
     )
-    if not con.execute("SELECT count(*) FROM sync_several").fetchall()[0][0]:
+    if _none(lake):
         return {}
-    con.execute(f"CREATE OR REPLACE TEMP TABLE sync_repeats AS {_versions_query(lake, contract, files, own, may_hold)}")
+    numbered = ", ".join(f"({literal(str(absolute(lake, f)))}, {literal(bucket)})" for bucket, f in files)
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE sync_listed AS SELECT r.*, p.period FROM ({_kinds(lake, files, contract)}) r "
+        f"JOIN (VALUES {numbered}) AS p(path, period) ON r.__path = p.path WHERE {hashed} IN (SELECT h FROM sync_several)"
+    )
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE sync_several AS SELECT {', '.join([*own, '__kind', *at])}, count(*) AS n FROM sync_listed "
+        f"WHERE {may_hold} AND {main} GROUP BY ALL HAVING count(*) > 1"
+    )
+    if _none(lake):
+        return {}
+    con.execute(f"CREATE OR REPLACE TEMP TABLE sync_repeats AS {_versions_query(contract, own, may_hold)}")
     return _staged_markers(lake, contract, own)
+
+
+def _none(lake: Lake) -> bool:
+    """Tell whether there is no key of several rows."""
+    return not lake.engine.con.execute("SELECT count(*) FROM sync_several").fetchall()[0][0]
 
 
 def may_hold(contract: TableContract, currency: str, money_unit: Decimal) -> str:
@@ -117,10 +135,15 @@ def may_hold(contract: TableContract, currency: str, money_unit: Decimal) -> str
 
 
 def _usable(lake: Lake, contract: TableContract, files: Pairs, may_hold: str) -> str:
-    """Return the query of the rows that may hold, with ``__kind`` (a return is another thing) and ``__path``."""
+    """Return the query of the rows that may hold, as `_kinds` has them."""
+    return f"{_kinds(lake, files, contract)} WHERE {may_hold}"
+
+
+def _kinds(lake: Lake, files: Pairs, contract: TableContract) -> str:
+    """Return the query of all rows, with ``__kind`` (a return is another thing) and ``__path``."""
     signed = {"orders": "amount", "order_lines": "quantity"}.get(contract.name)
     kind = f"coalesce({signed} < 0, false)" if signed else "false"
-    return f"SELECT *, {kind} AS __kind FROM {parquet(lake, files, named=True)} WHERE {may_hold}"
+    return f"SELECT *, {kind} AS __kind FROM {parquet(lake, files, named=True)}"
 
 
 def _by_name(side: str = "") -> str:
@@ -129,7 +152,7 @@ def _by_name(side: str = "") -> str:
     return f"regexp_replace({padded}, '[0-9]*([0-9]{{{DIGITS}}})', '\\1', 'g'), {side}source_file"
 
 
-def _versions_query(lake: Lake, contract: TableContract, files: Pairs, own: Sequence[str], may_hold: str) -> str:
+def _versions_query(contract: TableContract, own: Sequence[str], may_hold: str) -> str:
     """Return the query of the rows to mark: period, mark, reason, place and key.
 
     ``told`` has a row per source row, ``version`` numbers them by what is later, ``same`` says that it is a version of the
@@ -137,7 +160,6 @@ def _versions_query(lake: Lake, contract: TableContract, files: Pairs, own: Sequ
     by the version that holds; the earliest row that says so is the one that stays.
     """
     main = f"event = {literal(contract.event)}"
-    numbered = ", ".join(f"({literal(str(absolute(lake, f)))}, {literal(bucket)})" for bucket, f in files)
     columns = raw_schema(contract)
     aside = {"recorded_at", "entry", "source_file", "source_line", "unreadable", "content"}
     facts = ", ".join(quote(name) for name in columns if name not in aside)
@@ -155,8 +177,7 @@ def _versions_query(lake: Lake, contract: TableContract, files: Pairs, own: Sequ
     if not contract.later_holds:
         version = "0"
     return (
-        f"WITH listed AS (SELECT r.*, p.period FROM ({_usable(lake, contract, files, may_hold)}) r "
-        f"SEMI JOIN sync_several USING ({names}) JOIN (VALUES {numbered}) AS p(path, period) ON r.__path = p.path), "
+        f"WITH listed AS (SELECT * FROM sync_listed SEMI JOIN sync_several USING ({names}) WHERE {may_hold}), "
         f"every AS (SELECT {names}, {place}, any_value(period) FILTER ({main}) AS main_period, min(event_at) FILTER ({main}) AS main_at, "
         f"max(recorded_at) AS recorded, {customer} AS customer, {status} AS status, sum(hash({facts})) AS said "
         f"FROM listed GROUP BY {names}, {place}), "
@@ -196,7 +217,7 @@ def _by_period(lake: Lake, query: str) -> dict[str, list[File]]:
     made: dict[str, list[File]] = {
         p: [lake.stage_query(f"SELECT * EXCLUDE (period) FROM sync_made WHERE period = {literal(p)}")] for p in periods
     }
-    for name in ("sync_made", "sync_repeats", "sync_several"):
+    for name in ("sync_made", "sync_repeats", "sync_listed", "sync_several"):
         con.execute(f"DROP TABLE IF EXISTS {name}")
     return made
 
@@ -219,7 +240,7 @@ def _of_baskets(lake: Lake, contract: TableContract, table: TableIndex, may_hold
         f"CREATE OR REPLACE TEMP TABLE sync_several AS SELECT {basket} FROM (SELECT DISTINCT {basket}, entry, source_file "
         f"FROM ({_usable(lake, contract, files, may_hold)})) GROUP BY ALL HAVING count(*) > 1"
     )
-    if not con.execute("SELECT count(*) FROM sync_several").fetchall()[0][0]:
+    if _none(lake):
         return {}
     con.execute(f"CREATE OR REPLACE TEMP TABLE sync_repeats AS {_baskets_query(lake, contract, files, may_hold)}")
     return _staged_markers(lake, contract, ["order_id"])

@@ -7,14 +7,14 @@ from the first event), ``all`` (a table without time), ``future`` (announced, no
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from datetime import date
 from pathlib import Path
 
 import duckdb
 
 from crm_pipeline.contracts.core import Column, TableContract
-from crm_pipeline.engine import ZSTD_LEVEL, literal, quote
+from crm_pipeline.engine import ZSTD_LEVEL, literal, quote, without
 from crm_pipeline.sources.mapping import (
     READABLE,
     computed_sql,
@@ -28,6 +28,15 @@ from crm_pipeline.sources.scan import CANCELLED, EMPTY, LEFT_OUT, Mapped, Scan, 
 from crm_pipeline.sources.zones import local_sql, utc_sql
 
 UNDATED, FIRST, ALL, SNAPSHOT, FUTURE = "undated", "first", "all", "snapshot", "future"
+
+UNNUMBERED = 9_000_000
+"""A bucket is a number while rows are sorted, which costs less than its name: of a period the days since the year 1, of
+the others one that no day has, from this on."""
+PLACES = 10_000_000
+"""Above all numbers of buckets: a file's number times this, and the bucket's, is where a row belongs."""
+LISTED = 2000
+"""Characters of files' names up to which a row holds its file's number in place of the name while it is sorted: a Parquet
+file lists all the names."""
 
 ENGINE_TYPES = {
     "string": "VARCHAR", "int": "BIGINT", "decimal": "DECIMAL(18,8)", "money": "BIGINT",
@@ -56,50 +65,53 @@ REJECTS_SCHEMA = {
 def split_files(con: duckdb.DuckDBPyConnection, scan: Scan, folder: Path) -> dict[tuple[int, str], list[Path]]:
     """Write the raw rows of scanned files into a new folder; return the Parquet files by file number and bucket."""
     contract = scan.of.contract
-    written = _copy(con, raw_query(scan), folder, "__file, __bucket")
+    written = _copy(con, raw_query(scan), folder)
     if contract.name == "customers" and any(m.column in contract.snapshot_columns for m in scan.mapped.values()):
-        snapshots = _copy(con, snapshot_query(scan), folder.with_name(folder.name + "s"), "__file")
-        written |= {(number, SNAPSHOT): paths for (number, _), paths in snapshots.items()}
+        written |= _copy(con, snapshot_query(scan), folder.with_name(folder.name + "s"))
     return written
 
 
-def _copy(con: duckdb.DuckDBPyConnection, query: str, folder: Path, by: str) -> dict[tuple[int, str], list[Path]]:
+def _copy(con: duckdb.DuckDBPyConnection, query: str, folder: Path) -> dict[tuple[int, str], list[Path]]:
     folder.mkdir()
-    how = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {ZSTD_LEVEL}, PARTITION_BY ({by})"
-    with _unshared(con):
+    how = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {ZSTD_LEVEL}, PARTITION_BY (__place)"
+    # common subexpressions would be taken out of TRY, and raise there; by statistics, columns without a null would be written
+    # as such, so that files of one table were not alike
+    with without(con, "common_subexpressions,statistics_propagation"):
         con.execute(f"COPY ({query}) TO {literal(str(folder))} ({how})")
     found: dict[tuple[int, str], list[Path]] = {}
     for number, path in enumerate(sorted(folder.rglob("*.parquet"))):
-        parts = dict(part.split("=", 1) for part in path.relative_to(folder).parts[:-1])
+        file, bucket = divmod(int(path.parent.name.partition("=")[2]), PLACES)
         # out of the directories whose names DuckDB would read as further columns
         flat = path.rename(folder / f"{number}.parquet")
-        found.setdefault((int(parts["__file"]), parts.get("__bucket", "")), []).append(flat)
+        found.setdefault((file, _bucket_of(bucket)), []).append(flat)
     return found
 
 
-@contextlib.contextmanager
-def _unshared(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Keep DuckDB from taking common subexpressions out of TRY (they would raise there)."""
-    before = con.execute("SELECT current_setting('disabled_optimizers')").fetchall()[0][0]
-    con.execute("SET disabled_optimizers = 'common_subexpressions'")
-    try:
-        yield
-    finally:
-        con.execute(f"SET disabled_optimizers = {literal(before)}")
+_SPECIAL = (UNDATED, FIRST, ALL, SNAPSHOT, FUTURE)
+
+
+def _number_of(bucket: str) -> int:
+    return UNNUMBERED + _SPECIAL.index(bucket)
+
+
+def _bucket_of(number: int) -> str:
+    return _SPECIAL[number - UNNUMBERED] if number >= UNNUMBERED else date.fromordinal(number + 1).isoformat()
+
+
+def _place(bucket: str) -> str:
+    return f"CAST(__file AS BIGINT) * {PLACES} + {bucket} AS __place"
 
 
 def raw_query(scan: Scan) -> str:
-    """Return the query that makes raw rows, with ``__file`` and ``__bucket``."""
+    """Return the query that makes raw rows, with ``__place``: file and bucket as a number."""
     contract, typed = scan.of.contract, _typed(scan)
     main, problem, bucket = _main_event(scan)
     said = _reasons([m for m in scan.mapped.values() if m.column in contract.raw_columns])
     out = f"CASE WHEN __empty THEN {literal(EMPTY)} WHEN __left_out THEN {literal(LEFT_OUT)} END"
-    bucket = f"CASE WHEN __problem IS NOT NULL THEN '{UNDATED}' ELSE {bucket} END"
+    bucket = f"CASE WHEN __problem IS NOT NULL THEN {_number_of(UNDATED)} ELSE {bucket} END"
     main = f"SELECT *, {main} AS __at FROM typed"
     timed = f"SELECT *, {local_sql('__at', scan.of.terms.timezone)} AS __local, coalesce({out}, {problem}) AS __problem FROM ({main})"
-    events = (
-        f"SELECT *, {literal(contract.event)} AS __event0, {bucket} AS __bucket0, {said} AS __reasons FROM ({timed})"
-    )
+    events = f"SELECT *, {_event(contract, contract.event)} AS __event0, {bucket} AS __bucket0, {said} AS __reasons FROM ({timed})"
     exploded = (
         "SELECT *, __at AS event_at, __event0 AS event, __bucket0 AS __bucket, __reasons AS unreadable FROM events"
     )
@@ -110,7 +122,8 @@ def raw_query(scan: Scan) -> str:
         f"WITH {typed}, events AS ({events}), exploded AS ({exploded}) "
         f"SELECT {', '.join(selected)}, event, event_at, CAST({scan.of.number} AS BIGINT) AS entry, "
         "__name AS source_file, __line AS source_line, unreadable, "
-        "CASE WHEN unreadable IS NOT NULL THEN CAST(to_json(__row) AS VARCHAR) END AS content, __file, __bucket FROM exploded"
+        "CASE WHEN unreadable IS NOT NULL THEN CAST(to_json(__row) AS VARCHAR) END AS content, "
+        f"{_place('__bucket')} FROM exploded"
     )
 
 
@@ -155,7 +168,8 @@ def snapshot_query(scan: Scan) -> str:
     ]
     return (
         f"WITH {_typed(scan)} SELECT {', '.join(selected)}, CAST({scan.of.number} AS BIGINT) AS entry, "
-        f"__name AS source_file, __line AS source_line, __file FROM typed WHERE t_{contract.key[0]} IS NOT NULL AND NOT __left_out"
+        "__name AS source_file, __line AS source_line, "
+        f"{_place(str(_number_of(SNAPSHOT)))} FROM typed WHERE t_{contract.key[0]} IS NOT NULL AND NOT __left_out"
     )
 
 
@@ -192,8 +206,20 @@ def _typed(scan: Scan) -> str:
 
 
 def _files(scan: Scan) -> str:
-    numbers = ", ".join(f"({number}, {literal(name)})" for number, name in scan.names.items())
+    """Return the table of the files' names; few are listed by their type, for a text would be copied with each row."""
+    names = scan.names.values()
+    kind = _one_of(names) if sum(map(len, names)) <= LISTED else "VARCHAR"
+    numbers = ", ".join(f"({number}, CAST({literal(name)} AS {kind}))" for number, name in scan.names.items())
     return f"(VALUES {numbers}) AS f(number, name)"
+
+
+def _one_of(texts: Iterable[str]) -> str:
+    """Return the type of a column of a few texts: written and read as text, sorted as numbers."""
+    return f"ENUM({', '.join(map(literal, dict.fromkeys(texts)))})"
+
+
+def _event(contract: TableContract, event: str) -> str:
+    return f"CAST({literal(event)} AS {_one_of((contract.event, *contract.later.values()))})"
 
 
 def _named(scan: Scan) -> str:
@@ -202,7 +228,7 @@ def _named(scan: Scan) -> str:
     used = (scan.of.entry.where, *(m.sql for m in scan.mapped.values()))
     if "source_file" in scan.columns or not any("source_file" in sql.lower() for sql in used):
         return f"SELECT *{extra} FROM ({scan.query})"
-    return f"SELECT s.*, f.name AS source_file{extra} FROM ({scan.query}) s JOIN {_files(scan)} ON s.__file = f.number"
+    return f"SELECT s.*, CAST(f.name AS VARCHAR) AS source_file{extra} FROM ({scan.query}) s JOIN {_files(scan)} ON s.__file = f.number"
 
 
 def _typed_value(mapped: Mapped, terms: Terms) -> str:
@@ -231,7 +257,7 @@ def _main_event(scan: Scan) -> tuple[str, str, str]:
     contract, terms = scan.of.contract, scan.of.terms
     nothing = "CAST(NULL AS TIMESTAMP)", "CAST(NULL AS VARCHAR)"
     if contract.main_time is None:
-        return *nothing, literal(ALL)
+        return *nothing, str(_number_of(ALL))
     name = contract.main_time
     if terms.order_times:
         at = "o_event_at"
@@ -244,19 +270,19 @@ def _main_event(scan: Scan) -> tuple[str, str, str]:
         at, unreadable = f"t_{name}", f"b_{name}"
         missing = f"'{name} is missing'" if contract.column(name).required else "NULL"
     else:
-        return *nothing, literal(FIRST)
+        return *nothing, str(_number_of(FIRST))
     problem = (
         f"CASE WHEN {unreadable} THEN '{name} {READABLE['timestamp']}' WHEN {at} IS NULL THEN {missing} "
         f"WHEN {at} < TIMESTAMP '{terms.begins}' THEN '{name} lies before {terms.begins_day}' "
         f"WHEN {at} >= TIMESTAMP '{terms.limit}' THEN '{name} lies in the future' END"
     )
-    bucket = f"CASE WHEN __at IS NULL THEN '{FIRST}' ELSE {_period_sql('__local', terms)} END"
+    bucket = f"CASE WHEN __at IS NULL THEN {_number_of(FIRST)} ELSE {_period_sql('__local', terms)} END"
     return at, problem, bucket
 
 
 def _period_sql(local: str, terms: Terms) -> str:
-    """Return the key of the period in which a local time lies."""
-    return f"CAST(CAST(date_trunc('{terms.grain}', {local}) AS DATE) AS VARCHAR)"
+    """Return the number of the period in which a local time lies."""
+    return f"(CAST(date_trunc('{terms.grain}', {local}) AS DATE) - DATE '0001-01-01')"
 
 
 def _exploded(scan: Scan) -> str:
@@ -274,9 +300,9 @@ def _exploded(scan: Scan) -> str:
         )
         reasons = f"nullif(concat_ws('; ', {problem}, __reasons), '')"
         at = f"CASE WHEN ({problem}) IS NULL THEN greatest(t_{name}, __at) ELSE __at END"
-        there = f"__at IS NOT NULL AND __bucket0 <> '{UNDATED}' AND (b_{name} OR t_{name} IS NOT NULL)"
+        there = f"__at IS NOT NULL AND __bucket0 <> {_number_of(UNDATED)} AND (b_{name} OR t_{name} IS NOT NULL)"
         parts.append(
-            f"CASE WHEN {there} THEN {{'event': {literal(event)}, 'at': {at}, 'reasons': {reasons}, 'main': false}} END"
+            f"CASE WHEN {there} THEN {{'event': {_event(contract, event)}, 'at': {at}, 'reasons': {reasons}, 'main': false}} END"
         )
     unnested = f"SELECT *, unnest([{', '.join(parts)}]) AS __e FROM (SELECT *{locals_} FROM events)"
     dated = (
@@ -284,7 +310,7 @@ def _exploded(scan: Scan) -> str:
         f"FROM ({unnested}) WHERE __e IS NOT NULL"
     )
     return (
-        f"SELECT *, CASE WHEN __of_main THEN __bucket0 WHEN event_at >= TIMESTAMP '{terms.limit}' THEN '{FUTURE}' "
+        f"SELECT *, CASE WHEN __of_main THEN __bucket0 WHEN event_at >= TIMESTAMP '{terms.limit}' THEN {_number_of(FUTURE)} "
         f"ELSE {_period_sql('__event_local', terms)} END AS __bucket "
         f"FROM (SELECT *, {local_sql('event_at', terms.timezone)} AS __event_local FROM ({dated}))"
     )
@@ -302,5 +328,5 @@ def _raw_column(column: Column, scan: Scan) -> str:
     if contract.name == "orders" and name == "status":
         undated = "".join(f" AND t_{later} IS NULL" for later in contract.later if later in scan.mapped)
         states = ", ".join(literal(s) for s in CANCELLED)
-        return f"CASE WHEN lower(t_status) IN ({states}){undated} THEN 'cancelled' END AS status"
+        return f"CASE WHEN lower(t_status) IN ({states}){undated} THEN CAST('cancelled' AS {_one_of(['cancelled'])}) END AS status"
     return f"CAST(t_{name} AS {kind}) AS {name}"
