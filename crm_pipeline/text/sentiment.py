@@ -41,7 +41,8 @@ STRENGTH = 4.0
 PRIOR_WEIGHT = 2.0
 """How long the lexicon's part of a row is, beside the vectors' parts of about one: the penalty spares what is long."""
 
-SENTENCE = re.compile(r"(?<=[.!?。！？])\s+|[\r\n]+")
+SENTENCE = re.compile(r"\s(?:(?<=[.!?。！？]\s)\s*|(?<=[\r\n])[\r\n]*)")
+"""Blanks behind a stop, and line breaks. (As it begins with one class of signs, it is quickly found.)"""
 
 
 @dataclass
@@ -116,9 +117,7 @@ class SentimentModel(Stored):
             seen = read if isinstance(read, Read) else read.read(texts)
             score[learned] = _balance(self.probabilities(seen, prior)[learned], self.labels)
         # a number, marks or what was masked say nothing, unless the lexicon knows the sign
-        silent = np.fromiter(
-            (not any(map(str.isalpha, PLACEHOLDER.sub(" ", text))) for text in texts), bool, len(texts)
-        )
+        silent = np.fromiter((not _speaks(text) for text in texts), bool, len(texts))
         return np.where(silent & (prior == 0), np.nan, score)
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
@@ -169,6 +168,10 @@ def lexicon(texts: Sequence[str] | np.ndarray) -> np.ndarray:
     valence = held * np.sqrt(ALPHA / (1 - held**2))
     summed = np.bincount(rows, weights=valence[places], minlength=len(split))
     return summed / np.sqrt(summed**2 + ALPHA)
+
+
+def _speaks(text: str) -> bool:
+    return text[:1].isalpha() or any(map(str.isalpha, PLACEHOLDER.sub(" ", text)))
 
 
 def _objects(values: Sequence[str | None]) -> np.ndarray:

@@ -315,7 +315,7 @@ def _prepared(text: str, language: str | None) -> str:
 
 def _spaced(text: str) -> str:
     """Return a text with blanks around its placeholders."""
-    return PLACEHOLDER.sub(r" \g<0> ", text) if "[" in text else text
+    return PLACEHOLDER.sub(lambda found: f" {found.group()} ", text) if "[" in text else text
 
 
 def _batches(column: pa.ChunkedArray) -> Iterator[tuple[int, int]]:

@@ -35,6 +35,7 @@ class _Word(NamedTuple):
     negates: bool
 
 
+@lru_cache(maxsize=2**14)
 def compound(sentence: str) -> float:
     """Return what ``polarity_scores(sentence)["compound"]`` is, from -1 to 1."""
     vader = analyzer()

@@ -24,6 +24,9 @@ LONGEST_WORD = 40
 KEPT = 200_000
 """Distinct words from which a table of them is begun anew: the memory is bounded, the result is the same."""
 
+TABLE = 2**23
+"""Codes up to which the place of each stands in a table, for a batch of texts."""
+
 TOGETHER = 60
 """Distinct stems of a text that are paired, the first: pairs grow with the square."""
 
@@ -125,16 +128,31 @@ class Words:
     def _begin(self) -> None:
         self.met: list[str] = []
         self._ids = _Ids(self.met)
+        self._chunks = dict[str, int]()
+        self._chunk_words, self._chunk_ends = array("i"), array("i", [0])
         self._known: dict[int, tuple[Vectors, _Known]] = {}
 
     def read(self, texts: Sequence[str] | np.ndarray) -> Read:
         """Return the words of some texts. What was read before must have been looked at: a table that grew too long is begun anew."""
-        if len(self.met) > KEPT:
+        if max(len(self.met), len(self._chunks)) > KEPT:
             self._begin()
-        split = [WORD.findall(text[:LONGEST].lower()) for text in texts]
-        lengths = np.fromiter(map(len, split), np.int64, len(split))
-        ids = np.fromiter(map(self._ids.__getitem__, chain.from_iterable(split)), np.int64, int(lengths.sum()))
-        return Read(self, ids, lengths)
+        split = [text[:LONGEST].lower().split() for text in texts]
+        many = np.fromiter(map(len, split), np.int64, len(split))
+        chunks = np.fromiter(map(self._chunk, chain.from_iterable(split)), np.int64, int(many.sum()))
+        ends = np.array(self._chunk_ends, np.int64)
+        begins, sizes = ends[chunks], ends[chunks + 1] - ends[chunks]
+        behind = np.cumsum(sizes)
+        ids = np.array(self._chunk_words, np.int64)[np.repeat(begins - behind + sizes, sizes) + np.arange(sizes.sum())]
+        until = np.r_[0, behind][np.cumsum(many)]
+        return Read(self, ids, np.diff(until, prepend=0))
+
+    def _chunk(self, chunk: str) -> int:
+        """Return the number of what stands between two blanks; no word reaches over one."""
+        number = self._chunks.setdefault(chunk, len(self._chunks))
+        if number == len(self._chunk_ends) - 1:
+            self._chunk_words.extend(map(self._ids.__getitem__, WORD.findall(chunk)))
+            self._chunk_ends.append(len(self._chunk_words))
+        return number
 
     def known_to(self, vectors: Vectors) -> _Known:
         """Return what all words so far are to the vectors."""
@@ -245,7 +263,8 @@ def _occurrences(read: Read, stems: np.ndarray, size: int) -> dict[str, Places]:
 
 def _together(rows: np.ndarray, codes: np.ndarray, size: int) -> Places:
     """Return every pair of distinct stems of a text, whatever their order."""
-    distinct = np.unique(rows * max(size, 1) + codes)
+    distinct = np.sort(rows * max(size, 1) + codes)
+    distinct = distinct[np.r_[True, distinct[1:] != distinct[:-1]]] if len(distinct) else distinct
     rows, codes = distinct // max(size, 1), distinct % max(size, 1)
     starts = np.flatnonzero(np.r_[True, rows[1:] != rows[:-1]]) if len(rows) else np.zeros(0, int)
     sizes = np.minimum(np.diff(np.r_[starts, len(rows)]), TOGETHER)
@@ -284,12 +303,23 @@ def _counted(places: Places, codes: np.ndarray, rows: int) -> Any:
         return csr_matrix((rows, 0), dtype=np.float32)
     row, column = places
     if codes[-1] >= len(codes):  # else every number is its own place, and there are no others
-        at = np.minimum(np.searchsorted(codes, column), len(codes) - 1)
-        found = codes[at] == column
+        at = _places_of(column, codes)
+        found = at >= 0
         row, column = row[found], at[found]
     matrix = csr_matrix((np.ones(len(row), np.float32), (row, column)), shape=(rows, len(codes)))
     matrix.sum_duplicates()
     return matrix
+
+
+def _places_of(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return where each value stands among the codes (sorted), -1 where it does not."""
+    wide = int(codes[-1]) + 1
+    if wide <= TABLE and values.max(initial=0) < TABLE:  # a look into a table, where it is not too large
+        table = np.full(max(wide, int(values.max(initial=0)) + 1), -1, np.int32)
+        table[codes] = np.arange(len(codes), dtype=np.int32)
+        return table[values]
+    at = np.minimum(np.searchsorted(codes, values), len(codes) - 1)
+    return np.where(codes[at] == values, at, -1)
 
 
 def _weighted(counted: dict[str, Any], idf: dict[str, np.ndarray]) -> Any:
@@ -299,8 +329,19 @@ def _weighted(counted: dict[str, Any], idf: dict[str, np.ndarray]) -> Any:
     for name, matrix in counted.items():
         part = matrix.copy()
         part.data = (1 + np.log(part.data)) * idf[name][part.indices]
-        lengths = np.sqrt(np.asarray(part.multiply(part).sum(axis=1)).ravel())
+        lengths = np.sqrt(_squares(part))
         per_row = np.divide(BLOCKS[name].length, lengths, out=np.zeros_like(lengths), where=lengths > 0)
         part.data *= np.repeat(per_row, np.diff(part.indptr)).astype(np.float32)
         parts.append(part)
     return hstack(parts, format="csr", dtype=np.float32)
+
+
+def _squares(matrix: Any) -> np.ndarray:
+    """Return the sum of each row's squares, to the last digit that of ``matrix.multiply(matrix)``, which takes five times as long."""
+    squares, starts, forward = matrix.data**2, matrix.indptr, matrix.has_canonical_format
+    if not forward:  # that turns the rows of a matrix whose columns are not sorted
+        squares, starts = np.ascontiguousarray(squares[::-1]), matrix.nnz - starts[::-1]
+    sums = np.zeros(matrix.shape[0], matrix.dtype)
+    filled = np.flatnonzero(np.diff(starts))
+    sums[filled] = np.add.reduceat(squares, starts[filled]) if len(filled) else 0
+    return sums if forward else sums[::-1]
