@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ROWS = 25_000
 """Messages that are read at once: what memory the texts take depends on this, not on the period."""
 
-BATCH = 4_096
+BATCH = 2_048
 """Distinct texts that the models are asked at once."""
 
 MANY = 50_000
@@ -69,33 +69,36 @@ def _understood(
     bodies = batch.column("body").cast(pa.string())
     declared = batch.column("language") if "language" in batch.schema.names else None
     languages = detect(bodies, declared)
-    read = reader.process(bodies, languages).combine_chunks()
+    place, texts, spoken = _distinct(bodies, languages)
+    read = reader.process(texts, spoken).combine_chunks()
     mine = np.flatnonzero(batch.column("inbound").to_numpy(zero_copy_only=False))
     felt, likely = np.full((2, len(bodies)), np.nan)
     about = np.full(len(bodies), None, object)
     if len(mine):
-        written = pa.array(mine)
-        felt[mine], about[mine], likely[mine] = _told(
-            bodies.take(written), languages.take(written), intents, sentiment, words
-        )
+        asked, which = np.unique(place[mine], return_inverse=True)
+        told = _told(texts.take(pa.array(asked)), spoken.take(pa.array(asked)), intents, sentiment, words)
+        felt[mine], about[mine], likely[mine] = (of[which] for of in told)
     channel: pa.Array = pa.repeat(WRITTEN_CHANNEL, len(batch))
     sure: pa.Array = pa.nulls(len(batch), pa.float64())
     if "confidence" in batch.schema.names:
         channel, sure = batch.column("channel"), batch.column("confidence")
         weight = sure.fill_null(1.0).to_numpy(zero_copy_only=False)
         felt, likely = felt * weight, likely * weight
-    columns = {
-        "channel": channel,
-        "confidence": sure,
-        "language": languages,
+    of_texts = {
         "n_sentences": read["n_sentences"],
         "n_tokens": read["n_tokens"],
         "words": pc.binary_join(read["words"], " "),
         "stems": pc.binary_join(read["stems"], " "),
+        **{f"masked_{kind}": pc.count_substring(texts, f"[{kind}]") for kind in MASKED_KINDS},
+    }
+    columns = {
+        "channel": channel,
+        "confidence": sure,
+        "language": languages,
         "sentiment": pa.array(np.round(felt, 4), from_pandas=True),
         "intent": pa.array(about, pa.string()),
         "intent_probability": pa.array(np.round(likely, 6), from_pandas=True),
-        **{f"masked_{kind}": pc.count_substring(bodies, f"[{kind}]") for kind in MASKED_KINDS},
+        **{name: column.take(pa.array(place)) for name, column in of_texts.items()},
     }
     arrays = [columns.get(field.name) for field in SCHEMA]
     given = [batch.column(field.name) if array is None else array for field, array in zip(SCHEMA, arrays, strict=True)]
@@ -103,13 +106,21 @@ def _understood(
     return pa.record_batch([a.cast(f.type) for a, f in zip(flat, SCHEMA, strict=True)], schema=SCHEMA)
 
 
+def _distinct(bodies: pa.Array, languages: pa.Array) -> tuple[np.ndarray, pa.Array, pa.Array]:
+    """Return the place of each message among the distinct pairs of a text and a language, and those texts and languages."""
+    text, language = (column.dictionary_encode("encode") for column in (bodies, languages))
+    many = max(len(language.dictionary), 1)
+    pairs = text.indices.to_numpy().astype(np.int64) * many + language.indices.to_numpy()
+    place, distinct = pd.factorize(pairs)
+    texts = text.dictionary.take(pa.array(distinct // many))
+    return place, texts, language.dictionary.take(pa.array(distinct % many))
+
+
 def _told(
     texts: pa.Array, languages: pa.Array, intents: IntentModel | None, sentiment: SentimentModel, words: Words
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return sentiment, intent and its probability of each text; a text in a language is read once for all of them."""
-    pairs = pd.MultiIndex.from_arrays([texts.fill_null("").to_pylist(), languages.fill_null("").to_pylist()])
-    places, distinct = pairs.factorize()
-    text, language = (distinct.get_level_values(level).to_numpy(object) for level in (0, 1))
+    """Return sentiment, intent and its probability of each text in a language."""
+    text, language = (np.array(column.fill_null("").to_pylist(), dtype=object) for column in (texts, languages))
     felt, about, likely = np.zeros(len(text)), np.full(len(text), None, object), np.full(len(text), np.nan)
     for start in range(0, len(text), BATCH):
         part = slice(start, start + BATCH)
@@ -118,4 +129,4 @@ def _told(
         if intents is not None:
             said = intents.said(read)
             about[part], likely[part] = said["intent"].to_numpy(object), said["probability"].to_numpy("float64")
-    return felt[places], about[places], likely[places]
+    return felt, about, likely

@@ -128,8 +128,7 @@ class Words:
     def _begin(self) -> None:
         self.met: list[str] = []
         self._ids = _Ids(self.met)
-        self._chunks = dict[str, int]()
-        self._chunk_words, self._chunk_ends = array("i"), array("i", [0])
+        self._chunks = _Chunks(self._ids)
         self._known: dict[int, tuple[Vectors, _Known]] = {}
 
     def read(self, texts: Sequence[str] | np.ndarray) -> Read:
@@ -138,21 +137,13 @@ class Words:
             self._begin()
         split = [text[:LONGEST].lower().split() for text in texts]
         many = np.fromiter(map(len, split), np.int64, len(split))
-        chunks = np.fromiter(map(self._chunk, chain.from_iterable(split)), np.int64, int(many.sum()))
-        ends = np.array(self._chunk_ends, np.int64)
+        chunks = np.fromiter(map(self._chunks.__getitem__, chain.from_iterable(split)), np.int64, int(many.sum()))
+        ends = np.array(self._chunks.ends, np.int64)
         begins, sizes = ends[chunks], ends[chunks + 1] - ends[chunks]
         behind = np.cumsum(sizes)
-        ids = np.array(self._chunk_words, np.int64)[np.repeat(begins - behind + sizes, sizes) + np.arange(sizes.sum())]
+        ids = np.array(self._chunks.words, np.int64)[np.repeat(begins - behind + sizes, sizes) + np.arange(sizes.sum())]
         until = np.r_[0, behind][np.cumsum(many)]
         return Read(self, ids, np.diff(until, prepend=0))
-
-    def _chunk(self, chunk: str) -> int:
-        """Return the number of what stands between two blanks; no word reaches over one."""
-        number = self._chunks.setdefault(chunk, len(self._chunks))
-        if number == len(self._chunk_ends) - 1:
-            self._chunk_words.extend(map(self._ids.__getitem__, WORD.findall(chunk)))
-            self._chunk_ends.append(len(self._chunk_words))
-        return number
 
     def known_to(self, vectors: Vectors) -> _Known:
         """Return what all words so far are to the vectors."""
@@ -195,6 +186,21 @@ class _Ids(dict[str, int]):
         self[word] = len(self._met)
         self._met.append(word)
         return self[word]
+
+
+class _Chunks(dict[str, int]):
+    """Numbers of what stands between two blanks, and the words of each, one after the other: no word reaches over a blank."""
+
+    def __init__(self, ids: _Ids) -> None:
+        super().__init__()
+        self._ids = ids
+        self.words, self.ends = array("i"), array("i", [0])
+
+    def __missing__(self, chunk: str) -> int:
+        number = self[chunk] = len(self)
+        self.words.extend(map(self._ids.__getitem__, WORD.findall(chunk)))
+        self.ends.append(len(self.words))
+        return number
 
 
 class _Known:
@@ -328,7 +334,9 @@ def _weighted(counted: dict[str, Any], idf: dict[str, np.ndarray]) -> Any:
     parts = []
     for name, matrix in counted.items():
         part = matrix.copy()
-        part.data = (1 + np.log(part.data)) * idf[name][part.indices]
+        often = np.flatnonzero(part.data > 1)
+        part.data[often] = 1 + np.log(part.data[often])
+        part.data *= idf[name][part.indices]
         lengths = np.sqrt(_squares(part))
         per_row = np.divide(BLOCKS[name].length, lengths, out=np.zeros_like(lengths), where=lengths > 0)
         part.data *= np.repeat(per_row, np.diff(part.indptr)).astype(np.float32)
