@@ -52,6 +52,8 @@ _DATE = r"\b(?:\d{1,2}[./]\d{1,2}[./](?:19|20)\d\d|(?:19|20)\d\d-\d\d-\d\d)\b"
 _LOOKS_NUMBERED = r"(?:^|[^\p{L}\p{Nd}]|\\[nrt])\p{Nd}(?:[^\p{L}\p{Nd}]{0,8}\p{Nd}){6}|(?i:[a-z]{2}\d\d[ .\-\n]{0,2}[a-z\d]{2}|&nbsp;)"
 # the same for texts in ASCII: classes of all the world's letters take Arrow's engine seventy times as long
 _LOOKS_NUMBERED_ASCII = _LOOKS_NUMBERED.replace(r"\p{L}\p{Nd}", "A-Za-z0-9").replace(r"\p{Nd}", "[0-9]")
+# and those classes in turn are asked only where every other sign, taken for a digit, would do
+_MAY_LOOK_NUMBERED = _LOOKS_NUMBERED.replace(r"\p{L}\p{Nd}", "A-Za-z0-9").replace(r"\p{Nd}", r"[0-9\x{80}-\x{10ffff}]")
 _LOOKS_NAMED = (
     r"(?i:my name|mein name|ich hei(?:ß|ss)e|this is|hier spricht|hier schreibt)"
     r"|\b(?:Mr|Mrs|Ms|Miss|Mister|Herrn?|Frau|Dr|Prof)\b"
@@ -134,7 +136,7 @@ def _candidates(texts: pa.Array, own: pa.Array) -> np.ndarray:
 def _may_hold(texts: pa.Array) -> np.ndarray:
     """Tell which texts may hold something, whoever wrote them."""
     undated = pc.replace_substring_regex(texts, _DATE, ";")
-    other = pc.invert(pc.string_is_ascii(undated))
+    other = pc.and_not(pc.match_substring_regex(undated, _MAY_LOOK_NUMBERED), pc.string_is_ascii(undated))
     numbered = pc.match_substring_regex(undated, _LOOKS_NUMBERED_ASCII)
     numbered = pc.replace_with_mask(numbered, other, pc.match_substring_regex(undated.filter(other), _LOOKS_NUMBERED))
     look = pc.or_(numbered, pc.match_substring_regex(texts, _LOOKS_ADDRESS))
