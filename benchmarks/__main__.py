@@ -10,7 +10,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import bench_audio, bench_messages, bench_models, bench_speech, bench_text, measure, tables
+from benchmarks import (
+    bench_audio,
+    bench_messages,
+    bench_models,
+    bench_reading,
+    bench_speech,
+    bench_text,
+    measure,
+    tables,
+)
 
 DOCS = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 RESULTS = measure.OUT / "results.json"
@@ -41,11 +50,12 @@ def main() -> None:
     audio = found.get("audio") if given.again else measure.audio()
     speech = found.get("speech") if given.again else measure.speech()
     models = found.get("models") if given.again else measure.models()
+    reading = found.get("reading") if given.again else measure.reading()
     for customers in () if given.again else sorted(int(size) for size in given.sizes.split(",")):
         sizes[str(customers)] = size(customers, given.rounds)
         RESULTS.write_text(
             json.dumps({"machine": measure.machine(), "sizes": sizes, "text": text, "audio": audio, "speech": speech,
-                        "models": models}, indent=1),
+                        "models": models, "reading": reading}, indent=1),
             encoding="utf-8",
         )  # fmt: skip
     listed = sorted(sizes.values(), key=lambda one: one["customers"])
@@ -53,6 +63,7 @@ def main() -> None:
         show(one)
     bars = [
         tables.verdicts(listed),
+        *([tables.reading_verdicts(reading)] if reading else []),
         *([tables.text_verdicts(text)] if text else []),
         *([tables.audio_verdicts(audio)] if audio else []),
         *([tables.model_verdicts(models)] if models else []),
@@ -61,7 +72,7 @@ def main() -> None:
     for table in [*([tables.text_table(text)] if text else []), *heard, *bars]:
         print("\n" + tables.plain(table))
     if not given.no_docs:
-        DOCS.write_text(page(listed, text, audio, speech, models), encoding="utf-8")
+        DOCS.write_text(page(listed, reading, text, audio, speech, models), encoding="utf-8")
     sys.exit(any(row[-1] == "missed" for table in bars for row in table))
 
 
@@ -104,6 +115,12 @@ def text_section(found: dict[str, Any]) -> list[str]:
     return ["## Text", how, tables.markdown(tables.text_table(found)), tables.markdown(tables.text_verdicts(found))]
 
 
+def reading_section(found: dict[str, Any]) -> list[str]:
+    """Return what docs/benchmarks.md says of reading a source."""
+    how = " ".join((bench_reading.__doc__ or "").split("\n\n", 1)[1].split())
+    return ["## Reading", how, tables.markdown(tables.reading_verdicts(found))]
+
+
 def audio_section(found: dict[str, Any]) -> list[str]:
     """Return what docs/benchmarks.md says of recordings."""
     how = " ".join((bench_audio.__doc__ or "").split("\n\n", 1)[1].split())
@@ -127,6 +144,7 @@ def model_section(found: dict[str, Any]) -> list[str]:
 
 def page(
     listed: list[dict[str, Any]],
+    reading: dict[str, Any] | None,
     text: dict[str, Any] | None,
     audio: dict[str, Any] | None,
     speech: dict[str, Any] | None,
@@ -169,6 +187,7 @@ def page(
             ),
             *(tables.markdown(t) for t in (tables.layer_table(one), tables.within_table(one), tables.slowest(one))),
         ]
+    parts += reading_section(reading) if reading else []
     parts += text_section(text) if text else []
     parts += audio_section(audio) if audio else []
     parts += speech_section(speech) if speech else []

@@ -78,6 +78,12 @@ def audio() -> dict[str, Any]:
     return _child("bench_audio", ["--result", str(result)], result)
 
 
+def reading() -> dict[str, Any]:
+    """Measure reading a source into an empty home against DuckDB alone."""
+    result = OUT / "reading.json"
+    return _child("bench_reading", ["--result", str(result)], result)
+
+
 def speech() -> dict[str, Any]:
     """Measure what is heard in real recordings and in the sample company's calls."""
     result = OUT / "speech.json"

@@ -29,6 +29,9 @@ MODEL_BARS = {"explain churn/gradient_boosting": 50_000, "score all tasks": 100_
 AUDIO_BARS = {"ratio": 1.8, "equal": 1.0, "mebibytes": 500.0}
 """Of recordings: how many times the plain loop's speed and which share of equal values, at least; the memory of an hour, at most."""
 
+READING_BAR = 2.5
+"""At most so many times the processor seconds that DuckDB alone needs to read a source's files and write them by month."""
+
 MESSAGES = "Banking77, questions"
 """The corpus that the bars of the text layer are about; the others are shown beside it."""
 
@@ -222,6 +225,20 @@ def audio_verdicts(found: Mapping[str, Any]) -> list[list[str]]:
     one, peak = f"a call of {call['minutes']} minutes, stereo", call["peak"] / 2**20
     rows.append(["peak memory", one, f"{peak:.0f} MiB", *_judged(peak, AUDIO_BARS["mebibytes"], " MiB")])
     return [*rows, ["processor, a minute", one, f"{call['cpu'] / call['minutes']:.2f} s", "", ""]]
+
+
+def reading_verdicts(found: Mapping[str, Any]) -> list[list[str]]:
+    """Return the bar of reading a source with what was measured and whether it is met."""
+    rows = [["reading a source", "customers", "measured", "bar", ""]]
+    if "ratio" not in found:
+        return [*rows, [f"reading: {found.get('failure', 'not measured')}"[:120], "", "failed", "", "missed"]]
+    who = f"{found['customers']:,} ({found['rows'] / 1e6:.1f} M rows)"
+    rows.append(["cpu seconds / DuckDB alone", who, f"{found['ratio']:.3g}", *_judged(found["ratio"], READING_BAR, "")])
+    for name, what in (("alone", "DuckDB alone"), ("sync", "sync into an empty home")):
+        one = found[name]
+        rows.append([f"{what}: seconds, cpu seconds", who, f"{one['seconds']:.1f}, {one['cpu']:.1f}", "", ""])
+        rows.append([f"{what}: peak memory", who, f"{one['peak'] / GIB:.1f} GiB", "", ""])
+    return rows
 
 
 def model_verdicts(found: Mapping[str, Any]) -> list[list[str]]:
