@@ -23,7 +23,16 @@ from benchmarks.meter import Meter
 from benchmarks.straight_source import Folder, World, raw_rows, read_source
 from benchmarks.straight_texts import Texts
 from crm_pipeline.contracts.canonical import CANONICAL
-from crm_pipeline.contracts.outputs import CARD, EVALUATION, INTERVALS, SEGMENTS, VALUE, conform, score_columns
+from crm_pipeline.contracts.outputs import (
+    CARD,
+    EVALUATION,
+    INTERVALS,
+    SEGMENTS,
+    VALUE,
+    conform,
+    conform_each,
+    score_columns,
+)
 from crm_pipeline.modeling.estimators import chosen as estimators_of
 from crm_pipeline.modeling.tasks import SEASONS_BACK, chosen
 from crm_pipeline.modeling.tasks import task as the_task
@@ -59,9 +68,7 @@ class Script(Texts):
         if isinstance(rows, ibis.Table):
             self.folder.engine.ibis.to_parquet(rows, path, compression="zstd")
         else:
-            self.folder.engine.con.register("rows_to_write", rows)
-            self.folder.engine.stage_query("SELECT * FROM rows_to_write", path)
-            self.folder.engine.con.unregister("rows_to_write")
+            self.folder.engine.stage(rows, path)
         self.meter.mark(f"{table}@{period}")
 
     def read(self, table: str, *periods: str) -> ibis.Table:
@@ -233,7 +240,7 @@ class Script(Texts):
         for name in estimators_of(s, task):
             fitted[name] = fit(
                 task, name, rows, horizon=s.horizon, seed=s.seed, threads=s.threads,
-                money_unit=float(s.money_unit), members=fitted,
+                money_unit=float(s.money_unit), members=fitted, trials=s.tuning_trials, grain=s.grain,
             )  # fmt: skip
             self.meter.mark(f"models/{task}/{name}@{period}")
         self.models[task, period] = fitted
@@ -249,26 +256,23 @@ class Script(Texts):
 
     def judge(self, task: str, period: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return predictions and metrics of the models of a horizon ago."""
-        from crm_pipeline.modeling.baselines import baseline_predictions
-        from crm_pipeline.modeling.evaluation import evaluate
-        from crm_pipeline.modeling.prediction import predict
+        from crm_pipeline.modeling.customers import Customers
+        from crm_pipeline.modeling.evaluation import evaluate, foretold
         from crm_pipeline.modeling.training import Abstained
 
-        s, unit = self.settings, float(self.settings.money_unit)
+        s = self.settings
         cutoff = self.calendar.shift(period, -s.horizon)
-        known = self.read("features/customers", cutoff).execute().sort_values("customer_id", ignore_index=True)
-        happened = (
-            self.read(f"outcomes/{task}", period).execute().set_index("customer_id").reindex(known["customer_id"])
+        said = foretold(
+            task,
+            {n: m for n, m in self.models[task, cutoff].items() if not isinstance(m, Abstained)},
+            Customers(self.read("features/customers", cutoff)),
+            self.read(f"outcomes/{task}", period).execute(),
+            self.training[task, cutoff],
+            cutoff=cutoff,
+            level=self.level(task, cutoff),
+            horizon=s.horizon,
+            money_unit=float(s.money_unit),
         )
-        said = pd.DataFrame({"customer_id": known["customer_id"], "cutoff": date.fromisoformat(cutoff)})
-        said["outcome"] = the_task(task).actual(happened, unit)
-        level = self.level(task, cutoff)
-        for name, model in self.models[task, cutoff].items():
-            if not isinstance(model, Abstained):
-                found = predict(task, model, known, level=level, money_unit=unit)
-                said[name] = found[the_task(task).answer].to_numpy("float64")
-        rules = baseline_predictions(task, self.training[task, cutoff], known, horizon=s.horizon, money_unit=unit)
-        said = pd.concat([said, rules.astype("float64")], axis=1)
         metrics = evaluate(task, said, cutoff, seed=s.seed)
         self.write(f"evaluation/{task}_predictions", period, said)
         self.write(f"evaluation/{task}", period, metrics)
@@ -295,6 +299,7 @@ class Script(Texts):
 
     def score(self, task: str, evaluated: list[tuple[pd.DataFrame, pd.DataFrame]]) -> pd.DataFrame:
         """Choose the champion, and score every eligible customer with it; return the decision."""
+        from crm_pipeline.modeling.customers import Customers
         from crm_pipeline.modeling.explain import told_as
         from crm_pipeline.modeling.promotion import decide
         from crm_pipeline.modeling.scoring import Release, score
@@ -310,11 +315,11 @@ class Script(Texts):
             label_definition=the_task(task).definition(s.horizon, s.grain), currency=self.world.currency,
             money_unit=float(s.money_unit), horizon=s.horizon, year=s.year, grain=s.grain,
         )  # fmt: skip
-        known = self.read("features/customers", last).execute().sort_values("customer_id", ignore_index=True)
+        customers = Customers(self.read("features/customers", last))
         themes = told_as(task, {f.name: f.theme for f in catalogue(self.world.tables, self.shape)})
         level, bands = self.level(task, last), self.bands(task, champion)
-        frame = score(self.models[task, last][champion], known, release, level, themes, bands)
-        self.write(f"scores/{task}", last, conform(frame, score_columns(the_task(task).answers)))
+        rows = score(self.models[task, last][champion], customers, release, level, themes, bands)
+        self.write(f"scores/{task}", last, conform_each(rows, score_columns(the_task(task).answers)))
         return decision
 
     def bands(self, task: str, champion: str) -> Any:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from crm_pipeline.contracts.actions import HIGH, MEDIUM
-from crm_pipeline.contracts.column import Output
+from crm_pipeline.contracts.column import Output, arrow_schema
 from crm_pipeline.contracts.explanations import DEPENDENCE, PARTIAL, REASONS, SURVIVES
 from crm_pipeline.contracts.leaderboards import LEADERBOARD, LEADERS
 
@@ -429,6 +429,20 @@ def output_columns(asset: str) -> tuple[Output, ...]:
         "track_record": EVALUATION if name == "categories" else TRACK_RECORD,
         "reports": REPORT,
     }.get(layer, ())
+
+
+def conform_each(frames: Iterable[Any], columns: Iterable[Output]) -> Any:
+    """Return DataFrames one after another as an Arrow reader with these columns alone, each made when it is read."""
+    import pyarrow as pa
+
+    columns = list(columns)
+    schema = arrow_schema(columns)
+
+    def batches() -> Iterator[Any]:
+        for frame in frames:
+            yield from conform(frame, columns).select(schema.names).cast(schema).to_batches()
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def conform(frame: Any, columns: Iterable[Output]) -> Any:

@@ -68,7 +68,7 @@ class Engine(Protocol):
         """Return rows in memory as a lazy table, good until `release`: what they say is no part of the query."""
 
     def stage(self, rows: ibis.Table | Any, path: Path) -> Staged:
-        """Write a lazy table, an Arrow table or a DataFrame to one Parquet file, in its order, and describe it.
+        """Write a lazy table, an Arrow table or reader, or a DataFrame to one Parquet file, in its order, and describe it.
 
         Raises
         ------

@@ -87,7 +87,9 @@ class DuckDBEngine:
         return self._views[-1]
 
     def stage(self, rows: ibis.Table | Any, path: Path) -> Staged:
-        """Write a lazy table, an Arrow table or a DataFrame to a Parquet file and describe it.
+        """Write a lazy table, an Arrow table or reader, or a DataFrame to a Parquet file and describe it.
+
+        What a reader yields may be made by queries of this engine: it is read to its end before anything else is asked.
 
         Raises
         ------
@@ -100,11 +102,26 @@ class DuckDBEngine:
                 return self.describe_file(path)
             except (duckdb.Error, OSError) as error:
                 raise storage_error(error, path.parent) from error
+        if hasattr(rows, "read_next_batch"):
+            return self._stage_batches(rows, path)
         self.con.register("staged_rows", rows)
         try:
             return self.stage_query("SELECT * FROM staged_rows", path)
         finally:
             self.con.unregister("staged_rows")
+
+    def _stage_batches(self, reader: pa.RecordBatchReader, path: Path) -> Staged:
+        """Write batches as they come; DuckDB cannot read them, because it runs one query of a connection at a time."""
+        from pyarrow import parquet
+
+        try:
+            how: dict[str, Any] = {"compression": "zstd", "compression_level": ZSTD_LEVEL}
+            with parquet.ParquetWriter(path, reader.schema, **how) as writer:
+                for batch in reader:
+                    writer.write_batch(batch)
+            return self.describe_file(path)
+        except (duckdb.Error, OSError) as error:
+            raise storage_error(error, path.parent) from error
 
     def stage_query(self, query: str, path: Path) -> Staged:
         """Write the result of a query to a Parquet file and describe it; raises as `stage` does.

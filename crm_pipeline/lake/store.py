@@ -189,7 +189,7 @@ class Lake:
             self._staging = None
 
     def stage(self, rows: Any) -> Staged:
-        """Write rows (a lazy table, Arrow or pandas) to a new staged file."""
+        """Write rows (a lazy table, Arrow's, or pandas) to a new staged file."""
         return self.engine.stage(rows, self._staged_path())
 
     def stage_query(self, query: str, path: Path | None = None) -> Staged:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from crm_pipeline.modeling.customers import Customers
 from crm_pipeline.modeling.evaluation import foretold
 from crm_pipeline.modeling.level import Level
 from crm_pipeline.modeling.tasks import task as the_task
@@ -54,7 +55,7 @@ def ablate(
     task: str,
     left_out: Mapping[str, Sequence[str]],
     training: pd.DataFrame,
-    features: pd.DataFrame,
+    customers: Customers,
     outcomes: pd.DataFrame,
     *,
     cutoff: str,
@@ -73,8 +74,10 @@ def ablate(
         What to call them, and the features that one fit does without; each is held against the fit with all.
     training : DataFrame
         ``training/<task>`` of the cut-off.
-    features, outcomes : DataFrame
-        ``features/customers`` of the cut-off, and what happened in the h periods since.
+    customers : Customers
+        ``features/customers`` of the cut-off.
+    outcomes : DataFrame
+        What happened in the h periods since.
 
     Returns
     -------
@@ -92,7 +95,7 @@ def ablate(
     if ALL not in models:
         return pd.DataFrame(columns=[*COLUMNS])
     said = foretold(
-        task, models, features, outcomes, training, cutoff=cutoff, level=level, horizon=horizon, money_unit=money_unit
+        task, models, customers, outcomes, training, cutoff=cutoff, level=level, horizon=horizon, money_unit=money_unit
     )
     said = said[said["outcome"].notna()]
     outcome = said["outcome"].to_numpy("float64")

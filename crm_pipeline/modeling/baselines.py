@@ -5,15 +5,23 @@ Each is set in the simplest way on the training cut-offs only; none gets the sea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
-from crm_pipeline.modeling.calibration import expit, logistic, logit, offset
+from crm_pipeline.modeling.calibration import FAMILIES, expit, logistic, logit, offset
 from crm_pipeline.modeling.tasks import task
 
 PREFIX = "baseline_"
 RFM = {"recency_days": -1, "order_days_all": 1, "spend_all": 1}
 """Features of the RFM score, and whether much of one is good: a customer scores high who ordered recently, often and much."""
+
+
+def looked_at(columns: Sequence[str], horizon: int) -> list[str]:
+    """Return the columns of ``features/customers`` that the rules look at: those of the purchase processes, and the few by name."""
+    named = {"as_of", *RFM, "orders_season_ly", "spend_season_ly", f"spend_{horizon}"}
+    return [c for c in columns if c in named or c.startswith(tuple(f"{family}_" for family in FAMILIES))]
 
 
 def baseline_predictions(

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from crm_pipeline.modeling.estimators.rows import sampled
+from crm_pipeline.modeling.customers import Customers
 from crm_pipeline.modeling.level import Level
-from crm_pipeline.modeling.prediction import level_shift
+from crm_pipeline.modeling.prediction import level_shift, raw_scores
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.modeling.training import Model
 
@@ -34,7 +34,7 @@ COLUMNS = ("feature", "rank", "contribution", "point", "at", "said", "alike", "c
 def dependence(
     task: str,
     model: Model,
-    features: pd.DataFrame,
+    customers: Customers,
     themes: Mapping[str, str],
     *,
     level: Level | None,
@@ -47,7 +47,7 @@ def dependence(
     ----------
     task : str
     model : fitted model
-    features : DataFrame
+    customers : Customers
         ``features/customers`` of a period: all who are scored.
     themes : mapping of feature to theme
         From the catalogue of features.
@@ -63,9 +63,9 @@ def dependence(
         its own probability; the parts that explain it move with that).
     """
     columns = list(model.columns_)
-    raw = model.raw(features)
+    raw = raw_scores({"": model}, customers)[""]
     shift = level_shift(task, model, raw, level, money_unit=money_unit)
-    rows = features.iloc[sampled(features.set_index("customer_id"), MOST)].copy()
+    rows = customers.sample(MOST).copy()
     values = rows[columns].apply(pd.to_numeric).astype("float64")
     terms, _ = model.attributions(rows)
     strength = np.abs(terms).mean(axis=0) if len(rows) else np.zeros(len(columns))

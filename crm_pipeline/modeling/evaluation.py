@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from crm_pipeline.modeling.baselines import PREFIX, baseline_predictions
+from crm_pipeline.modeling.customers import Customers
 from crm_pipeline.modeling.level import Level
 from crm_pipeline.modeling.metrics import Contact, profit_metrics
-from crm_pipeline.modeling.prediction import predict
+from crm_pipeline.modeling.prediction import raw_scores, said_of
 from crm_pipeline.modeling.tasks import Task
 from crm_pipeline.modeling.tasks import task as the_task
 
@@ -32,7 +33,7 @@ class Rule(NamedTuple):
 def foretold(
     task: str,
     models: Mapping[str, Any],
-    features: pd.DataFrame,
+    customers: Customers,
     outcomes: pd.DataFrame,
     training: pd.DataFrame,
     *,
@@ -47,7 +48,7 @@ def foretold(
     ----------
     task : str
     models : mapping of name to fitted model
-    features : DataFrame
+    customers : Customers
         ``features/customers`` of the cut-off.
     outcomes : DataFrame
         ``outcomes/<task>`` that became known h periods later.
@@ -60,13 +61,13 @@ def foretold(
         ``customer_id, cutoff, outcome``, a column per model and one per baseline.
     """
     of = the_task(task)
-    features = features.sort_values("customer_id", ignore_index=True)
-    happened = outcomes.set_index("customer_id").reindex(features["customer_id"])
-    said = features[["customer_id"]].assign(cutoff=date.fromisoformat(cutoff), outcome=of.actual(happened, money_unit))
-    for name, model in models.items():
-        found = predict(task, model, features, level=level, money_unit=money_unit)
+    known = customers.only(of.looked_at(customers.columns, horizon))
+    happened = outcomes.set_index("customer_id").reindex(known["customer_id"])
+    said = known[["customer_id"]].assign(cutoff=date.fromisoformat(cutoff), outcome=of.actual(happened, money_unit))
+    for name, raw in raw_scores(models, customers).items():
+        found = said_of(task, models[name], known, raw, level, money_unit=money_unit)
         said[name] = found[of.answer].to_numpy("float64")
-    rules = baseline_predictions(task, training, features, horizon=horizon, money_unit=money_unit)
+    rules = baseline_predictions(task, training, known, horizon=horizon, money_unit=money_unit)
     return pd.concat([said, rules.astype("float64")], axis=1)
 
 

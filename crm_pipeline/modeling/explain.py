@@ -7,8 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from crm_pipeline.modeling.level import Level
-from crm_pipeline.modeling.prediction import MONEY_UNIT, level_shift
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.modeling.training import Model
 
@@ -19,18 +17,16 @@ NOTICEABLE = 0.05
 """Themes that move the raw score by less than this are no reasons."""
 
 
-def contributions(
-    task: str, model: Model, features: pd.DataFrame, *, level: Level | None = None, money_unit: float = MONEY_UNIT
-) -> pd.DataFrame:
+def contributions(model: Model, features: pd.DataFrame, shift: float = 0.0) -> pd.DataFrame:
     """Return the additive attributions of every row: one column per feature, and ``base`` and ``level``.
 
     A row's sum is the raw score with its level: log-odds for churn, log of the mean amount for demand. Splines and the
-    purchase process are exact; trees use XGBoost's approximate contributions.
+    purchase process are exact; trees use XGBoost's approximate contributions. ``shift`` is what the level adds
+    (`prediction.level_shift`), the same for all customers of a period.
     """
     terms, base = model.attributions(features)
     table = pd.DataFrame(terms, columns=list(model.columns_), index=features.index)
-    table[BASE] = base
-    table[LEVEL] = level_shift(task, model, terms.sum(axis=1) + base, level, money_unit=money_unit)
+    table[BASE], table[LEVEL] = base, shift
     return table
 
 

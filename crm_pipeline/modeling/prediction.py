@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
+from crm_pipeline.modeling.customers import Customers
 from crm_pipeline.modeling.level import Level
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.modeling.training import Model
@@ -17,6 +20,15 @@ def level_shift(
 ) -> float:
     """Return what the level adds to every raw score; ``raw`` must be the scores of all customers of the period."""
     return the_task(task).shift(model, raw, level, money_unit)
+
+
+def raw_scores(models: Mapping[str, Model], customers: Customers) -> dict[str, np.ndarray]:
+    """Return the raw score of every customer (n,) by every model; each batch of customers is read once for all of them."""
+    parts: dict[str, list[np.ndarray]] = {name: [np.empty(0)] for name in models}
+    for batch in customers.batches():
+        for name, model in models.items():
+            parts[name].append(model.raw(batch))
+    return {name: np.concatenate(found) for name, found in parts.items()}
 
 
 def predict(
@@ -41,5 +53,12 @@ def predict(
         The task's answers, the ranked one first, and ``low``, ``high``: an 80 % interval (see `Task.say`).
     """
     raw = model.raw(features)
+    return said_of(task, model, features, raw, level, money_unit=money_unit)
+
+
+def said_of(
+    task: str, model: Model, known: pd.DataFrame, raw: np.ndarray, level: Level | None, *, money_unit: float
+) -> pd.DataFrame:
+    """Return what raw scores say of all customers of a period, as `predict` does; ``known`` has what `Task.looked_at` names of them."""
     moved = raw + level_shift(task, model, raw, level, money_unit=money_unit)
-    return the_task(task).say(model, features, raw, moved, level)
+    return the_task(task).say(model, known, raw, moved, level)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from crm_pipeline.modeling.conformal import Bands, with_intervals
+from crm_pipeline.modeling.customers import Customers
 from crm_pipeline.modeling.explain import contributions, theme_contributions
 from crm_pipeline.modeling.level import Level
-from crm_pipeline.modeling.prediction import predict
+from crm_pipeline.modeling.prediction import level_shift, raw_scores
 from crm_pipeline.modeling.reasons import factors_json, top_reasons
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.periods import Grain
@@ -39,54 +40,62 @@ class Release:
 
 def score(
     model: Any,
-    features: pd.DataFrame,
+    customers: Customers,
     release: Release,
     level: Level | None,
     themes: Mapping[str, str],
     bands: Bands | None = None,
-) -> pd.DataFrame:
-    """Return one score row per row of ``features`` (all eligible customers of the period), after `contracts.outputs.score_columns`.
+) -> Iterator[pd.DataFrame]:
+    """Yield one score row per customer of the period, a batch of customers at a time, after `contracts.outputs.score_columns`.
 
-    ``themes`` maps feature to theme; ``bands`` are the model's intervals as earlier cut-offs calibrated them, None: its own. The
-    rows are in the order of ``features``.
+    ``themes`` maps feature to theme; ``bands`` are the model's intervals as earlier cut-offs calibrated them, None: its own. Customers
+    are read twice: what is said of one depends by its level and its percentile on all.
     """
     of = the_task(release.task)
-    said = predict(release.task, model, features, level=level, money_unit=release.money_unit)
+    raw = raw_scores({"": model}, customers)[""]
+    shift = level_shift(release.task, model, raw, level, money_unit=release.money_unit)
+    known = customers.only(of.looked_at(customers.columns, release.horizon))
+    said = of.say(model, known, raw, raw + shift, level).reset_index(drop=True)
     said = (
         said.assign(interval_basis=of.interval_basis or None)
         if bands is None
         else with_intervals(said, of.answer, bands)
     )
-    terms = contributions(release.task, model, features, level=level, money_unit=release.money_unit)
-    by_theme = theme_contributions(terms, themes)
-    frame = pd.concat(
-        [
-            _constant(features, release, "scored", None),
-            said,
-            top_reasons(
-                release.task,
-                by_theme,
-                features,
-                horizon=release.horizon,
-                year=release.year,
-                grain=release.grain,
-                money_unit=release.money_unit,
-                currency=release.currency,
-            ),
-        ],
-        axis=1,
+    said["percentile"] = said[of.answer].rank(pct=True, method="average") * 100
+    start = 0
+    for batch in customers.batches():
+        own = said.iloc[start : start + len(batch)].set_axis(batch.index)
+        yield _rows(model, batch, own, release, shift, themes)
+        start += len(batch)
+
+
+def _rows(
+    model: Any, features: pd.DataFrame, said: pd.DataFrame, release: Release, shift: float, themes: Mapping[str, str]
+) -> pd.DataFrame:
+    """Return the score rows of some customers: what is said of them, and why."""
+    by_theme = theme_contributions(contributions(model, features, shift), themes)
+    reasons = top_reasons(
+        release.task,
+        by_theme,
+        features,
+        horizon=release.horizon,
+        year=release.year,
+        grain=release.grain,
+        money_unit=release.money_unit,
+        currency=release.currency,
     )
-    frame["percentile"] = frame[of.answer].rank(pct=True, method="average") * 100
+    frame = pd.concat([_constant(features, release, "scored", None), said, reasons], axis=1)
     frame["factors"] = factors_json(by_theme)
     frame["features_hash"] = row_hashes(features)
     return frame
 
 
-def abstain(features: pd.DataFrame, release: Release, reason: str) -> pd.DataFrame:
-    """Return score rows without a score, that say why."""
-    frame = _constant(features, release, "abstained", reason)
-    frame["features_hash"] = row_hashes(features)
-    return frame
+def abstain(customers: Customers, release: Release, reason: str) -> Iterator[pd.DataFrame]:
+    """Yield score rows without a score, that say why."""
+    for batch in customers.batches():
+        frame = _constant(batch, release, "abstained", reason)
+        frame["features_hash"] = row_hashes(batch)
+        yield frame
 
 
 def _constant(features: pd.DataFrame, release: Release, status: str, reason: str | None) -> pd.DataFrame:

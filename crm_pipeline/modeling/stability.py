@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from crm_pipeline.modeling.customers import Customers
 from crm_pipeline.modeling.estimators.rows import sampled
 from crm_pipeline.modeling.explain import BASE, LEVEL, NOTICEABLE, theme_contributions
 from crm_pipeline.modeling.preprocessing import comparable_cutoffs, in_learning_order, usable_features
@@ -148,7 +149,7 @@ def measured(
     task: str,
     model: Model,
     training: pd.DataFrame,
-    features: pd.DataFrame,
+    customers: Customers,
     themes: Mapping[str, str],
     *,
     horizon: int,
@@ -159,7 +160,7 @@ def measured(
 
     Parameters
     ----------
-    features : DataFrame
+    customers : Customers
         ``features/customers`` of the period.
     themes : mapping of feature to theme
         From the catalogue of features.
@@ -172,7 +173,7 @@ def measured(
     models, rows = refits(task, model, training, horizon=horizon, seed=seed, money_unit=money_unit)
     if isinstance(models, Abstained):
         return {"status": "abstained", "reason": models.reason, "first": None, "rows": rows}
-    told = features.iloc[sampled(features.set_index("customer_id"), MOST_TOLD)]
+    told = customers.sample(MOST_TOLD)
     found = agreement(*(told_themes(each, told, themes) for each in models))
     if not found.customers:
         return {"status": "abstained", "reason": "No theme moves a score noticeably.", "first": None, "rows": rows}

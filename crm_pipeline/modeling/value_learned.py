@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crm_pipeline.modeling.customers import Customers
 from crm_pipeline.modeling.evaluation import COLUMNS, evaluate
-from crm_pipeline.modeling.prediction import predict
+from crm_pipeline.modeling.prediction import raw_scores, said_of
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.modeling.training import Abstained, Model, fit
 from crm_pipeline.modeling.value import Fitted, value_of_customers
@@ -31,14 +32,16 @@ def learn_value(training: pd.DataFrame, *, year: int, seed: int, threads: int, m
     return fit(LIKE, LEARNED, training, horizon=year, seed=seed, threads=threads, money_unit=money_unit)
 
 
-def learned_value(model: Model, features: pd.DataFrame, money_unit: float) -> pd.Series:
-    """Return what the fitted model expects each row's customer to spend in the year (major units), by customer_id."""
-    said = predict(LIKE, model, features, level=None, money_unit=money_unit)
-    return pd.Series(said[the_task(LIKE).answer].to_numpy("float64"), index=features["customer_id"], name=LEARNED)
+def learned_value(model: Model, customers: Customers, money_unit: float) -> pd.Series:
+    """Return what the fitted model expects each customer to spend in the year (major units), by customer_id."""
+    of = the_task(LIKE)
+    known = customers.only(of.looked_at(customers.columns, 0))
+    said = said_of(LIKE, model, known, raw_scores({"": model}, customers)[""], None, money_unit=money_unit)
+    return pd.Series(said[of.answer].to_numpy("float64"), index=known["customer_id"], name=LEARNED)
 
 
 def foretold_values(
-    features: pd.DataFrame,
+    customers: Customers,
     outcomes: pd.DataFrame,
     lifetime: pd.DataFrame,
     process: pd.DataFrame,
@@ -53,9 +56,10 @@ def foretold_values(
 
     Parameters
     ----------
-    features, outcomes, lifetime, process : DataFrame
-        ``features/customers``, ``lifetime/customers`` and ``features/purchase_process`` of the cut-off, and ``outcomes/value`` of
-        the year after it.
+    customers : Customers
+        ``features/customers`` of the cut-off.
+    outcomes, lifetime, process : DataFrame
+        ``lifetime/customers`` and ``features/purchase_process`` of the cut-off, and ``outcomes/value`` of the year after it.
     fitted, learned : Fitted, model or None
         The value of a purchase day, fitted on that ``lifetime``; boosting as it was fitted at the cut-off, where it was.
 
@@ -65,17 +69,17 @@ def foretold_values(
         customer_id, cutoff, outcome, and a column per model and baseline, major units. Baselines: ``last_spend`` (of the year
         before) and ``mean`` (of that over all).
     """
-    features = features.sort_values("customer_id", ignore_index=True)
-    happened = outcomes.set_index("customer_id").reindex(features["customer_id"])
-    said = features[["customer_id"]].assign(
+    known = customers.only([f"spend_{year}"])
+    happened = outcomes.set_index("customer_id").reindex(known["customer_id"])
+    said = known[["customer_id"]].assign(
         cutoff=date.fromisoformat(cutoff), outcome=the_task(LIKE).actual(happened, money_unit)
     )
     if fitted.model is not None:
         valued = value_of_customers(lifetime, process, fitted, money_unit, "").set_index("customer_id")["value"]
         said[FIXED] = valued.reindex(said["customer_id"]).fillna(0.0).to_numpy("float64")
     if learned is not None:
-        said[LEARNED] = learned_value(learned, features, money_unit).to_numpy("float64")
-    last = np.nan_to_num(features[f"spend_{year}"].to_numpy("float64", na_value=np.nan)) * money_unit
+        said[LEARNED] = learned_value(learned, customers, money_unit).to_numpy("float64")
+    last = np.nan_to_num(known[f"spend_{year}"].to_numpy("float64", na_value=np.nan)) * money_unit
     return said.assign(baseline_last_spend=last, baseline_mean=last.mean() if len(last) else np.nan)
 
 

@@ -120,7 +120,7 @@ def test_an_estimator_stores_and_explains_itself(home: Path) -> None:
     model = tracker.load(card["model_uri"])
     assert isinstance(model, outside.Habit)
     features = lake.table("features/customers", [period]).execute()
-    told = contributions(NAME, model, features)
+    told = contributions(model, features)
     assert list(told.columns) == ["recency_days", "base", "level"]
     said = predict(NAME, model, features)["probability"]
     np.testing.assert_allclose(expit(told.sum(axis=1)), said, atol=1e-12)

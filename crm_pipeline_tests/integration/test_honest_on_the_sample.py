@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crm_pipeline.modeling.customers import Customers
 from crm_pipeline.modeling.evaluation import evaluate, foretold
 from crm_pipeline.modeling.promotion import decide
 from crm_pipeline.modeling.training import fit
@@ -68,9 +69,11 @@ def test_with_labels_shuffled_nothing_is_learned_and_nothing_promoted(home: Path
         models: dict[str, Any] = {}
         for name in MEMBERS:
             models[name] = fit("churn", name, table, **options, members=models)
-        features = lake.table("features/customers", [then]).execute()
+        customers = Customers(lake.table("features/customers", [then]))
         outcomes = mixed(lake.table("outcomes/churn", [known]).execute())
-        said = foretold("churn", models, features, outcomes, table, cutoff=then, level=None, horizon=3, money_unit=0.01)
+        said = foretold(
+            "churn", models, customers, outcomes, table, cutoff=then, level=None, horizon=3, money_unit=0.01
+        )
         y = said["outcome"].to_numpy()
         noise = np.sqrt((len(y) + 1) / (12 * (y == 1).sum() * (y == 0).sum()))  # of an AUC, where ranks say nothing
         for name in MEMBERS:

@@ -1,11 +1,13 @@
 """What a group of features is worth: found where they tell something, null where they tell nothing, with honest intervals."""
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
 
 from crm_pipeline.contracts.outputs import ABLATION, conform
 from crm_pipeline.modeling.ablation import ablate, alone_and_together, worth
+from crm_pipeline.modeling.customers import Customers
 from crm_pipeline_tests.unit.modeling_world import training_table
 
 CUTOFFS = ["2019-01-01", "2019-02-01", "2019-03-01", "2019-04-01", "2020-03-01"]
@@ -19,8 +21,9 @@ def judged(task: str, tells: float, cutoff: str = "2020-03-01") -> pd.DataFrame:
     table["sentiment_3"] = g.normal(0, 1, len(table))
     now = table[table["cutoff"] == "2020-03-01"]
     training = table[table["cutoff"] < "2020-01-01"]
+    of_now = Customers(ibis.memtable(now.drop(columns=["churned", "spend", "orders"])))
     return ablate(
-        task, {"texts": ["sentiment_12", "sentiment_3", "not_there"]}, training, now.drop(columns=["churned", "spend", "orders"]), now,
+        task, {"texts": ["sentiment_12", "sentiment_3", "not_there"]}, training, of_now, now,
         cutoff=cutoff, level=None, horizon=1, seed=1, threads=1, money_unit=0.0001,
     )  # fmt: skip
 
@@ -69,6 +72,8 @@ def test_what_cannot_be_fitted_or_judged_says_nothing():
     now = table[table["cutoff"] == "2020-03-01"]
     few = table.head(10)
     how = {"cutoff": "2020-03-01", "level": None, "horizon": 1, "seed": 1, "threads": 1, "money_unit": 0.0001}
-    assert ablate("churn", {"orders": ["orders_3"]}, few, now, now, **how).empty
+    assert ablate("churn", {"orders": ["orders_3"]}, few, Customers(ibis.memtable(now)), now, **how).empty
     training = table[table["cutoff"] < "2020-01-01"]
-    assert ablate("churn", {"orders": ["orders_3"]}, training, now, now.assign(churned=0), **how).empty
+    assert ablate(
+        "churn", {"orders": ["orders_3"]}, training, Customers(ibis.memtable(now)), now.assign(churned=0), **how
+    ).empty

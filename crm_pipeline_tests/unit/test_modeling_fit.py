@@ -6,7 +6,7 @@ from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.modeling.estimators import names
 from crm_pipeline.modeling.explain import contributions, theme_contributions
 from crm_pipeline.modeling.level import Level
-from crm_pipeline.modeling.prediction import predict
+from crm_pipeline.modeling.prediction import level_shift, predict
 from crm_pipeline.modeling.preprocessing import comparable_cutoffs, matrix, usable_features
 from crm_pipeline.modeling.tasks import tasks
 from crm_pipeline.modeling.training import Abstained, describe, fit
@@ -99,7 +99,7 @@ def test_amounts_are_means_not_medians(models, training, name):
 @pytest.mark.parametrize(("task", "name"), EVERY)
 def test_rule_10_attributions_sum_to_the_raw_score(models, training, task, name):
     model, level = models[task][name], a_level()
-    table = contributions(task, model, training, level=level)
+    table = contributions(model, training, level_shift(task, model, model.raw(training), level))
     said = predict(task, model, training, level=level).iloc[:, 0]
     raw = np.log(said / (1 - said)) if task == "churn" else np.log(said)
     np.testing.assert_allclose(table.sum(axis=1), raw, atol=2e-4)
@@ -197,7 +197,7 @@ def test_the_purchase_process_needs_no_training_rows(training):
 def test_scoring_nobody_gives_empty_tables(models, training):
     for task in tasks():
         assert predict(task, models[task]["average"], training.head(0)).empty
-        assert contributions(task, models[task]["average"], training.head(0)).empty
+        assert contributions(models[task]["average"], training.head(0)).empty
 
 
 def test_a_feature_that_disappears_is_named(models, training):

@@ -1,5 +1,6 @@
 """Whether reasons survive a refit, and partial dependence: right on models that are known, silent where there is too little."""
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from crm_pipeline.contracts.explanations import DEPENDENCE, REASONS
 from crm_pipeline.contracts.outputs import conform
 from crm_pipeline.modeling.calibration import expit
+from crm_pipeline.modeling.customers import Customers
 from crm_pipeline.modeling.dependence import ALIKE, POINTS, dependence, grid
 from crm_pipeline.modeling.explain import theme_contributions, told_as
 from crm_pipeline.modeling.stability import BAR, agreement, measured, refits, resampled
@@ -32,6 +34,10 @@ def champion(request, table):
 
 def customers(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["cutoff"] == table["cutoff"].max()].drop(columns=["churned", "spend", "orders"])
+
+
+def known(table: pd.DataFrame) -> Customers:
+    return Customers(ibis.memtable(customers(table)))
 
 
 def themes(*rows: tuple[float, float, float]) -> pd.DataFrame:
@@ -80,13 +86,13 @@ def test_customers_are_drawn_with_all_their_rows(table):
 def test_reasons_are_compared_between_two_refits(champion, table):
     task, model = champion
     before = model.raw(table)
-    found = measured(task, model, table, customers(table), THEMES, **OPTIONS)
+    found = measured(task, model, table, known(table), THEMES, **OPTIONS)
     np.testing.assert_array_equal(model.raw(table), before)
     assert found["status"] == "measured"
     assert found["rows"] == len(table)
     assert found["customers"] == 400
     assert BAR <= found["first"] <= found["clear"] <= 1.0
-    assert found == measured(task, model, table.sample(frac=1, random_state=1), customers(table), THEMES, **OPTIONS)
+    assert found == measured(task, model, table.sample(frac=1, random_state=1), known(table), THEMES, **OPTIONS)
     row = conform([found | {"task": task}], REASONS).to_pylist()[0]
     assert row["first"] == found["first"]
 
@@ -102,7 +108,7 @@ def test_a_cap_takes_whole_customers_and_is_told(champion, table):
 def test_where_there_is_too_little_nothing_is_measured(table):
     few = table.assign(churned=(np.arange(len(table)) < 5).astype("int8"))
     found = measured(
-        "churn", fit("churn", "average", table, **OPTIONS, threads=1), few, customers(table), THEMES, **OPTIONS
+        "churn", fit("churn", "average", table, **OPTIONS, threads=1), few, known(table), THEMES, **OPTIONS
     )
     assert found["status"] == "abstained"
     assert found["reason"].endswith("too few of them, or of the others, to learn from again.")
@@ -112,7 +118,7 @@ def test_where_there_is_too_little_nothing_is_measured(table):
 def test_partial_dependence_is_the_mean_of_what_the_model_says(champion, table):
     task, model = champion
     rows = customers(table)
-    found = dependence(task, model, rows, THEMES, level=None, money_unit=UNIT)
+    found = dependence(task, model, known(table), THEMES, level=None, money_unit=UNIT)
     assert conform(found, DEPENDENCE).num_rows == len(found)
     assert found["feature"].nunique() == 5
     assert (found.groupby("feature")["point"].max() < POINTS).all()
@@ -130,7 +136,7 @@ def test_partial_dependence_is_the_mean_of_what_the_model_says(champion, table):
 def test_of_a_spline_partial_dependence_has_the_shape_of_its_curve(table):
     model = fit("churn", "logistic", table, **OPTIONS, threads=1)
     rows = customers(table)
-    found = dependence("churn", model, rows, THEMES, level=None, money_unit=UNIT)
+    found = dependence("churn", model, known(table), THEMES, level=None, money_unit=UNIT)
     for _, points in found.groupby("feature"):
         at = rows.iloc[: len(points)].assign(**{points["feature"].iloc[0]: points["at"].to_numpy()})
         own = model.attributions(at)[0][:, model.columns_.index(points["feature"].iloc[0])]

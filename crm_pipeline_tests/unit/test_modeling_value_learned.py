@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
 
 from crm_pipeline.modeling.conformal import bands_of, intervals
+from crm_pipeline.modeling.customers import Customers
 from crm_pipeline.modeling.training import Abstained
 from crm_pipeline.modeling.value import Fitted
 from crm_pipeline.modeling.value_learned import (
@@ -53,7 +55,15 @@ def said_of(model: object) -> pd.DataFrame:
         {"customer_id": features["customer_id"], "mbg_expected_year": 2.0, "pareto_expected_year": 4.0}
     )
     return foretold_values(
-        features, outcomes, lifetime, process, Fitted(_Same(), ""), model, cutoff=CUTOFF, year=YEAR, money_unit=UNIT
+        Customers(ibis.memtable(features)),
+        outcomes,
+        lifetime,
+        process,
+        Fitted(_Same(), ""),
+        model,
+        cutoff=CUTOFF,
+        year=YEAR,
+        money_unit=UNIT,
     )
 
 
@@ -96,7 +106,9 @@ def test_who_was_judged_has_an_interval_and_who_was_not_stays_extrapolated(model
     values = pd.DataFrame({"customer_id": [*features["customer_id"], "silent", "never"],
                            "value": [*features["spend_12"] * UNIT, 7.0, np.nan],
                            "status": [*["extrapolated"] * (len(features) + 1), "abstained"], "status_reason": "why"})  # fmt: skip
-    rows = with_learned(values, learned_value(model, features, UNIT), held, "12 months").set_index("customer_id")
+    rows = with_learned(
+        values, learned_value(model, Customers(ibis.memtable(features)), UNIT), held, "12 months"
+    ).set_index("customer_id")
     assert rows["status"].value_counts().to_dict() == {"scored": len(features), "extrapolated": 1, "abstained": 1}
     known = rows.loc[features["customer_id"]]
     assert (known["low"] <= known["high"]).all()

@@ -16,6 +16,7 @@ from crm_pipeline.audio.measured import Measured
 from crm_pipeline.audio.synthesis import Speech, write_wav
 from crm_pipeline.audio.tables import calls_table
 from crm_pipeline.modeling.ablation import Worth, ablate, worth
+from crm_pipeline.modeling.customers import Customers
 from crm_pipeline.sample.process import SATISFACTION_SD
 from crm_pipeline.sample.recordings import MOODS, RATE, TRAINING_VOICES, VOICES, caller, mood_of
 from crm_pipeline.sample.talk import AROUSAL_SLOPE
@@ -79,8 +80,9 @@ def worth_of(task: str, effect: float) -> Worth:
     rows, known = [], table(effect)
     for cutoff in JUDGED:
         now = known[known["cutoff"] == cutoff]
+        of_now = Customers(ibis.memtable(now.drop(columns=["churned", "spend", "orders"])))
         rows.append(ablate(
-            task, {"audio": NAMES}, known[known["cutoff"] < cutoff], now.drop(columns=["churned", "spend", "orders"]), now,
+            task, {"audio": NAMES}, known[known["cutoff"] < cutoff], of_now, now,
             cutoff=cutoff, level=None, horizon=3, seed=1, threads=1, money_unit=0.0001,
         ))  # fmt: skip
     return worth(pd.concat(rows), LOSS[task])

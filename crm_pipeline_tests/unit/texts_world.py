@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from crm_pipeline.modeling.ablation import Worth, ablate, worth
+from crm_pipeline.modeling.customers import Customers
 from crm_pipeline.periods import Calendar
 from crm_pipeline.sample import texts
 from crm_pipeline.sample.process import SATISFACTION_SD
@@ -109,8 +110,9 @@ def worths(effect: float, decoys: bool | None = None) -> dict[str, Worth]:
         rows = []
         for cutoff in JUDGED:
             now, known = table[table["cutoff"] == cutoff], table[table["cutoff"] < cutoff]
+            of_now = Customers(ibis.memtable(now.drop(columns=["churned", "spend", "orders"])))
             rows.append(ablate(
-                task, {"texts": names(models()[2])}, known, now.drop(columns=["churned", "spend", "orders"]), now,
+                task, {"texts": names(models()[2])}, known, of_now, now,
                 cutoff=cutoff, level=None, horizon=3, seed=1, threads=1, money_unit=0.0001,
             ))  # fmt: skip
         found[task] = worth(pd.concat(rows), loss)

@@ -50,15 +50,16 @@ def _explained(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefini
         training: ibis.Table | None,
         level: ibis.Table,
     ) -> Mapping[str, Any]:
+        from crm_pipeline.modeling.customers import Customers
         from crm_pipeline.modeling.dependence import dependence
         from crm_pipeline.modeling.explain import told_as
         from crm_pipeline.modeling.level import level_from_json
         from crm_pipeline.modeling.stability import measured
 
         row = champion.execute().iloc[0]
-        customers = features.execute().sort_values("customer_id", ignore_index=True)
+        customers = Customers(features)
         model = tracker.load(row["model_uri"]) if isinstance(row["model_uri"], str) and row["model_uri"] else None
-        if model is None or training is None or customers.empty:
+        if model is None or training is None or not len(customers):
             return {survives: conform([], REASONS), partial: conform([], DEPENDENCE)}
         themes = told_as(task, {f.name: f.theme for f in catalogue(project.source.inputs, project.shape)})
         unit = float(settings.money_unit)

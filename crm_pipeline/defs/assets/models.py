@@ -209,6 +209,7 @@ def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.Assets
         level: ibis.Table | None,
         **cards: ibis.Table | None,
     ) -> dict[str, Any]:
+        from crm_pipeline.modeling.customers import Customers
         from crm_pipeline.modeling.evaluation import evaluate, foretold
         from crm_pipeline.modeling.level import level_from_json
         from crm_pipeline.modeling.metrics import Contact
@@ -222,7 +223,7 @@ def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.Assets
         said = foretold(
             task,
             models,
-            features.execute(),
+            Customers(features),
             happened,
             training.execute(),
             cutoff=cutoff,
@@ -276,6 +277,7 @@ def worth_assets(project: Project, task: str) -> list[dg.AssetsDefinition]:
         level: ibis.Table | None,
     ) -> Any:
         from crm_pipeline.modeling.ablation import ablate, alone_and_together
+        from crm_pipeline.modeling.customers import Customers
         from crm_pipeline.modeling.level import level_from_json
 
         happened = outcomes.execute()
@@ -285,7 +287,7 @@ def worth_assets(project: Project, task: str) -> list[dg.AssetsDefinition]:
             task,
             alone_and_together(groups),
             training.execute(),
-            features.execute(),
+            Customers(features),
             happened,
             cutoff=project.calendar.shift(context.partition_key, -h),
             level=level_from_json(level.execute()["level"].iloc[0]),

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import ibis
 
-from crm_pipeline.contracts.outputs import TRACK_RECORD, conform, score_columns
+from crm_pipeline.contracts.outputs import TRACK_RECORD, conform, conform_each, score_columns
 from crm_pipeline.defs.common import described, horizon_words, reads
 from crm_pipeline.defs.lake import Result, publishes
 from crm_pipeline.home.project import Project
@@ -53,15 +53,16 @@ def _scores(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefinitio
         intervals: ibis.Table | None = None,
     ) -> Result:
         from crm_pipeline.modeling.conformal import bands_of
+        from crm_pipeline.modeling.customers import Customers
         from crm_pipeline.modeling.explain import told_as
         from crm_pipeline.modeling.level import level_from_json
         from crm_pipeline.modeling.scoring import abstain, score
 
         row = champion.execute().iloc[0]
         release = _release(project, task, context, row)
-        customers = features.execute().sort_values("customer_id", ignore_index=True)
+        customers = Customers(features)
         model = tracker.load(row["model_uri"]) if _text(row["model_uri"]) else None
-        if model is None or customers.empty:
+        if model is None or not len(customers):
             rows = abstain(customers, release, row["reason"])
         else:
             themes = told_as(task, {f.name: f.theme for f in catalogue(project.source.inputs, project.shape)})
@@ -69,7 +70,7 @@ def _scores(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefinitio
             bands = None if intervals is None else bands_of(intervals.execute(), release.model)
             rows = score(model, customers, release, known, themes, bands)
         told = {"champion": release.model, "model_version": release.model_version}
-        return Result(conform(rows, score_columns(the_task(task).answers)), told)
+        return Result(conform_each(rows, score_columns(the_task(task).answers)), told)
 
     return scored
 

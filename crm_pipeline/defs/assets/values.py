@@ -83,14 +83,15 @@ def _learned(tracker: Tracker, judged: Mapping[str, ibis.Table], unit: float) ->
     import pandas as pd
 
     from crm_pipeline.modeling.conformal import bands_of
+    from crm_pipeline.modeling.customers import Customers
     from crm_pipeline.modeling.value_learned import learned_value
     from crm_pipeline.modeling.value_names import FIXED
 
     if not judged:
         return None, None
-    features, model = judged["features"].execute(), load_card_model(tracker, judged["card"])
-    nothing = pd.Series(float("nan"), index=features["customer_id"])
-    learned = nothing if model is None or features.empty else learned_value(model, features, unit)
+    customers, model = Customers(judged["features"]), load_card_model(tracker, judged["card"])
+    nothing = pd.Series(float("nan"), index=customers.ids)
+    learned = nothing if model is None or not len(customers) else learned_value(model, customers, unit)
     return learned, bands_of(judged["bands"].execute(), FIXED)
 
 

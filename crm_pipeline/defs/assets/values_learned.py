@@ -137,6 +137,7 @@ def _evaluation(project: Project, tracker: Tracker) -> dg.AssetsDefinition:
     @publishes
     def judged(context: dg.AssetExecutionContext, outcomes: ibis.Table, **then: ibis.Table | None) -> Mapping[str, Any]:
         from crm_pipeline.modeling.conformal import intervals
+        from crm_pipeline.modeling.customers import Customers
         from crm_pipeline.modeling.value import fit_value_of_a_day
         from crm_pipeline.modeling.value_learned import foretold_values, judge_values
 
@@ -147,7 +148,7 @@ def _evaluation(project: Project, tracker: Tracker) -> dg.AssetsDefinition:
             return dict(zip(told, nothing, strict=True))
         known = lifetime.select("customer_id", "order_days", "spend").order_by("customer_id").execute()
         said = foretold_values(
-            features.execute(),
+            Customers(features),
             happened,
             known,
             process.execute(),

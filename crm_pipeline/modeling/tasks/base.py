@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from crm_pipeline.contracts.column import Output
@@ -171,6 +171,13 @@ class Task(ABC):
     @abstractmethod
     def facts(self, model: Any, rows: pd.DataFrame, actual: np.ndarray) -> dict[str, Any]:
         """Return what a model remembers of its training: the level and the spread around it."""
+
+    def looked_at(self, columns: Sequence[str], horizon: int) -> list[str]:
+        """Return the columns of ``features/customers`` that `say` and `rules` look at, of all customers together.
+
+        All others are read by models alone, a batch of customers at a time; a task that does not say holds the whole table in memory.
+        """
+        return list(columns)
 
     @abstractmethod
     def shift(self, model: Any, raw: np.ndarray, level: Level | None, money_unit: float) -> float:

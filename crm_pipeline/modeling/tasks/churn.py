@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import ibis
@@ -38,6 +39,12 @@ class Churn(ProbabilityTask):
         joined = bought_since(features_then, orders_since)
         lapsed = (joined.orders.fill_null(0) == 0).cast("int8")
         return joined.select("customer_id", cutoff=ibis.date(cutoff), churned=lapsed)
+
+    def looked_at(self, columns: Sequence[str], horizon: int) -> list[str]:
+        """Return what the baselines look at."""
+        from crm_pipeline.modeling.baselines import looked_at
+
+        return looked_at(columns, horizon)
 
     def shift(self, model: Any, raw: Any, level: Any, money_unit: float) -> float:
         """Return the shift of the log-odds that follows from the season's log-intensity of ordering."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import ibis
@@ -48,6 +48,12 @@ class Demand(AmountTask):
         joined = bought_since(features_then, orders_since)
         sums = {name: joined[name].fill_null(0).cast("int64") for name in ("spend", "orders")}
         return joined.select("customer_id", cutoff=ibis.date(cutoff), **sums)
+
+    def looked_at(self, columns: Sequence[str], horizon: int) -> list[str]:
+        """Return what the baselines and the expected orders look at."""
+        from crm_pipeline.modeling.baselines import looked_at
+
+        return looked_at(columns, horizon)
 
     def rules(self, training: Any, features: Any, *, horizon: int, money_unit: float) -> Any:
         """Return ``zero``, ``mean``, ``last_spend``, ``last_season`` and ``purchase_process`` in major units."""

@@ -73,7 +73,8 @@ def customers(
     Returns
     -------
     Table
-        customer_id, as_of (DATE, the first day after the period), then the features of the catalogue as float64.
+        customer_id, as_of (DATE, the first day after the period), then the features of the catalogue as float64; in the order of
+        customer_id, by which customers are read in batches.
     """
     end = dates.select(
         "as_of",
@@ -99,7 +100,8 @@ def customers(
             else _part(name, tables[name], chosen)
         )
         joined = joined.left_join(part, [("customer_id", f"{name}_id")])
-    return joined.select("customer_id", "as_of", **{f.name: _told(joined, f, f.source in windows) for f in features})
+    told = {f.name: _told(joined, f, f.source in windows) for f in features}
+    return joined.select("customer_id", "as_of", **told).order_by("customer_id")
 
 
 def _told(joined: Table, feature: Feature, dated: bool) -> Value:
