@@ -254,8 +254,8 @@ class Script(Texts):
         now = expected_of(self.read("features/customers", period).select(*EXPECTED_FROM).execute())
         return season_level(known, now, period, first=self.world.first, horizon=s.horizon, year=s.year, grain=s.grain)
 
-    def judge(self, task: str, period: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Return predictions and metrics of the models of a horizon ago."""
+    def judge(self, task: str, period: str) -> pd.DataFrame:
+        """Write predictions and metrics of the models of a horizon ago, and return the metrics."""
         from crm_pipeline.modeling.customers import Customers
         from crm_pipeline.modeling.evaluation import evaluate, foretold
         from crm_pipeline.modeling.training import Abstained
@@ -276,7 +276,7 @@ class Script(Texts):
         metrics = evaluate(task, said, cutoff, seed=s.seed)
         self.write(f"evaluation/{task}_predictions", period, said)
         self.write(f"evaluation/{task}", period, metrics)
-        return said, metrics
+        return metrics
 
     def cards(self, task: str) -> pd.DataFrame:
         """Return the cards of the models that may score."""
@@ -297,7 +297,7 @@ class Script(Texts):
         frame = pd.DataFrame(parts)
         return conform(frame[[c.name for c in CARD]], CARD).to_pandas()
 
-    def score(self, task: str, evaluated: list[tuple[pd.DataFrame, pd.DataFrame]]) -> pd.DataFrame:
+    def score(self, task: str, evaluated: list[pd.DataFrame]) -> pd.DataFrame:
         """Choose the champion, and score every eligible customer with it; return the decision."""
         from crm_pipeline.modeling.customers import Customers
         from crm_pipeline.modeling.explain import told_as
@@ -305,7 +305,7 @@ class Script(Texts):
         from crm_pipeline.modeling.scoring import Release, score
 
         s, last = self.settings, self.world.last
-        judged = pd.concat([metrics for _, metrics in evaluated], ignore_index=True)
+        judged = pd.concat(evaluated, ignore_index=True)
         whole = self.calendar.shift(self.world.first, s.year - 1)
         decision = decide(task, judged, self.cards(task), horizon=s.horizon, grain=s.grain, whole_from=whole)
         champion = decision.iloc[0]["champion"]

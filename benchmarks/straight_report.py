@@ -9,6 +9,7 @@ import pandas as pd
 
 from benchmarks.straight_source import raw_rows
 from crm_pipeline.contracts.canonical import CANONICAL
+from crm_pipeline.reports import reading
 from crm_pipeline.reports.data import ReportData
 from crm_pipeline.reports.summary import theme_shares
 from crm_pipeline.transforms.features.catalogue import catalogue
@@ -21,14 +22,18 @@ def report_data(script: Any, evaluated: Mapping[str, list[Any]], champions: Mapp
     s, world, calendar = script.settings, script.world, script.calendar
     last, h, tasks = world.last, s.horizon, script.tasks
     quality, refusals = _quality(script)
-    before = calendar.shift(last, -h)
+    before, scored = calendar.shift(last, -h), script.read("scores/customers", last)
+    judged = {t: reading.predictions_of(script.read(f"evaluation/{t}_predictions", last)) for t in tasks}
+    earlier, now = (
+        reading.features_of(script.read("features/customers", p), str(calendar.end_date(p))) for p in (before, last)
+    )
     return ReportData(
         source=world.name,
         period=last,
         as_of=calendar.end_date(last),
         horizon_end=calendar.end_date(calendar.shift(last, h)),
         currency=world.currency,
-        scores=script.read("scores/customers", last).execute(),
+        scores=reading.with_reasons(scored, reading.scored(scored)),
         synthetic=world.synthetic,
         grain=s.grain,
         horizon=h,
@@ -36,15 +41,17 @@ def report_data(script: Any, evaluated: Mapping[str, list[Any]], champions: Mapp
         quality=quality,
         refusals=refusals,
         absent_tables=tuple(name for name in CANONICAL if name not in world.tables),
-        evaluation={t: pd.concat([metrics for _, metrics in evaluated[t]], ignore_index=True) for t in tasks},
-        predictions={t: evaluated[t][-1][0] for t in tasks},
+        evaluation={t: pd.concat(evaluated[t], ignore_index=True) for t in tasks},
+        predictions={t: rows for t, (rows, _) in judged.items()},
+        judged={t: customers for t, (_, customers) in judged.items()},
         champions=pd.concat(list(champions.values()), ignore_index=True),
         cards=pd.concat([script.cards(t) for t in tasks], ignore_index=True),
-        features=script.read("features/customers", last).execute(),
-        previous_features=script.read("features/customers", before).execute(),
+        features=now[0],
+        previous_features=earlier[0],
+        eligible=(earlier[1], now[1]),
         previous_period=before,
         descriptions={f.name: f.description for f in catalogue(world.tables, s)},
-        reasons={t: theme_shares(script.read(f"scores/{t}", last).execute()) for t in tasks},
+        reasons={t: theme_shares(reading.factors_of(script.read(f"scores/{t}", last))) for t in tasks},
         comebacks=_comebacks(script, before),
     )
 

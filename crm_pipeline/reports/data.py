@@ -34,7 +34,7 @@ class ReportData:
     currency : str
         Code of the currency of all amounts (major units).
     scores : DataFrame
-        ``scores/customers`` of the period: one row per known customer.
+        ``scores/customers`` of the period: one row per known customer; reasons of those who are listed.
     synthetic : bool
         The source is made up: every page and every figure then says so.
     timezone : str
@@ -61,7 +61,9 @@ class ReportData:
         baseline), cutoff, metric, value, low, high, n.
     predictions : mapping of task to DataFrame
         ``evaluation/<task>_predictions``: customer_id, cutoff, outcome, one column per model, baselines prefixed
-        ``baseline_``. Curves are drawn at its newest cut-off.
+        ``baseline_``. Curves are drawn at its newest cut-off, of a fixed sample of many customers.
+    judged : mapping of task to int
+        Of how many customers they are a sample; 0: they are all.
     intervals : mapping of task to DataFrame
         ``evaluation/<task>_intervals``: coverage and width of every model's intervals at the cut-offs that earlier ones calibrated.
     ablations : mapping of task to DataFrame
@@ -84,7 +86,9 @@ class ReportData:
         ``models/<task>/<estimator>`` stacked: task, estimator, status, reason, rows, customers, cutoffs, events,
         features (JSON list), parameters (JSON).
     features, previous_features : DataFrame
-        ``features/customers`` of the period and of the one before, or the last one there is.
+        ``features/customers`` of the period and of the one before, or the last one there is; of a fixed sample of many customers.
+    eligible : tuple of int
+        Of how many customers ``previous_features`` and ``features`` are a sample; 0: they are all.
     previous_period : str or None
         Key of the period of ``previous_features``.
     descriptions : mapping of feature to str
@@ -128,6 +132,7 @@ class ReportData:
     intervals: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     ablations: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     predictions: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    judged: Mapping[str, int] = field(default_factory=dict)
     fairness: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     unequal: Mapping[str, Sequence[str]] = field(default_factory=dict)
     champions: pd.DataFrame = field(default_factory=_frame)
@@ -138,6 +143,7 @@ class ReportData:
     cards: pd.DataFrame = field(default_factory=_frame)
     features: pd.DataFrame = field(default_factory=_frame)
     previous_features: pd.DataFrame = field(default_factory=_frame)
+    eligible: tuple[int, int] = (0, 0)
     previous_period: str | None = None
     descriptions: Mapping[str, str] = field(default_factory=dict)
     reasons: Mapping[str, pd.DataFrame] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from crm_pipeline.modeling.fairness import beyond
 from crm_pipeline.modeling.level import level_from_json
 from crm_pipeline.modeling.tasks import chosen as chosen_tasks
 from crm_pipeline.periods import Calendar
+from crm_pipeline.reports import reading
 from crm_pipeline.reports.calls import gather_calls
 from crm_pipeline.reports.data import ReportData
 from crm_pipeline.reports.summary import of_nobody, refusals, row_quality, theme_shares
@@ -32,8 +33,11 @@ if TYPE_CHECKING:
 CALLS = ("heard", "queue")
 """Inputs that a source with recordings has."""
 
-LAZY = ("lapsed", "since", *TEXTS, *CALLS)
-"""Inputs that are counted where they lie."""
+LAZY = ("lapsed", "since", "scores", "features", *TEXTS, *CALLS)
+"""Inputs that are counted where they lie, or of which a part is read."""
+
+BY_CUSTOMER = ("predictions_", "scored_")
+"""Begin the names of inputs of a task with a row per customer."""
 
 
 def gather(
@@ -42,6 +46,7 @@ def gather(
     settings: Settings,
     period: str,
     shape: Shape | None = None,
+    overlay: Callable[[pd.DataFrame], pd.DataFrame] = lambda scores: scores,
 ) -> ReportData:
     """Return what the report of a period is made of.
 
@@ -55,18 +60,21 @@ def gather(
         `reports.texts.gather_texts`.
     shape : Shape or None
         What the features depend on; None: the settings alone.
+    overlay : callable
+        Puts over the scores what is known of customers since: consent.
     """
     calendar = Calendar(settings.grain, source.timezone)
     tasks = [task for task in chosen_tasks(settings) if f"champion_{task}" in tables]  # nothing is paid in some sources
     frames = {
         name: pd.DataFrame() if table is None else _read(name, table)
         for name, table in tables.items()
-        if name not in LAZY
+        if name not in LAZY and not name.startswith(BY_CUSTOMER)
     }
+    scores = _scores(tables.get("scores"), overlay)
+    judged = {t: _predictions(tables.get(f"predictions_{t}")) for t in tasks}
     heard, queue = (tables.get(name) for name in CALLS)
-    now, earlier = _by_period(frames["features"], str(calendar.end_date(period)))
+    now, earlier, newest = _features(tables.get("features"), str(calendar.end_date(period)))
     known = catalogue(source.inputs, shape or settings)
-    newest = str(earlier["as_of"].iloc[0])[:10] if len(earlier) else None
     champions = pd.concat([frames[f"champion_{t}"] for t in tasks], ignore_index=True)
     fairness = {t: frames[f"fairness_{t}"] for t in tasks if f"fairness_{t}" in frames}
     return ReportData(
@@ -75,7 +83,7 @@ def gather(
         as_of=calendar.end_date(period),
         horizon_end=calendar.end_date(calendar.shift(period, settings.horizon)),
         currency=source.currency,
-        scores=frames["scores"],
+        scores=scores,
         segments=frames["segments"],
         synthetic=source.synthetic,
         timezone=source.timezone,
@@ -92,18 +100,20 @@ def gather(
         intervals={t: frames[f"intervals_{t}"] for t in tasks if f"intervals_{t}" in frames},
         fairness=fairness,
         unequal=_unequal(fairness, champions, settings.fairness_max_gap),
-        predictions={t: frames[f"predictions_{t}"] for t in tasks},
+        predictions={t: rows for t, (rows, _) in judged.items()},
+        judged={t: customers for t, (_, customers) in judged.items()},
         leaderboards={t: frames[f"leaders_{t}"] for t in tasks},
         levels={
             t: level_from_json(frames[f"level_{t}"]["level"].iloc[0]).sentence for t in tasks if f"level_{t}" in frames
         },
         champions=champions,
         cards=pd.concat([f for name, f in frames.items() if name.startswith("card_")], ignore_index=True),
-        features=now,
-        previous_features=earlier,
+        features=now[0],
+        previous_features=earlier[0],
+        eligible=(earlier[1], now[1]),
         previous_period=calendar.shift(calendar.key(date.fromisoformat(newest)), -1) if newest else None,
         descriptions={f.name: f.description for f in known},
-        reasons={t: theme_shares(frames[f"scored_{t}"]) for t in tasks},
+        reasons={t: theme_shares(_factors(tables.get(f"scored_{t}"))) for t in tasks},
         refits={t: frames[f"refits_{t}"] for t in tasks if f"refits_{t}" in frames},
         dependence={
             t: _in_major_units(frames[f"partial_{t}"], known, float(settings.money_unit))
@@ -111,7 +121,7 @@ def gather(
             if f"partial_{t}" in frames
         },
         calls=gather_calls(heard, queue, period, calendar) if heard is not None and queue is not None else None,
-        texts=_texts(tables, frames["scores"], period, calendar),
+        texts=_texts(tables, scores, period, calendar),
         comebacks=_comebacks(tables, calendar.shift(period, -2 * settings.horizon), settings.horizon),
     )
 
@@ -145,13 +155,29 @@ def _texts(
     return gather_texts(known, scores, period, calendar) if set(TEXTS) <= known.keys() else None
 
 
-def _by_period(features: pd.DataFrame, as_of: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the features of the period, and those of the newest period before it (all, where there is none)."""
-    if features.empty:
-        return features, features
-    days = features["as_of"].map(lambda day: str(day)[:10])
-    earlier = days[days != as_of]
-    return features[days == as_of], features[days == max(earlier)] if len(earlier) else features.iloc[:0]
+def _scores(table: ibis.Table | None, overlay: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
+    """Return what is counted of all customers, and the reasons of those who are listed."""
+    return pd.DataFrame() if table is None else reading.with_reasons(table, overlay(reading.scored(table)))
+
+
+def _predictions(table: ibis.Table | None) -> tuple[pd.DataFrame, int]:
+    return (pd.DataFrame(), 0) if table is None else reading.predictions_of(table)
+
+
+def _factors(table: ibis.Table | None) -> pd.DataFrame:
+    return pd.DataFrame() if table is None else reading.factors_of(table)
+
+
+def _features(
+    table: ibis.Table | None, as_of: str
+) -> tuple[tuple[pd.DataFrame, int], tuple[pd.DataFrame, int], str | None]:
+    """Return features, and of how many customers, of the period and of the newest before it (the last, where it has none), and its day."""
+    nothing = pd.DataFrame(), 0
+    if table is None:
+        return nothing, nothing, None
+    newest = max((day for day in reading.days_of(table) if day != as_of), default=None)
+    earlier = nothing if newest is None else reading.features_of(table, newest)
+    return reading.features_of(table, as_of), earlier, newest
 
 
 def _comebacks(tables: Mapping[str, ibis.Table | None], cutoff: str, horizon: int) -> pd.DataFrame:

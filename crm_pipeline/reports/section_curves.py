@@ -18,6 +18,7 @@ from crm_pipeline.reports.view import Cell, Column, Draw, Drawing, Table, custom
 class Judged:
     """Predictions of the newest cut-off with a known outcome, and the pairs of the model brought forward."""
 
+    task: str
     rows: pd.DataFrame
     champion: str | None
     models: list[str]
@@ -40,7 +41,7 @@ def _judged(data: ReportData, task: str) -> Judged | None:
     models = [m for m in models if rows[m].notna().any()]
     if not models:
         return None
-    return Judged(rows, champion, models, *measures.paired(rows["outcome"], rows[models[0]]))
+    return Judged(task, rows, champion, models, *measures.paired(rows["outcome"], rows[models[0]]))
 
 
 def curves_view(data: ReportData, draw: Draw) -> list[dict[str, Any]]:
@@ -63,7 +64,9 @@ def _curves(data: ReportData, draw: Draw, task: str) -> dict[str, Any]:
 
 def _about(data: ReportData, judged: Judged) -> str:
     cutoff = judged.rows["cutoff"].iloc[0] if "cutoff" in judged.rows.columns else None
-    return f"{customers(len(judged.rows))} eligible at the end of {words.period(cutoff, data.grain)}"
+    known, read = data.judged.get(judged.task, 0), len(judged.rows)
+    who = customers(read) if read >= known else f"{read:,} of {customers(known)}"
+    return f"{who} eligible at the end of {words.period(cutoff, data.grain)}"
 
 
 def _ranking_figures(data: ReportData, draw: Draw, judged: Judged) -> list[Drawing]:

@@ -75,16 +75,17 @@ def drift_view(data: ReportData, draw: Draw) -> dict[str, Any]:
             "scores": None,
         }
     counts = {state: int((found["state"] == state).sum()) for state in _STATE_TONES}
-    sampled = max(len(data.features), len(data.previous_features)) > drift.SAMPLE
+    read = len(data.previous_features), len(data.features)
+    before_now = [max(pair) for pair in zip(read, data.eligible, strict=True)]
     shown, first = min(_MOST, len(found)), found.iloc[0]
-    earlier, later = customers(len(data.previous_features)), customers(len(data.features))
+    earlier, later = (customers(n) for n in before_now)
     about = f"{earlier} eligible at the end of {before}, {later} at the end of {now}"
     figure = draw(
         plots.drift_bars(found, _MOST, synthetic=data.synthetic),
         f"Population stability index of {shown} features; the largest is {first['feature']} with "
         f"{words.number(first['psi'], 3)}.",
         f"Population stability index of the {shown} features that moved most. Rows: {about}"
-        f"{' (every k-th of them)' if sampled else ''}.",
+        f"{f' (of each at most {drift.SAMPLE:,}, by chance)' if max(before_now) > drift.SAMPLE else ''}.",
     )
     rows: list[list[Cell | str]] = [_row(data, r) for r in found.head(_MOST).to_dict("records")]
     columns = [

@@ -107,13 +107,17 @@ def normalised(evaluation: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def theme_shares(scores: pd.DataFrame, sample: int = 20_000) -> pd.DataFrame:
+SHARED = 20_000
+"""Customers whose factors are summed to the shares of themes, at most."""
+
+
+def theme_shares(scores: pd.DataFrame) -> pd.DataFrame:
     """Sum the reasons of all scores into shares per theme; base and level, the same for everybody, are no reasons.
 
     Parameters
     ----------
     scores : DataFrame
-        ``scores/<task>``: ``factors`` is JSON, theme to additive attribution. Above ``sample`` rows every k-th is read.
+        ``scores/<task>``, of at most `SHARED` customers: ``factors`` is JSON, theme to additive attribution.
 
     Returns
     -------
@@ -125,7 +129,6 @@ def theme_shares(scores: pd.DataFrame, sample: int = 20_000) -> pd.DataFrame:
     if "factors" not in scores.columns:
         return pd.DataFrame(columns=columns)
     texts = scores["factors"].dropna()
-    texts = texts.iloc[:: max(1, -(-len(texts) // sample))]
     factors = pd.DataFrame([_factors(t) for t in texts]).apply(pd.to_numeric, errors="coerce").fillna(0.0)
     factors = factors.drop(columns=[c for c in (BASE, LEVEL) if c in factors])
     total = float(factors.abs().to_numpy().sum()) if factors.size else 0.0

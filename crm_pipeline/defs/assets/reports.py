@@ -87,9 +87,10 @@ def report_asset(project: Project, tracker: Tracker) -> dg.AssetsDefinition:
 
         period = context.partition_key
         data = gather(
-            {n: t for n, t in tables.items() if n != "called"}, project.source, settings, period, project.shape
-        )
-        data = replace(data, scores=with_consent(project.lake, data.scores), undated=_undated(project))
+            {n: t for n, t in tables.items() if n != "called"}, project.source, settings, period, project.shape,
+            lambda scores: with_consent(project.lake, scores),
+        )  # fmt: skip
+        data = replace(data, undated=_undated(project))
         data = replace(data, calls=_with_sounds(project, data.calls, tables.get("called")))
         label = project.calendar.label(period)
         data = replace(data, leaderboard_files=_leaderboards(project, tracker, data, label))
