@@ -33,6 +33,7 @@ from crm_pipeline.contracts.outputs import (
     conform_each,
     score_columns,
 )
+from crm_pipeline.engine import frame
 from crm_pipeline.modeling.estimators import chosen as estimators_of
 from crm_pipeline.modeling.tasks import SEASONS_BACK, chosen
 from crm_pipeline.modeling.tasks import task as the_task
@@ -235,7 +236,7 @@ class Script(Texts):
             seed=s.seed,
         )
         self.write(f"training/{task}", period, made)
-        rows = self.training[task, period] = self.read(f"training/{task}", period).execute()
+        rows = self.training[task, period] = frame(self.read(f"training/{task}", period))
         fitted: dict[str, Any] = {}
         for name in estimators_of(s, task):
             fitted[name] = fit(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from crm_pipeline.engine import frame
 from crm_pipeline.modeling.estimators.rows import sampled
 
 if TYPE_CHECKING:
@@ -64,5 +65,4 @@ class Customers:
 
 
 def _sorted(table: Table) -> pd.DataFrame:
-    found: pd.DataFrame = table.order_by("customer_id").execute()
-    return found
+    return frame(table.order_by("customer_id"))

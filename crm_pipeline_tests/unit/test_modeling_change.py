@@ -69,7 +69,7 @@ def test_the_parts_add_up_to_the_move_of_the_log_odds():
     for at in range(20):
         rows = []
         for model, features in zip(models, (then, now), strict=True):
-            parts = theme_contributions(contributions("churn", model, features.iloc[[at]]), THEMES).iloc[0]
+            parts = theme_contributions(contributions(model, features.iloc[[at]]), THEMES).iloc[0]
             probability = model.predict_proba(features.iloc[[at]])[0, 1]
             rows.append(row(probability, f"v{id(model)}", str(id(features)), **parts))
         between = told_themes(models[1], then.iloc[[at]], THEMES).iloc[0].to_dict()

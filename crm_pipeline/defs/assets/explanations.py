@@ -10,6 +10,7 @@ from crm_pipeline.contracts.explanations import DEPENDENCE, PARTIAL, REASONS, SU
 from crm_pipeline.contracts.outputs import conform
 from crm_pipeline.defs.common import described, last_trained, reads, together
 from crm_pipeline.defs.lake import Result, publishes
+from crm_pipeline.engine import frame
 from crm_pipeline.home.project import Project
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.tracking import Tracker
@@ -64,7 +65,7 @@ def _explained(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefini
         themes = told_as(task, {f.name: f.theme for f in catalogue(project.source.inputs, project.shape)})
         unit = float(settings.money_unit)
         found = measured(
-            task, model, training.execute(), customers, themes,
+            task, model, frame(training), customers, themes,
             horizon=settings.horizon, seed=settings.seed, money_unit=unit,
         )  # fmt: skip
         known = level_from_json(level.execute()["level"].iloc[0])

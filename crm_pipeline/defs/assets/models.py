@@ -24,6 +24,7 @@ from crm_pipeline.defs.assets.intervals import interval_assets
 from crm_pipeline.defs.assets.leaderboards import leaderboard_asset
 from crm_pipeline.defs.common import described, horizon_words, last_trained, reads, together
 from crm_pipeline.defs.lake import Result, publishes
+from crm_pipeline.engine import frame
 from crm_pipeline.hashing import digest
 from crm_pipeline.home.project import Project
 from crm_pipeline.lake import Dep
@@ -85,7 +86,7 @@ def estimator_asset(project: Project, tracker: Tracker, task: str, name: str) ->
             return Result(
                 conform([], CARD), {"status": f"not trained: models are trained every {settings.train_every} periods"}
             )
-        rows = training.execute()
+        rows = frame(training)
         fitted = {m: load_card_model(tracker, card) for m, card in members.items()}
         missing = sorted(m for m, model in fitted.items() if model is None)
         why = unmade or (f"{name} needs {missing[0]}, which abstained." if missing else "")
@@ -225,7 +226,7 @@ def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.Assets
             models,
             Customers(features),
             happened,
-            training.execute(),
+            frame(training),
             cutoff=cutoff,
             level=level_from_json(level.execute()["level"].iloc[0]),
             horizon=h,
@@ -286,7 +287,7 @@ def worth_assets(project: Project, task: str) -> list[dg.AssetsDefinition]:
         found = ablate(
             task,
             alone_and_together(groups),
-            training.execute(),
+            frame(training),
             Customers(features),
             happened,
             cutoff=project.calendar.shift(context.partition_key, -h),

@@ -14,6 +14,7 @@ from crm_pipeline.contracts.outputs import CARD, EVALUATION, INTERVALS, PREDICTI
 from crm_pipeline.defs.assets.models import load_card_model, track_model
 from crm_pipeline.defs.common import described, reads, together
 from crm_pipeline.defs.lake import Result, publishes
+from crm_pipeline.engine import frame
 from crm_pipeline.hashing import digest
 from crm_pipeline.home.project import Project
 from crm_pipeline.modeling.estimators import entry
@@ -97,7 +98,7 @@ def _model(project: Project, tracker: Tracker) -> dg.AssetsDefinition:
         from crm_pipeline.modeling.training import Abstained, card_rows, describe
         from crm_pipeline.modeling.value_learned import learn_value
 
-        rows = training.execute()
+        rows = frame(training)
         model = learn_value(rows, **how, money_unit=float(settings.money_unit))
         version = digest(json.dumps([sorted(pins.items()), code]), 8)
         trained_as_of = project.calendar.end_date(context.partition_key)
