@@ -4,12 +4,8 @@ Everything above speaks `ibis.Table` and `Engine`. To add another engine, give a
 """
 
 from crm_pipeline.engine.base import TOLD, VOLATILE, Engine, Staged
-<<<<<<< HEAD
 from crm_pipeline.engine.duckdb import ZSTD_LEVEL, DuckDBEngine, without
-=======
-from crm_pipeline.engine.duckdb import ZSTD_LEVEL, DuckDBEngine
 from crm_pipeline.engine.frames import frame
->>>>>>> 1882c21 (Training tables and customers are read without stacking their columns; CHANGELOG)
 from crm_pipeline.engine.sql import literal, quote
 from crm_pipeline.engine.storage import storage_error
 
@@ -20,15 +16,9 @@ __all__ = [
     "DuckDBEngine",
     "Engine",
     "Staged",
-<<<<<<< HEAD
-    "literal",
-    "quote",
-    "storage_error",
-    "without",
-=======
     "frame",
     "literal",
     "quote",
     "storage_error",
->>>>>>> 1882c21 (Training tables and customers are read without stacking their columns; CHANGELOG)
+    "without",
 ]
