@@ -16,6 +16,9 @@ from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.modeling.training import Abstained, fit
 
 ALL = "all features"
+ASKED = 100_000
+"""Customers of a cut-off at most by whom two fits are compared, the same for both."""
+
 COLUMNS = ("left_out", "estimator", "cutoff", "metric", "with_features", "without_features", "n")
 
 
@@ -95,8 +98,9 @@ def ablate(
     if ALL not in models:
         return pd.DataFrame(columns=[*COLUMNS])
     said = foretold(
-        task, models, customers, outcomes, training, cutoff=cutoff, level=level, horizon=horizon, money_unit=money_unit
-    )
+        task, models, customers, outcomes, training,
+        cutoff=cutoff, level=level, horizon=horizon, money_unit=money_unit, most=ASKED,
+    )  # fmt: skip
     said = said[said["outcome"].notna()]
     outcome = said["outcome"].to_numpy("float64")
     if not of.judgeable(outcome):

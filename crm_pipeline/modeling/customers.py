@@ -56,12 +56,16 @@ class Customers:
 
     def sample(self, cap: int) -> pd.DataFrame:
         """Return all columns of at most ``cap`` customers: those whose hash is least."""
+        return _sorted(self.at_most(cap).table)
+
+    def at_most(self, cap: int) -> Customers:
+        """Return these customers, or of more than ``cap`` a fixed sample of so many: those whose hash is least."""
         import ibis
 
         if len(self) <= cap:
-            return _sorted(self.table)
+            return self
         chosen = self.ids.iloc[sampled(pd.DataFrame(index=pd.Index(self.ids, name="customer_id")), cap)]
-        return _sorted(self.table.semi_join(ibis.memtable(chosen.to_frame()), "customer_id"))
+        return Customers(self.table.semi_join(ibis.memtable(chosen.to_frame()), "customer_id"))
 
 
 def _sorted(table: Table) -> pd.DataFrame:

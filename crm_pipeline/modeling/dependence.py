@@ -9,12 +9,15 @@ import pandas as pd
 
 from crm_pipeline.modeling.customers import Customers
 from crm_pipeline.modeling.level import Level
-from crm_pipeline.modeling.prediction import level_shift, raw_scores
+from crm_pipeline.modeling.prediction import level_shift, of_sample, raw_scores
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.modeling.training import Model
 
 MOST = 500
 """Customers at most over whom the mean is taken."""
+
+LEVELLED = 100_000
+"""Customers at most by whom it is found what the level adds."""
 
 TOP = 5
 """Features shown: those with the largest mean absolute contribution."""
@@ -63,7 +66,8 @@ def dependence(
         its own probability; the parts that explain it move with that).
     """
     columns = list(model.columns_)
-    raw = raw_scores({"": model}, customers)[""]
+    some = customers.at_most(LEVELLED)
+    raw, level = raw_scores({"": model}, some)[""], of_sample(level, some, customers)
     shift = level_shift(task, model, raw, level, money_unit=money_unit)
     rows = customers.sample(MOST).copy()
     values = rows[columns].apply(pd.to_numeric).astype("float64")

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -70,6 +70,11 @@ class Level:
     weight: float = 0.0
     ratios: dict[str, list[float]] = field(default_factory=dict)
     sentence: str = "No level is set: no cut-off with half a year of history before it is known yet."
+
+    def of_share(self, share: float) -> Level:
+        """Return the level of a fixed sample that is so much of the customers: the same, its totals so much of all."""
+        totals = {name: getattr(self, name) for name in ("days", "orders", "spend")}
+        return replace(self, **{name: total * share for name, total in totals.items() if total is not None})
 
     def shift(self, cutoffs: Sequence[str]) -> float:
         """Return by how much the log-intensity of ordering lies above that of a model's training cut-offs."""

@@ -22,6 +22,11 @@ def level_shift(
     return the_task(task).shift(model, raw, level, money_unit)
 
 
+def of_sample(level: Level | None, some: Customers, customers: Customers) -> Level | None:
+    """Return the level of some of the customers whose level is known."""
+    return level if level is None or some is customers else level.of_share(len(some) / len(customers))
+
+
 def raw_scores(models: Mapping[str, Model], customers: Customers) -> dict[str, np.ndarray]:
     """Return the raw score of every customer (n,) by every model; each batch of customers is read once for all of them."""
     parts: dict[str, list[np.ndarray]] = {name: [np.empty(0)] for name in models}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import ibis
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -114,3 +115,19 @@ def test_a_reader_is_staged_as_a_table_is(champion, table, tmp_path, monkeypatch
     other = engine.stage(rows().read_all(), tmp_path / "other.parquet")
     assert (one.rows, one.content_sum, one.columns) == (other.rows, other.content_sum, other.columns)
     assert one.rows == len(now(table))
+
+
+def test_of_many_a_fixed_sample_is_judged_and_its_total_is_so_much_of_all(champion, table):
+    task, model = champion
+    outcomes = table[table["cutoff"] == table["cutoff"].max()]
+    known = table[table["cutoff"] < table["cutoff"].max()]
+    options = {"cutoff": "2020-03-01", "level": LEVEL, "horizon": 3, "money_unit": UNIT}
+    all_of_them = foretold(task, {"one": model}, now(table), outcomes, known, **options)
+    some = foretold(task, {"one": model}, now(table), outcomes, known, **options, most=120)
+    assert len(some) == 120
+    assert set(some["customer_id"]) == set(now(table).sample(120)["customer_id"])
+    if task == "demand":
+        assert some["one"].sum() == pytest.approx(LEVEL.spend * UNIT * 120 / len(all_of_them))
+    else:
+        both = some.merge(all_of_them, on="customer_id")
+        np.testing.assert_allclose(both["one_x"], both["one_y"], rtol=1e-12)
