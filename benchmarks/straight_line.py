@@ -273,6 +273,7 @@ class Script(Texts):
             level=self.level(task, cutoff),
             horizon=s.horizon,
             money_unit=float(s.money_unit),
+            threads=s.threads,
         )
         metrics = evaluate(task, said, cutoff, seed=s.seed)
         self.write(f"evaluation/{task}_predictions", period, said)
@@ -319,7 +320,7 @@ class Script(Texts):
         customers = Customers(self.read("features/customers", last))
         themes = told_as(task, {f.name: f.theme for f in catalogue(self.world.tables, self.shape)})
         level, bands = self.level(task, last), self.bands(task, champion)
-        rows = score(self.models[task, last][champion], customers, release, level, themes, bands)
+        rows = score(self.models[task, last][champion], customers, release, level, themes, bands, s.threads)
         self.write(f"scores/{task}", last, conform_each(rows, score_columns(the_task(task).answers)))
         return decision
 

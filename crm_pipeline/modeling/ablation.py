@@ -99,7 +99,7 @@ def ablate(
         return pd.DataFrame(columns=[*COLUMNS])
     said = foretold(
         task, models, customers, outcomes, training,
-        cutoff=cutoff, level=level, horizon=horizon, money_unit=money_unit, most=ASKED,
+        cutoff=cutoff, level=level, horizon=horizon, money_unit=money_unit, most=ASKED, threads=threads,
     )  # fmt: skip
     said = said[said["outcome"].notna()]
     outcome = said["outcome"].to_numpy("float64")

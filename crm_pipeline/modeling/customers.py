@@ -18,8 +18,8 @@ from crm_pipeline.modeling.estimators.rows import sampled
 if TYPE_CHECKING:
     from ibis.expr.types import Table
 
-BATCH = 262_144
-"""Customers that are read at once: some 300 MB of features."""
+BATCH = 131_072
+"""Customers that are read at once: some 120 MB of features."""
 
 
 class Customers:

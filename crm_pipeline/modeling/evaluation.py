@@ -46,6 +46,7 @@ def foretold(
     horizon: int,
     money_unit: float,
     most: int = JUDGED,
+    threads: int = 1,
 ) -> pd.DataFrame:
     """Return what the models and baselines of a cut-off said of each customer, beside what happened.
 
@@ -61,6 +62,8 @@ def foretold(
         What the models of the cut-off learned from; the baselines know no more.
     most : int
         Of more customers than that, a fixed sample is asked.
+    threads : int
+        Models that speak at once; what they say is the same.
 
     Returns
     -------
@@ -72,7 +75,7 @@ def foretold(
     known = customers.only(of.looked_at(customers.columns, horizon))
     happened = outcomes.set_index("customer_id").reindex(known["customer_id"])
     said = known[["customer_id"]].assign(cutoff=date.fromisoformat(cutoff), outcome=of.actual(happened, money_unit))
-    for name, raw in raw_scores(models, customers).items():
+    for name, raw in raw_scores(models, customers, threads).items():
         found = said_of(task, models[name], known, raw, level, money_unit=money_unit)
         said[name] = found[of.answer].to_numpy("float64")
     rules = baseline_predictions(task, training, known, horizon=horizon, money_unit=money_unit)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crm_pipeline.modeling.customers import Customers
+from crm_pipeline.modeling.in_order import in_order
 from crm_pipeline.modeling.level import Level
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.modeling.training import Model
@@ -27,12 +28,12 @@ def of_sample(level: Level | None, some: Customers, customers: Customers) -> Lev
     return level if level is None or some is customers else level.of_share(len(some) / len(customers))
 
 
-def raw_scores(models: Mapping[str, Model], customers: Customers) -> dict[str, np.ndarray]:
+def raw_scores(models: Mapping[str, Model], customers: Customers, threads: int = 1) -> dict[str, np.ndarray]:
     """Return the raw score of every customer (n,) by every model; each batch of customers is read once for all of them."""
     parts: dict[str, list[np.ndarray]] = {name: [np.empty(0)] for name in models}
-    for batch in customers.batches():
-        for name, model in models.items():
-            parts[name].append(model.raw(batch))
+    asked = ((name, batch) for batch in customers.batches() for name in models)
+    for name, raw in in_order(lambda one: (one[0], models[one[0]].raw(one[1])), asked, threads):
+        parts[name].append(raw)
     return {name: np.concatenate(found) for name, found in parts.items()}
 
 

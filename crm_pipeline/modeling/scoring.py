@@ -13,6 +13,7 @@ import pandas as pd
 from crm_pipeline.modeling.conformal import Bands, with_intervals
 from crm_pipeline.modeling.customers import Customers
 from crm_pipeline.modeling.explain import contributions, theme_contributions
+from crm_pipeline.modeling.in_order import in_order
 from crm_pipeline.modeling.level import Level
 from crm_pipeline.modeling.prediction import level_shift, raw_scores
 from crm_pipeline.modeling.reasons import factors_json, top_reasons
@@ -45,14 +46,15 @@ def score(
     level: Level | None,
     themes: Mapping[str, str],
     bands: Bands | None = None,
+    threads: int = 1,
 ) -> Iterator[pd.DataFrame]:
     """Yield one score row per customer of the period, a batch of customers at a time, after `contracts.outputs.score_columns`.
 
     ``themes`` maps feature to theme; ``bands`` are the model's intervals as earlier cut-offs calibrated them, None: its own. Customers
-    are read twice: what is said of one depends by its level and its percentile on all.
+    are read twice: what is said of one depends by its level and its percentile on all. ``threads`` batches are worked on at once.
     """
     of = the_task(release.task)
-    raw = raw_scores({"": model}, customers)[""]
+    raw = raw_scores({"": model}, customers, threads)[""]
     shift = level_shift(release.task, model, raw, level, money_unit=release.money_unit)
     known = customers.only(of.looked_at(customers.columns, release.horizon))
     said = of.say(model, known, raw, raw + shift, level).reset_index(drop=True)
@@ -62,11 +64,14 @@ def score(
         else with_intervals(said, of.answer, bands)
     )
     said["percentile"] = said[of.answer].rank(pct=True, method="average") * 100
-    start = 0
-    for batch in customers.batches():
-        own = said.iloc[start : start + len(batch)].set_axis(batch.index)
-        yield _rows(model, batch, own, release, shift, themes)
-        start += len(batch)
+
+    def batches() -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+        start = 0
+        for batch in customers.batches():
+            yield batch, said.iloc[start : start + len(batch)].set_axis(batch.index)
+            start += len(batch)
+
+    yield from in_order(lambda both: _rows(model, *both, release, shift, themes), batches(), threads)
 
 
 def _rows(

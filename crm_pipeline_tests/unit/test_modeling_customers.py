@@ -62,9 +62,10 @@ def test_batches_are_all_rows_in_the_order_of_the_ids(table, monkeypatch):
 def test_scores_do_not_depend_on_how_many_are_read_at_once(champion, table, monkeypatch):
     task, model = champion
     found = []
-    for size in (10_000, 41, 1):
+    for size, threads in ((10_000, 1), (41, 1), (41, 3), (1, 2)):
         monkeypatch.setattr(module, "BATCH", size)
-        found.append(pd.concat(score(model, now(table), release(task), LEVEL, THEMES), ignore_index=True))
+        rows = score(model, now(table), release(task), LEVEL, THEMES, threads=threads)
+        found.append(pd.concat(rows, ignore_index=True))
     answers = [c.name for c in the_task(task).answers]
     for other in found[1:]:
         pd.testing.assert_frame_equal(other[answers], found[0][answers], rtol=1e-12)
@@ -81,12 +82,12 @@ def test_predictions_to_be_judged_do_not_either(champion, table, monkeypatch):
     known = table[table["cutoff"] < table["cutoff"].max()]
     outcomes = table[table["cutoff"] == table["cutoff"].max()]
     found = []
-    for size in (10_000, 29):
+    for size, threads in ((10_000, 1), (29, 2)):
         monkeypatch.setattr(module, "BATCH", size)
         found.append(
             foretold(
                 task, {"one": model}, now(table), outcomes, known,
-                cutoff="2020-03-01", level=LEVEL, horizon=3, money_unit=UNIT,
+                cutoff="2020-03-01", level=LEVEL, horizon=3, money_unit=UNIT, threads=threads,
             )
         )  # fmt: skip
     pd.testing.assert_frame_equal(found[0], found[1], rtol=1e-12)

@@ -231,6 +231,7 @@ def evaluation_asset(project: Project, tracker: Tracker, task: str) -> dg.Assets
             level=level_from_json(level.execute()["level"].iloc[0]),
             horizon=h,
             money_unit=float(settings.money_unit),
+            threads=settings.threads,
         )
         contact = None if cost is None or saved is None else Contact(cost, saved)
         metrics = evaluate(task, said, cutoff, contact=contact, seed=settings.seed)

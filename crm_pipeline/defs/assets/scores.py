@@ -68,7 +68,7 @@ def _scores(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefinitio
             themes = told_as(task, {f.name: f.theme for f in catalogue(project.source.inputs, project.shape)})
             known = level_from_json(level.execute()["level"].iloc[0])
             bands = None if intervals is None else bands_of(intervals.execute(), release.model)
-            rows = score(model, customers, release, known, themes, bands)
+            rows = score(model, customers, release, known, themes, bands, project.settings.threads)
         told = {"champion": release.model, "model_version": release.model_version}
         return Result(conform_each(rows, score_columns(the_task(task).answers)), told)
 
