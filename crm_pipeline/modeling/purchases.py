@@ -9,6 +9,7 @@ import ibis
 import numpy as np
 import pandas as pd
 
+from crm_pipeline.engine import frame
 from crm_pipeline.modeling.purchase_process import fit_mbg_nbd
 from crm_pipeline.modeling.purchase_process.features import customer_rank
 from crm_pipeline.periods import Calendar
@@ -87,8 +88,8 @@ def purchases(
     dict
         customers, expected_days, expected_spend (money units), days, orders, spend (money units), of the eligible ones.
     """
-    known = lifetime.assign(rank=customer_rank(lifetime["customer_id"], seed)).sort_values(["rank", "customer_id"])
-    known = known.head(sample)
+    known = lifetime[lifetime["customer_id"].isin(chosen_of(lifetime["customer_id"], sample, seed))]
+    known = known.sort_values("customer_id", key=lambda ids: customer_rank(ids, seed), kind="stable")
     first, last, days, spend = (
         known[name].to_numpy("float64") for name in ("first_day", "last_day", "order_days", "spend")
     )
@@ -136,13 +137,18 @@ def purchases_table(
     if lifetime is None:
         return pd.DataFrame()
     columns = ["customer_id", "first_day", "last_day", "order_days", "spend"]
-    known = lifetime.filter(lifetime.order_days > 0).select(columns).execute()
-    bought = orders_since.filter(orders_since.n_orders > 0)
+    ordered = lifetime.filter(lifetime.order_days > 0).select(columns)
+    ids = frame(ordered.select("customer_id"))["customer_id"]
+    chosen = ibis.memtable(
+        pd.DataFrame({"customer_id": chosen_of(ids, sample, seed)}), schema={"customer_id": "string"}
+    )
+    known = frame(ordered.semi_join(chosen, "customer_id").order_by("customer_id"))
+    bought = orders_since.filter(orders_since.n_orders > 0).semi_join(chosen, "customer_id")
     sums = {name: bought[name].sum() for name in ("order_days", "n_orders", "spend")}
     as_of, end = (_day(calendar.end_date(calendar.shift(cutoff, i))) for i in (0, horizon))
     row = purchases(
         known,
-        bought.group_by("customer_id").aggregate(**sums).execute(),
+        frame(bought.group_by("customer_id").aggregate(**sums)),
         as_of_day=as_of,
         eligible_from_day=_day(date.fromisoformat(calendar.shift(cutoff, 1 - eligibility))),
         horizon_days=end - as_of,
@@ -150,6 +156,12 @@ def purchases_table(
         seed=seed,
     )
     return pd.DataFrame([{"cutoff": date.fromisoformat(cutoff), **row}] if row["customers"] else [])
+
+
+def chosen_of(customers: pd.Series, sample: int, seed: int) -> pd.Series:
+    """Return the customers who are looked at: at most ``sample``, by a hash of customer_id and ``seed``, in its order."""
+    ordered = customers.sort_values(ignore_index=True)
+    return ordered.iloc[np.argsort(customer_rank(ordered, seed), kind="stable")[:sample]]
 
 
 def _day(day: date) -> int:
