@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
+import ibis
 import numpy as np
 import pandas as pd
+from ibis.expr.types import Table
 
+from crm_pipeline.engine import frame
 from crm_pipeline.modeling.purchase_process.features import customer_rank
 
 MOST = 20
@@ -16,6 +20,9 @@ REST = "(other categories)"
 
 SAMPLE = 20_000
 """Most customers that the strength of the prior is fitted on: a fixed sample by hash."""
+
+BATCH = 131_072
+"""Customers whose rows are made at once."""
 
 STRENGTHS = np.geomspace(0.1, 200, 60)
 """Prior strengths that are tried, in order lines."""
@@ -43,21 +50,49 @@ class Shares(NamedTuple):
     strength: float
 
 
-def named(history: pd.DataFrame) -> pd.DataFrame:
+class Divided(NamedTuple):
+    """Expected spend of customers (n,), in the order of their ids, by category (k,).
+
+    Attributes
+    ----------
+    spend, shares : ndarray (n, k)
+        What each should spend on each category, and how a line of theirs divides.
+    told : Shares or None
+        None where nothing was bought in any category: then nobody's spend is divided.
+    """
+
+    customers: pd.Series
+    categories: pd.Index
+    spend: np.ndarray
+    shares: np.ndarray
+    told: Shares | None
+
+    def rows(self) -> Iterator[pd.DataFrame]:
+        """Yield customer_id, category, expected_spend, share, rank (1 is the category with most), by customer and rank."""
+        for start in range(0, len(self.customers), BATCH):
+            part = slice(start, start + BATCH)
+            yield _long(self.customers.iloc[part], self.categories, self.spend[part], self.shares[part])
+
+
+NOTHING = Divided(pd.Series(dtype="str"), pd.Index([]), np.zeros((0, 0)), np.zeros((0, 0)), None)
+
+
+def named(history: Table) -> Table:
     """Return the history with all but the `MOST` biggest categories together as `REST`.
 
     Parameters
     ----------
-    history : DataFrame
+    history : Table
         customer_id, category, period_start, n_lines, spend: a row per customer, category and period of the last two years.
     """
-    spend = history.groupby("category")["spend"].sum()
-    kept = spend.sort_values(ascending=False, kind="stable").index[:MOST]
+    history = history.filter(history.category.notnull())  # noqa: PD004 (an Ibis expression)
+    spend = frame(history.group_by("category").aggregate(spend=history.spend.sum().cast("int64")))
+    kept = spend.sort_values(["spend", "category"], ascending=[False, True])["category"].iloc[:MOST].tolist()
     if len(spend) <= MOST:
         return history
-    category = history["category"].where(history["category"].isin(kept), REST)
-    keys = ["customer_id", "category", "period_start"]
-    return history.assign(category=category).groupby(keys, as_index=False)[["n_lines", "spend"]].sum()
+    history = history.mutate(category=ibis.ifelse(history.category.isin(kept), history.category, REST))
+    sums = {name: history[name].sum().cast("int64") for name in ("n_lines", "spend")}
+    return history.group_by("customer_id", "category", "period_start").aggregate(**sums)
 
 
 def forecast_shares(totals: pd.DataFrame, year: int, horizon: int) -> tuple[pd.Series, pd.Series, pd.Series]:
@@ -138,16 +173,14 @@ def divided(expected: np.ndarray, shares: np.ndarray, totals: np.ndarray) -> np.
     return table * (expected / table.sum(axis=1))[:, None]
 
 
-def by_category(
-    history: pd.DataFrame, demand: pd.DataFrame, periods: list[str], year: int, horizon: int, seed: int
-) -> tuple[pd.DataFrame, Shares | None]:
+def by_category(history: Table, demand: Table, periods: list[str], year: int, horizon: int, seed: int) -> Divided:
     """Return what each customer is expected to spend by category, and how all spend divides.
 
     Parameters
     ----------
-    history : DataFrame
+    history : Table
         As of `named`; may be empty.
-    demand : DataFrame
+    demand : Table
         customer_id, value: expected spend of the horizon of everybody who was scored.
     periods : list of str
         Keys of the periods of the history, the oldest first, without a gap: at most two years.
@@ -155,60 +188,56 @@ def by_category(
         In periods.
     seed : int
         Of the sample.
-
-    Returns
-    -------
-    DataFrame
-        customer_id, category, expected_spend, share, rank (1 is the category with most), sorted by customer and rank.
-    Shares or None
-        None where nothing was bought in any category.
     """
-    columns = ["customer_id", "category", "expected_spend", "share", "rank"]
-    history = named(history)
-    known = history[(history["spend"] > 0) & history["period_start"].astype("str").str[:10].isin(periods)]
-    if known.empty or demand.empty:
-        return pd.DataFrame(columns=columns), None
-    day = known["period_start"].astype("str").str[:10]
-    totals = known.pivot_table(
-        index="category", columns=day, values="spend", aggfunc="sum", fill_value=0, observed=True
-    )
+    bought = named(history)
+    known = bought.mutate(period=bought.period_start.cast("string").substr(0, 10))
+    known = known.filter((known.spend > 0) & known.period.isin(periods))
+    sums = {name: known[name].sum().cast("int64") for name in ("n_lines", "spend")}
+    in_periods = frame(known.group_by("category", "period").aggregate(**sums))
+    scored = frame(demand.select("customer_id", "value").order_by("customer_id"))
+    if in_periods.empty or scored.empty:
+        return NOTHING
+    totals = in_periods.pivot_table(index="category", columns="period", values="spend", fill_value=0)
     forecast, recent, season = forecast_shares(totals.reindex(columns=periods, fill_value=0), year, horizon)
-    demand = demand.sort_values("customer_id", ignore_index=True)
-    lines = _lines(known[day.isin(periods[-year:])], demand["customer_id"], forecast.index)
-    price = _price(known, forecast.index)
+    lines = _lines(known.filter(known.period.isin(periods[-year:])), demand, forecast.index)
+    price = _price(in_periods, forecast.index)
     said = _counts_of(forecast, price)
-    strength = prior_strength(_sampled(lines, demand["customer_id"], seed), said)
+    strength = prior_strength(_sampled(lines, scored["customer_id"], seed), said)
     mean = (lines + strength * said) * price
     shares = mean / mean.sum(axis=1, keepdims=True)
-    expected = demand["value"].to_numpy("float64")
+    expected = scored["value"].to_numpy("float64")
     spend = divided(expected, shares, forecast.to_numpy() * expected.sum())
-    return _long(demand["customer_id"], forecast.index, spend, shares), Shares(forecast, recent, season, strength)
+    return Divided(scored["customer_id"], forecast.index, spend, shares, Shares(forecast, recent, season, strength))
 
 
-def in_all(rows: pd.DataFrame, shares: Shares | None) -> pd.DataFrame:
+def in_all(found: Divided) -> pd.DataFrame:
     """Return the expected spend of each category, the greatest first, with its share, last year's and that of last year's season."""
     columns = ["category", "expected_spend", "share", "share_last_year", "share_last_season"]
-    if shares is None:
+    if found.told is None:
         return pd.DataFrame(columns=columns)
-    found = pd.DataFrame(
-        {"expected_spend": rows.groupby("category")["expected_spend"].sum().reindex(shares.forecast.index),
-         "share": shares.forecast, "share_last_year": shares.recent, "share_last_season": shares.season}
+    shares = found.told
+    table = pd.DataFrame(
+        {"expected_spend": pd.Series(found.spend.sum(axis=0), found.categories), "share": shares.forecast,
+         "share_last_year": shares.recent, "share_last_season": shares.season}
     )  # fmt: skip
-    return found.sort_values("expected_spend", ascending=False, kind="stable").rename_axis("category").reset_index()
+    return table.sort_values("expected_spend", ascending=False, kind="stable").rename_axis("category").reset_index()
 
 
-def _lines(history: pd.DataFrame, customers: pd.Series, categories: pd.Index) -> np.ndarray:
-    lines = np.zeros((len(customers), len(categories)))
-    rows, columns = pd.Index(customers).get_indexer(history["customer_id"]), categories.get_indexer(history["category"])
-    there = (rows >= 0) & (columns >= 0)
-    np.add.at(lines, (rows[there], columns[there]), history["n_lines"].to_numpy("float64")[there])
-    return lines
+def _lines(history: Table, demand: Table, categories: pd.Index) -> np.ndarray:
+    """Return the order lines of the customers of ``demand``, in the order of their ids, by category (n × k)."""
+    counted = {
+        f"of_{place}": history.n_lines.sum(where=history.category == name).cast("float64")
+        for place, name in enumerate(categories)
+    }
+    wide = history.group_by("customer_id").aggregate(**counted)
+    rows = demand.select("customer_id").left_join(wide, "customer_id").order_by("customer_id")
+    return frame(rows.select(*counted)).fillna(0.0).to_numpy("float64")
 
 
-def _price(history: pd.DataFrame, categories: pd.Index) -> np.ndarray:
+def _price(sums: pd.DataFrame, categories: pd.Index) -> np.ndarray:
     """Return what an order line of each category costs in the mean."""
-    sums = history.groupby("category")[["spend", "n_lines"]].sum().reindex(categories)
-    return (sums["spend"] / sums["n_lines"].clip(lower=1)).to_numpy("float64")
+    each = sums.groupby("category")[["spend", "n_lines"]].sum().reindex(categories)
+    return (each["spend"] / each["n_lines"].clip(lower=1)).to_numpy("float64")
 
 
 def _counts_of(shares: pd.Series, price: np.ndarray) -> np.ndarray:

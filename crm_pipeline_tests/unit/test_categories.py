@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crm_pipeline.modeling import categories
 from crm_pipeline.modeling.categories import (
     MOST,
     REST,
     STRENGTHS,
+    Divided,
     by_category,
     divided,
     forecast_shares,
@@ -25,6 +28,17 @@ PERIODS = [str(p)[:10] for p in pd.period_range("2024-01", "2025-12", freq="M").
 
 def bought(*rows: tuple[str, str, str, int, int]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["customer_id", "category", "period_start", "n_lines", "spend"])
+
+
+def divided_of(history: pd.DataFrame, demand: pd.DataFrame) -> tuple[pd.DataFrame, Divided]:
+    history = history.assign(period_start=pd.to_datetime(history["period_start"]))
+    days = ibis.memtable(history, schema={"customer_id": "string", "category": "string", "period_start": "timestamp",
+                                          "n_lines": "int64", "spend": "int64"})  # fmt: skip
+    scored = ibis.memtable(demand, schema={"customer_id": "string", "value": "float64"})
+    found = by_category(days.mutate(period_start=days.period_start.date()), scored, PERIODS, 12, 3, seed=1)
+    parts = list(found.rows())
+    columns = ["customer_id", "category", "expected_spend", "share", "rank"]
+    return (pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)), found
 
 
 def company(seed: int = 0, n: int = 300) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -44,7 +58,8 @@ def company(seed: int = 0, n: int = 300) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def test_it_adds_up_for_every_customer_and_every_category() -> None:
     history, demand = company()
-    rows, shares = by_category(history, demand, PERIODS, 12, 3, seed=1)
+    rows, found = divided_of(history, demand)
+    shares = found.told
     assert shares is not None
     assert len(rows) == 300 * 4
     mine = rows.groupby("customer_id")["expected_spend"].sum()
@@ -54,25 +69,24 @@ def test_it_adds_up_for_every_customer_and_every_category() -> None:
     assert np.allclose(rows.groupby("customer_id")["share"].sum(), 1.0)
     first = rows[rows["rank"] == 1].set_index("customer_id")["expected_spend"]
     assert (first >= rows.groupby("customer_id")["expected_spend"].max() - 1e-9).all()
-    told = in_all(rows, shares)
+    told = in_all(found)
     assert told["expected_spend"].is_monotonic_decreasing
     assert told["share"].sum() == pytest.approx(1)
 
 
-def test_the_order_of_rows_and_customers_changes_nothing() -> None:
+def test_the_order_of_rows_and_customers_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     history, demand = company()
-    rows, _ = by_category(history, demand, PERIODS, 12, 3, seed=1)
-    again, _ = by_category(
-        history.sample(frac=1, random_state=3), demand.sample(frac=1, random_state=4), PERIODS, 12, 3, seed=1
-    )
-    pd.testing.assert_frame_equal(rows, again, rtol=1e-12)
+    rows, _ = divided_of(history, demand)
+    monkeypatch.setattr(categories, "BATCH", 7)
+    again, _ = divided_of(history.sample(frac=1, random_state=3), demand.sample(frac=1, random_state=4))
+    pd.testing.assert_frame_equal(rows, again)
 
 
 def test_who_bought_one_thing_only_gets_it_and_who_bought_nothing_gets_everybodys() -> None:
     history, demand = company()
     faithful = bought(*(("faithful", "c", period, 3, 900) for period in PERIODS[-12:]))
     two = pd.DataFrame({"customer_id": ["faithful", "new"], "value": [100.0, 100.0]})
-    rows, _ = by_category(pd.concat([history, faithful]), pd.concat([demand, two]), PERIODS, 12, 3, seed=1)
+    rows, _ = divided_of(pd.concat([history, faithful]), pd.concat([demand, two]))
     mine = rows.set_index(["customer_id", "category"])["share"]
     assert rows.groupby("customer_id")["category"].first()["faithful"] == "c"
     assert mine["faithful", "c"] > mine["new", "c"] + 0.3
@@ -128,7 +142,7 @@ def test_both_margins_are_met_whatever_they_are(seed: int, n: int, k: int, zeros
 
 def test_small_categories_are_one() -> None:
     history = bought(*((f"c{i}", f"k{i:02}", PERIODS[0], 1, 1000 - i) for i in range(MOST + 5)))
-    found = named(history)
+    found = named(ibis.memtable(history)).execute()
     assert found["category"].nunique() == MOST + 1
     assert found["spend"].sum() == history["spend"].sum()
     assert set(found.loc[found["category"] == REST, "customer_id"]) == {f"c{i}" for i in range(MOST, MOST + 5)}
@@ -137,10 +151,10 @@ def test_small_categories_are_one() -> None:
 def test_without_purchases_or_customers_there_is_nothing() -> None:
     history, demand = company(n=3)
     for h, d in ((history.iloc[:0], demand), (history, demand.iloc[:0]), (history.assign(spend=0), demand)):
-        rows, shares = by_category(h, d, PERIODS, 12, 3, seed=1)
+        rows, found = divided_of(h, d)
         assert rows.empty
-        assert shares is None
-        assert in_all(rows, shares).empty
-    nothing, _ = by_category(history, demand.assign(value=0.0), PERIODS, 12, 3, seed=1)
+        assert found.told is None
+        assert in_all(found).empty
+    nothing, _ = divided_of(history, demand.assign(value=0.0))
     assert (nothing["expected_spend"] == 0).all()
     assert np.allclose(nothing.groupby("customer_id")["share"].sum(), 1)

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 import ibis
 
-from crm_pipeline.contracts.outputs import CATEGORIES, CATEGORY_TOTALS, EVALUATION, conform
+from crm_pipeline.contracts.outputs import CATEGORIES, CATEGORY_TOTALS, EVALUATION, conform, conform_each
 from crm_pipeline.defs.common import described, horizon_words, reads, together
 from crm_pipeline.defs.lake import Result, publishes
 from crm_pipeline.home.project import Project
@@ -43,18 +43,18 @@ def category_assets(project: Project) -> list[dg.AssetsDefinition]:
         from crm_pipeline.modeling.categories import by_category, in_all
 
         period = context.partition_key
-        history = bought.select("customer_id", "category", "period_start", "n_lines", "spend").execute()
-        scored = demand.filter(demand.value.notnull()).select("customer_id", "value").execute()
+        scored = demand.filter(demand.value.notnull())
         first = max(known_from, calendar.shift(period, two_years[0]))
-        rows, shares = by_category(
-            history, scored, calendar.range(first, period), settings.year, settings.horizon, settings.seed
+        found = by_category(
+            bought, scored, calendar.range(first, period), settings.year, settings.horizon, settings.seed
         )
         until = calendar.end_date(calendar.shift(period, settings.horizon))
         when = {"as_of": calendar.end_date(period), "horizon_end": until}
-        totals = in_all(rows, shares)
-        shown = {"categories": len(totals), "expected_spend": float(rows["expected_spend"].sum())}
+        totals = in_all(found)
+        shown = {"categories": len(totals), "expected_spend": float(found.spend.sum())}
+        rows = (part.assign(**when) for part in found.rows())
         return {
-            OF_CUSTOMERS: Result(conform(rows.assign(**when), CATEGORIES), shown),
+            OF_CUSTOMERS: Result(conform_each(rows, CATEGORIES), shown),
             IN_ALL: Result(conform(totals.assign(**when), CATEGORY_TOTALS), shown),
         }
 
