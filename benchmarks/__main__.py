@@ -17,6 +17,7 @@ from benchmarks import (
     bench_reading,
     bench_speech,
     bench_text,
+    large,
     measure,
     tables,
 )
@@ -121,6 +122,16 @@ def reading_section(found: dict[str, Any]) -> list[str]:
     return ["## Reading", how, tables.markdown(tables.reading_verdicts(found))]
 
 
+def large_section(found: dict[str, Any]) -> list[str]:
+    """Return what docs/benchmarks.md says of ten million customers."""
+    how = " ".join((large.__doc__ or "").split("\n\n", 1)[1].split())
+    when = "; ".join(f"{one['customers']:,} customers {one['measured']} (UTC)" for one in found["sizes"])
+    how += f" Measured: {when}, with {settings_line(found['sizes'][-1]['settings'])}."
+    biggest = found["sizes"][-1]
+    return ["## Ten million customers", how, tables.markdown(tables.large_verdicts(found["sizes"])),
+            tables.markdown(tables.layer_table(biggest)), tables.markdown(tables.slowest(biggest))]  # fmt: skip
+
+
 def audio_section(found: dict[str, Any]) -> list[str]:
     """Return what docs/benchmarks.md says of recordings."""
     how = " ".join((bench_audio.__doc__ or "").split("\n\n", 1)[1].split())
@@ -188,6 +199,7 @@ def page(
             *(tables.markdown(t) for t in (tables.layer_table(one), tables.within_table(one), tables.slowest(one))),
         ]
     parts += reading_section(reading) if reading else []
+    parts += large_section(json.loads(large.RESULT.read_text(encoding="utf-8"))) if large.RESULT.exists() else []
     parts += text_section(text) if text else []
     parts += audio_section(audio) if audio else []
     parts += speech_section(speech) if speech else []

@@ -46,12 +46,12 @@ def company(customers: int) -> Path:
 
 def whole_run(customers: int) -> dict[str, Any]:
     """Measure the pipeline from an empty home."""
-    return _run(customers, "whole_run", _empty(f"home_{customers}"))
+    return _run(customers, "whole_run", empty_home(f"home_{customers}"))
 
 
 def straight_line(customers: int) -> dict[str, Any]:
     """Measure the straight-line script from an empty folder, which is removed afterwards."""
-    folder = _empty(f"straight_{customers}")
+    folder = empty_home(f"straight_{customers}")
     found = _run(customers, "straight_line", folder)
     shutil.rmtree(folder)
     return found
@@ -62,41 +62,42 @@ def feature_layer(customers: int) -> dict[str, Any]:
     fits = customers <= 100_000 or _free() > PANDAS_MEMORY
     arguments = ["--customers", str(customers), "--orders", str(ORDERS), *(["--pandas"] if fits else [])]
     result = OUT / f"features_{customers}.json"
-    return _child("bench_features", [*arguments, "--result", str(result)], result)
+    return child("bench_features", [*arguments, "--result", str(result)], result)
 
 
 def text() -> dict[str, Any]:
     """Measure the text layer against the naive way on real texts, and on a million messages, apart and as steps of the pipeline."""
     result, whole = OUT / "text.json", OUT / "messages.json"
-    found = _child("bench_text", ["--result", str(result)], result)
-    return found | {"whole": _child("bench_messages", ["--result", str(whole)], whole)}
+    found = child("bench_text", ["--result", str(result)], result)
+    return found | {"whole": child("bench_messages", ["--result", str(whole)], whole)}
 
 
 def audio() -> dict[str, Any]:
     """Measure recordings against a plain loop by librosa, and an hour of one."""
     result = OUT / "audio.json"
-    return _child("bench_audio", ["--result", str(result)], result)
+    return child("bench_audio", ["--result", str(result)], result)
 
 
 def reading() -> dict[str, Any]:
     """Measure reading a source into an empty home against DuckDB alone."""
     result = OUT / "reading.json"
-    return _child("bench_reading", ["--result", str(result)], result)
+    return child("bench_reading", ["--result", str(result)], result)
 
 
 def speech() -> dict[str, Any]:
     """Measure what is heard in real recordings and in the sample company's calls."""
     result = OUT / "speech.json"
-    return _child("bench_speech", ["--result", str(result)], result)
+    return child("bench_speech", ["--result", str(result)], result)
 
 
 def models() -> dict[str, Any]:
     """Measure explaining, scoring and training at a million rows, and what the row caps cost."""
     result = OUT / "models.json"
-    return _child("bench_models", ["--result", str(result)], result)
+    return child("bench_models", ["--result", str(result)], result)
 
 
-def _empty(name: str) -> Path:
+def empty_home(name: str) -> Path:
+    """Return an empty folder with the settings of the benchmark."""
     folder = OUT / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -106,10 +107,10 @@ def _empty(name: str) -> Path:
 
 def _run(customers: int, module: str, folder: Path) -> dict[str, Any]:
     result = OUT / f"{module}_{customers}.json"
-    return _child(module, [str(company(customers)), str(folder), str(result)], result)
+    return child(module, [str(company(customers)), str(folder), str(result)], result)
 
 
-def _child(module: str, arguments: list[str], result: Path) -> dict[str, Any]:
+def child(module: str, arguments: list[str], result: Path) -> dict[str, Any]:
     """Run a module of this package in a process of its own; a failure is returned as ``failure``, one line."""
     log = result.with_suffix(".log")
     result.unlink(missing_ok=True)

@@ -152,6 +152,22 @@ def verdicts(sizes: Sequence[Size]) -> list[list[str]]:
     return rows
 
 
+def large_verdicts(sizes: Sequence[Size]) -> list[list[str]]:
+    """Return what `benchmarks.large` is about: time, memory and room by size, and how they grow."""
+    rows = [["what was bought alone", "customers", "measured", "bar", ""]]
+    for size in sizes:
+        run, who = size["runs"][0], f"{size['customers']:,}"
+        if "failure" in run:
+            rows.append([f"whole run: {run['failure']}"[:120], who, "failed", "", "missed"])
+            continue
+        rows.append(["whole run", who, f"{run['seconds'] / 60:.1f} min", "", ""])
+        rows.append(["peak memory", who, f"{run['peak'] / GIB:.1f} GiB", *_judged(run["peak"] / GIB, 8.0, " GiB")])
+        rows.append(["source, home", who, f"{run['source'] / GIB:.1f}, {run['home'] / GIB:.1f} GiB", "", ""])
+    for name, value in growth(sizes):
+        rows.append(["growth exponent", name, f"{value:.2f}", *_judged(value, BARS["growth exponent"], "")])
+    return rows
+
+
 def text_table(found: Mapping[str, Any]) -> list[list[str]]:
     """Return both ways of counting stems, corpus by corpus."""
     rows = [
