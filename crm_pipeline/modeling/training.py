@@ -82,7 +82,7 @@ def fit(
     """
     one, of = entry(task, estimator), the_task(task)
     rows = in_learning_order(training[training["cutoff"].isin(comparable_cutoffs(training, horizon))])
-    threads = threads if len(rows) >= PARALLEL_ROWS else 1
+    cores, threads = threads, threads if len(rows) >= PARALLEL_ROWS else 1
     short = _too_little(of, one, rows)
     if short:
         return Abstained(short)
@@ -95,7 +95,7 @@ def fit(
     if isinstance(made, Abstained):
         return made
     learner: type[Learner] = resolve_name(one.learner)
-    model: Any = learner.build(Context(columns, seed, threads, money_unit, made, trials, horizon, grain))
+    model: Any = learner.build(Context(columns, seed, threads, money_unit, made, trials, horizon, grain, cores))
     if isinstance(model, str):
         return Abstained(f"{estimator} was not fitted: {model}.")
     labels = of.actual(rows, money_unit)

@@ -18,13 +18,15 @@ class Context:
     columns : list of str
         Usable features of the training table.
     seed, threads : int
-        For learners that draw or run in parallel.
+        For learners that draw or run in parallel; one thread where there are so few rows that more do not pay.
     money_unit : float
         Major units in one unit of the money features.
     members : mapping of str to fitted learner
         Models already fitted on the same rows, for estimators made of others.
     trials, horizon, grain
         Candidates of a search over blocks of time, for learners that have one, and what keeps these apart.
+    cores : int
+        Threads there are, for learners to whom more pay with any number of rows.
     """
 
     columns: list[str]
@@ -35,6 +37,7 @@ class Context:
     trials: int = 0
     horizon: int = 0
     grain: Grain = "month"
+    cores: int = 1
 
 
 @dataclass(frozen=True)

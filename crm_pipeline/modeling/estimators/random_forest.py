@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crm_pipeline.modeling.calibration import logit
+from crm_pipeline.modeling.estimators.entry import Context
 from crm_pipeline.modeling.estimators.learner import AmountLearner, ProbabilityLearner, Tabular
 from crm_pipeline.modeling.estimators.rows import sampled
 from crm_pipeline.modeling.estimators.trees import forest_terms, node_sums
@@ -38,6 +39,11 @@ class ForestChurn(Tabular, ProbabilityLearner):
         self.share = share
         self.seed = seed
         self.threads = threads
+
+    @classmethod
+    def build(cls, context: Context) -> ForestChurn:
+        """Return it with all threads: its trees are grown apart, so that it is the same with any number."""
+        return cls(seed=context.seed, threads=context.cores)
 
     def fit(self, X: pd.DataFrame, y: np.ndarray) -> ForestChurn:
         """Fit on the columns of ``X`` (n × features) and labels 0/1."""
@@ -96,6 +102,11 @@ class ForestAmount(Tabular, AmountLearner):
         self.rows = rows
         self.seed = seed
         self.threads = threads
+
+    @classmethod
+    def build(cls, context: Context) -> ForestAmount:
+        """Return it with all threads: its trees are grown apart, so that it is the same with any number."""
+        return cls(seed=context.seed, threads=context.cores)
 
     def fit(self, X: pd.DataFrame, y: np.ndarray) -> ForestAmount:
         """Fit on the columns of ``X`` (n × features) and amounts of at least 0."""
