@@ -132,6 +132,21 @@ def large_section(found: dict[str, Any]) -> list[str]:
             tables.markdown(tables.layer_table(biggest)), tables.markdown(tables.slowest(biggest))]  # fmt: skip
 
 
+def paper_section(sizes: list[dict[str, Any]]) -> list[str]:
+    """Return what more customers would cost on a machine like this, from the largest size that was measured."""
+    big = [size for size in sizes if size["customers"] >= tables.LARGE and tables.good(size["runs"])]
+    if not big:
+        return []
+    biggest = max(big, key=lambda size: size["customers"])
+    how = (
+        f"From {biggest['customers']:,} customers as measured above to more, on a machine like this one. "
+        f"{', '.join(tables.FIXED)}: as long as measured, for what is learned from, judged and drawn is a fixed sample of a million "
+        "customers and more; all other layers grow as the customers do. What grows faster (sorts that spill to disk) is not in it. On a "
+        "cluster (`engine: spark`) the tables from `clean` on are divided among its machines; reading, models and scores are not."
+    )
+    return ["## On paper", how, tables.markdown(tables.cost_curve(biggest))]
+
+
 def audio_section(found: dict[str, Any]) -> list[str]:
     """Return what docs/benchmarks.md says of recordings."""
     how = " ".join((bench_audio.__doc__ or "").split("\n\n", 1)[1].split())
@@ -199,7 +214,9 @@ def page(
             *(tables.markdown(t) for t in (tables.layer_table(one), tables.within_table(one), tables.slowest(one))),
         ]
     parts += reading_section(reading) if reading else []
-    parts += large_section(json.loads(large.RESULT.read_text(encoding="utf-8"))) if large.RESULT.exists() else []
+    kept = json.loads(large.RESULT.read_text(encoding="utf-8")) if large.RESULT.exists() else {}
+    parts += large_section(kept) if kept else []
+    parts += paper_section([*listed, *(kept["sizes"] if kept else [])])
     parts += text_section(text) if text else []
     parts += audio_section(audio) if audio else []
     parts += speech_section(speech) if speech else []

@@ -168,6 +168,28 @@ def large_verdicts(sizes: Sequence[Size]) -> list[list[str]]:
     return rows
 
 
+FIXED = ("start", "training", "models", "levels", "evaluation", "intervals", "track_record", "reports", "end")
+"""Layers that take no longer with more customers than a million: what they learn from, judge and draw is a fixed sample."""
+
+
+def cost_curve(size: Size, most: int = 100_000_000) -> list[list[str]]:
+    """Return hours and disk by tenfold sizes from a measured one on, on paper: the other layers grow as the customers do.
+
+    Growth above linear (a sort that spills, a fuller disk) is not in it; how the measured sizes grow stands among the bars.
+    """
+    run, customers = shown(size["runs"]), int(size["customers"])
+    found = layers(run)
+    fixed = sum(one["seconds"] for name, one in found.items() if name in FIXED)
+    grows = sum(one["seconds"] for name, one in found.items() if name not in FIXED)
+    rows = [["customers", "hours", "of it growing", "source GiB", "home GiB"]]
+    while customers <= most:
+        times = customers / size["customers"]
+        room = [f"{run[name] * times / GIB:,.0f}" if name in run else "" for name in ("source", "home")]
+        rows.append([f"{customers:,}", f"{(fixed + grows * times) / 3600:,.1f}", f"{grows * times / 3600:,.1f}", *room])
+        customers *= 10
+    return rows
+
+
 def text_table(found: Mapping[str, Any]) -> list[list[str]]:
     """Return both ways of counting stems, corpus by corpus."""
     rows = [

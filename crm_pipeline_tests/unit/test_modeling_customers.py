@@ -12,6 +12,7 @@ import pytest
 from crm_pipeline.contracts.outputs import conform_each, score_columns
 from crm_pipeline.engine import DuckDBEngine
 from crm_pipeline.modeling import customers as module
+from crm_pipeline.modeling.baselines import baseline_predictions
 from crm_pipeline.modeling.customers import Customers
 from crm_pipeline.modeling.estimators.rows import sampled
 from crm_pipeline.modeling.evaluation import foretold
@@ -132,3 +133,17 @@ def test_of_many_a_fixed_sample_is_judged_and_its_total_is_so_much_of_all(champi
     else:
         both = some.merge(all_of_them, on="customer_id")
         np.testing.assert_allclose(both["one_x"], both["one_y"], rtol=1e-12)
+
+
+def test_a_task_looks_at_no_other_features_than_it_says(champion, table):
+    """Of all customers together only these are in memory: with the others the answers and the baselines are the same."""
+    task, model = champion
+    of, last = the_task(task), table["cutoff"].max()
+    features = next(now(table).batches())
+    few = features[["customer_id", *of.looked_at(list(features.columns), 3)]]
+    assert 3 < few.shape[1] < features.shape[1]
+    known = table[table["cutoff"] < last]
+    rules = [baseline_predictions(task, known, rows, horizon=3, money_unit=UNIT) for rows in (features, few)]
+    pd.testing.assert_frame_equal(*rules)
+    raw = model.raw(features)
+    pd.testing.assert_frame_equal(*(of.say(model, rows, raw, raw + 0.1, LEVEL) for rows in (features, few)))
