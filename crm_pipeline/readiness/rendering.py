@@ -37,7 +37,7 @@ def render_readiness(found: Readiness) -> Any:
         ),
         *refused,
         *([_grid("Status of orders", STATES, _state_rows(found))] if found.states else []),
-        _grid("Columns", ("table", "columns not mapped"), [(t.name, _listed(t.missing)) for t in found.tables]),
+        _grid("Columns", COLUMNS, [(t.name, _listed(t.missing), _listed(t.unread)) for t in found.tables]),
         Text(absent),
         _grid("Tasks", TASKS, [(t.name, "yes" if t.possible else "no", "; ".join(t.blocks)) for t in found.tasks]),
         _grid("Who comes back", BACK, _back_rows(found)),
@@ -58,6 +58,7 @@ TABLES = (
     "from",
     "to",
 )
+COLUMNS = ("table", "columns not mapped", "columns of the files that nothing is read from")
 REFUSED = ("table", "rows", "why refused", "for example")
 STATES = ("status", "rows", "read as")
 TASKS = ("task", "possible", "what blocks it, or limits it")

@@ -66,6 +66,8 @@ class TableReadiness:
         Local days of the first and last event.
     missing : list of str
         Columns that are not mapped.
+    unread : list of str
+        Columns of its files that nothing is read from.
     unknown_customers : int or None
         Rows of customers that ``customers`` does not have: kept.
     without_customer : int
@@ -82,6 +84,7 @@ class TableReadiness:
     last: str | None
     columns: list[str]
     missing: list[str]
+    unread: list[str]
     unknown_customers: int | None
     without_customer: int
     refusals: list[Refusal] = field(default_factory=list)
@@ -230,7 +233,8 @@ class _Check:
                 None if t is None else f"{t:%Y-%m-%d}" for t in self.lake.engine.con.execute(query).fetchall()[0]
             )
         mapped = self.state.tables[name]
-        given = {*mapped, *(c for r in load_index(self.lake).tables[name].records.values() for c in r.columns)}
+        records = load_index(self.lake).tables[name].records.values()
+        given = {*mapped, *(c for r in records for c in r.columns)}
         unknown = None
         if "customers" in self.clean and name != "customers" and "customer_id" in staged.columns:
             named = f"(SELECT customer_id FROM {self._path(name)} WHERE customer_id IS NOT NULL)"
@@ -245,6 +249,7 @@ class _Check:
             first=span[0],
             last=span[1],
             columns=list(mapped),
+            unread=list(dict.fromkeys(c for r in records for c in r.unread)),
             missing=[c.name for c in contract.source_columns if c.name not in given and c.name != "recorded_at"],
             unknown_customers=unknown,
             without_customer=self._without_customer(name),

@@ -20,7 +20,7 @@ from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.lake import Lake
 from crm_pipeline.sources import findings
 from crm_pipeline.sources.index import Record
-from crm_pipeline.sources.mapping import LONGEST, bind
+from crm_pipeline.sources.mapping import LONGEST, bind, unread
 from crm_pipeline.sources.opening import single_byte
 from crm_pipeline.sources.reading import Look, batches, faulty, first_line, header_hint, plain_path, scan_plain
 from crm_pipeline.sources.records import Rewritten, rewrite
@@ -63,6 +63,7 @@ class _Sorted:
     hints: dict[str, str] = field(default_factory=dict)
     buckets: dict[str, list[Path]] = field(default_factory=dict)
     columns: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -176,7 +177,7 @@ class Reader:
         for (n, bucket), paths in written.items():
             given[n].buckets[bucket] = paths
         for one in given.values():
-            one.columns = list(mapped)
+            one.columns, one.unread = list(mapped), unread(first.columns, mapped.values(), self.of.entry.where or "")
         self._count(given)
         if self.of.contract.name == "orders" and "status" in mapped:
             for n, state, rows in con.execute(states_query(scan)).fetchmany(MOST_STATES):
@@ -242,6 +243,7 @@ class Reader:
         record.orphans = given.orphans
         record.first_at, record.last_at, record.future = _iso(given.first), _iso(given.last), _iso(given.future)
         record.days, record.columns, record.found, record.hints = given.days, given.columns, given.found, given.hints
+        record.unread = given.unread
         record.notes = _notes(record, self.of.entry, item, look)
         record.buckets = {
             b: [lake.describe_file(p) for p in paths]

@@ -32,6 +32,8 @@ class Record:
         ISO times (UTC) of the first and last credible event.
     future : str or None
         ISO time of the earliest event that is still to come: read again after that.
+    unread : list of str
+        The file's own columns that nothing is read from.
     notes : list of str
         What a person should know about the file, one sentence each.
     days : dict
@@ -58,6 +60,7 @@ class Record:
     last_at: str | None = None
     future: str | None = None
     columns: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     days: dict[str, int] = field(default_factory=dict)
     found: dict[str, dict[str, int]] = field(default_factory=dict)

@@ -63,6 +63,12 @@ class _NoColumn(UsageError):
         self.said, self.missing, self.column = said, missing, field.rpartition(".")[2]
 
 
+def unread(columns: Iterable[str], mapped: Iterable[Mapped], where: str) -> list[str]:
+    """Return the columns of a file that neither a mapping nor the condition of its entry names."""
+    said = " ".join([where, *(one.sql for one in mapped)]).lower()
+    return [name for name in columns if not re.search(rf"(?<!\w){re.escape(name.lower())}(?!\w)", said)]
+
+
 def bind(con: duckdb.DuckDBPyConnection, of: TableEntry, columns: Mapping[str, str], where: str) -> dict[str, Mapped]:
     """Return how each canonical column comes from the columns of a file; what is not mapped is left out.
 

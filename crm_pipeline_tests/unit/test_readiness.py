@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -43,17 +44,15 @@ def test_the_report_counts_and_shows_an_example_of_every_refusal(tmp_path: Path)
     assert "matches no file" in found.warnings[0]
     assert {t.name: t.possible for t in found.tasks}["churn"]
     assert json.loads(json.dumps(found.to_dict()))["source"] == "shop"
-    _renders(found)
+    assert "ordered_at is not a date or time" in _printed(found)
 
 
-def _renders(found: object) -> None:
-    from io import StringIO
-
+def _printed(found: Any) -> str:
     from rich.console import Console
 
-    out = StringIO()
-    Console(file=out, width=160).print(render_readiness(found))  # type: ignore[arg-type]
-    assert "ordered_at is not a date or time" in out.getvalue()
+    out = io.StringIO()
+    Console(file=out, width=160).print(render_readiness(found))
+    return out.getvalue()
 
 
 def test_ids_written_as_numbers_are_the_same_customers(tmp_path: Path) -> None:
@@ -286,3 +285,16 @@ def test_where_no_amount_is_positive_the_lines_tell_it(tmp_path: Path) -> None:
     assert "orders: no amount is positive, so the amounts are those of order_lines." in report.warnings
     lines = world.lake.table("raw/order_lines", ["2020-03-01"])
     assert [r["amount"] for r in world.cleaned(report, "orders", "2020-03-01", lines=lines)[0]] == [60_000]
+
+
+def test_columns_of_the_files_that_nothing_is_read_from_are_named(tmp_path: Path) -> None:
+    yaml = (
+        "name: shop\ntimezone: UTC\ncurrency: EUR\ntables:\n  orders:\n    files: o*.csv\n    where: kind <> 'test'\n"
+        "    columns: {order_id: nr, customer_id: who, ordered_at: day, amount: CAST(total AS INT) + CAST(fee AS INT)}\n"
+    )
+    world = World(tmp_path, yaml)
+    world.write("o1.csv", "nr,who,day,total,fee,kind,Note,nr_old\na,1,2020-03-01,5,1,x,hi,7\n")
+    world.write("o2.csv", "nr,who,day,total,fee,kind,colour\nb,2,2020-04-01,5,1,x,red\n")
+    found = readiness(load_source(world.root), Settings())
+    assert found.tables[0].unread == ["Note", "nr_old", "colour"]
+    assert "Note, nr_old, colour" in _printed(found)
