@@ -140,9 +140,9 @@ def paper_section(sizes: list[dict[str, Any]]) -> list[str]:
     biggest = max(big, key=lambda size: size["customers"])
     how = (
         f"From {biggest['customers']:,} customers as measured above to more, on a machine like this one. "
-        f"{', '.join(tables.FIXED)}: as long as measured, for what is learned from, judged and drawn is a fixed sample of a million "
-        "customers and more; all other layers grow as the customers do. What grows faster (sorts that spill to disk) is not in it. On a "
-        "cluster (`engine: spark`) the tables from `clean` on are divided among its machines; reading, models and scores are not."
+        f"{', '.join(tables.FIXED)}: as long as measured, for what is learned from and judged is a fixed sample where there are more "
+        "than a million customers; all other layers grow as the customers do. What grows faster (sorts that spill to disk) is not in it. "
+        "On a cluster (`engine: spark`) the tables from `clean` on are divided among its machines; reading, models and scores are not."
     )
     return ["## On paper", how, tables.markdown(tables.cost_curve(biggest))]
 

@@ -168,8 +168,8 @@ def large_verdicts(sizes: Sequence[Size]) -> list[list[str]]:
     return rows
 
 
-FIXED = ("start", "training", "models", "levels", "evaluation", "intervals", "track_record", "reports", "end")
-"""Layers that take no longer with more customers than a million: what they learn from, judge and draw is a fixed sample."""
+FIXED = ("start", "models", "evaluation")
+"""Layers that take hardly longer with more customers than a million: what they learn from and judge is a fixed sample."""
 
 
 def cost_curve(size: Size, most: int = 100_000_000) -> list[list[str]]:
@@ -181,10 +181,11 @@ def cost_curve(size: Size, most: int = 100_000_000) -> list[list[str]]:
     found = layers(run)
     fixed = sum(one["seconds"] for name, one in found.items() if name in FIXED)
     grows = sum(one["seconds"] for name, one in found.items() if name not in FIXED)
-    rows = [["customers", "hours", "of it growing", "source GiB", "home GiB"]]
+    known = [name for name in ("source", "home") if name in run]
+    rows = [["customers", "hours", "of it growing", *(f"{name} GiB" for name in known)]]
     while customers <= most:
         times = customers / size["customers"]
-        room = [f"{run[name] * times / GIB:,.0f}" if name in run else "" for name in ("source", "home")]
+        room = [f"{run[name] * times / GIB:,.0f}" for name in known]
         rows.append([f"{customers:,}", f"{(fixed + grows * times) / 3600:,.1f}", f"{grows * times / 3600:,.1f}", *room])
         customers *= 10
     return rows

@@ -9,6 +9,7 @@ import pandas as pd
 from crm_pipeline.reports import drift, plots, words
 from crm_pipeline.reports.data import ReportData
 from crm_pipeline.reports.section_explanations import depends, survives
+from crm_pipeline.reports.summary import SHARED
 from crm_pipeline.reports.view import Cell, Column, Draw, Table, customers
 
 _MOST = 15
@@ -30,7 +31,8 @@ def _reasons(data: ReportData, draw: Draw, task: str) -> dict[str, Any]:
         {"raises": 0.0, "lowers": 0.0}
     )
     read = filled["customers"].max()
-    about = "scored customers" if words.missing(read) else f"{customers(int(read))} scored in this period"
+    sample = "" if words.missing(read) or read < SHARED else ", a fixed sample"
+    about = "scored customers" if words.missing(read) else f"{customers(int(read))} scored in this period{sample}"
     first = filled.iloc[0]
     figure = draw(
         plots.reasons_bars(filled, synthetic=data.synthetic),
@@ -85,7 +87,7 @@ def drift_view(data: ReportData, draw: Draw) -> dict[str, Any]:
         f"Population stability index of {shown} features; the largest is {first['feature']} with "
         f"{words.number(first['psi'], 3)}.",
         f"Population stability index of the {shown} features that moved most. Rows: {about}"
-        f"{f' (of each at most {drift.SAMPLE:,}, by chance)' if max(before_now) > drift.SAMPLE else ''}.",
+        f"{f' (a fixed sample of at most {drift.SAMPLE:,} of each)' if max(before_now) > drift.SAMPLE else ''}.",
     )
     rows: list[list[Cell | str]] = [_row(data, r) for r in found.head(_MOST).to_dict("records")]
     columns = [

@@ -147,3 +147,11 @@ def test_a_task_looks_at_no_other_features_than_it_says(champion, table):
     pd.testing.assert_frame_equal(*rules)
     raw = model.raw(features)
     pd.testing.assert_frame_equal(*(of.say(model, rows, raw, raw + 0.1, LEVEL) for rows in (features, few)))
+
+
+@pytest.mark.parametrize("task", ["churn", "demand"])
+def test_rule_6_a_forest_says_the_same_to_the_bit_whatever_the_threads(task, table):
+    one, several = (fit(task, "random_forest", table, horizon=3, seed=1, threads=n) for n in (1, 2))
+    said = one.raw(table)
+    for _ in range(5):
+        np.testing.assert_array_equal(several.raw(table), said)

@@ -42,7 +42,7 @@ class ForestChurn(Tabular, ProbabilityLearner):
 
     @classmethod
     def build(cls, context: Context) -> ForestChurn:
-        """Return it with all threads: its trees are grown apart, so that it is the same with any number."""
+        """Return it with all threads to grow its trees apart: it is the same with any number."""
         return cls(seed=context.seed, threads=context.cores)
 
     def fit(self, X: pd.DataFrame, y: np.ndarray) -> ForestChurn:
@@ -57,6 +57,9 @@ class ForestChurn(Tabular, ProbabilityLearner):
             n_jobs=self.threads,
             random_state=self.seed,
         ).fit(matrix(X, self.columns_).astype("float32"), np.asarray(y))
+        self.model_.n_jobs = (
+            1  # several threads add the trees' shares in the order in which they end: other last digits every time
+        )
         return self
 
     def _raw(self, values: np.ndarray) -> np.ndarray:
@@ -105,7 +108,7 @@ class ForestAmount(Tabular, AmountLearner):
 
     @classmethod
     def build(cls, context: Context) -> ForestAmount:
-        """Return it with all threads: its trees are grown apart, so that it is the same with any number."""
+        """Return it with all threads to grow its trees apart: it is the same with any number."""
         return cls(seed=context.seed, threads=context.cores)
 
     def fit(self, X: pd.DataFrame, y: np.ndarray) -> ForestAmount:
