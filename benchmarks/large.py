@@ -2,7 +2,8 @@
 
 The companies are those of the other sizes with what was bought alone: customers, products, orders and their lines. Messages, calls,
 cases and contacts are left out, so that the two sizes differ in nothing but their size. It takes hours and some 60 GB of disk, and is
-no part of ``make bench``; docs/benchmarks.md shows what it last found.
+no part of ``make bench``; docs/benchmarks.md shows what it last found. The sizes may be measured one
+at a time (``--sizes 1000000``): the others are kept.
 """
 
 from __future__ import annotations
@@ -28,21 +29,25 @@ def main() -> None:
     parser.add_argument("--sizes", default="1000000,10000000", help="Customers, separated by commas.")
     given = parser.parse_args()
     measure.OUT.mkdir(exist_ok=True)
-    found: dict[str, Any] = {"machine": measure.machine(), "sizes": []}
+    known = (
+        {size["customers"]: size for size in json.loads(RESULT.read_text("utf-8"))["sizes"]} if RESULT.exists() else {}
+    )
     for customers in sorted(int(size) for size in given.sizes.split(",")):
-        found["sizes"].append(measured(customers))
+        known[customers] = measured(customers)
+        found = {"machine": measure.machine(), "sizes": [known[size] for size in sorted(known)]}
         RESULT.write_text(json.dumps(found, indent=1), encoding="utf-8")
-        print(tables.plain(tables.layer_table(found["sizes"][-1])), flush=True)
+        print(tables.plain(tables.layer_table(known[customers])), flush=True)
     print(tables.plain(tables.large_verdicts(found["sizes"])))
 
 
 def measured(customers: int) -> dict[str, Any]:
-    """Measure one size from an empty home, which is removed afterwards: it may take half of the disk."""
+    """Measure one size from an empty home, which is removed afterwards, as it may take half of the disk; that of a failed run is kept."""
     source, home = bought(customers), measure.empty_home(f"large_{customers}")
     run = measure.child("whole_run", [str(source), str(home), str(measure.OUT / f"large_{customers}.json")],
                         measure.OUT / f"large_{customers}.json")  # fmt: skip
     run["home"], run["source"] = size_of(home), size_of(source)
-    shutil.rmtree(home)
+    if "failure" not in run:
+        shutil.rmtree(home)
     when = datetime.now(UTC).isoformat(timespec="minutes")
     return {
         "customers": customers,

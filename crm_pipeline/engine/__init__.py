@@ -6,6 +6,7 @@ Everything above speaks `ibis.Table` and `Engine`. To add another engine, give a
 from crm_pipeline.engine.base import TOLD, VOLATILE, Engine, Staged
 from crm_pipeline.engine.duckdb import ZSTD_LEVEL, DuckDBEngine, without
 from crm_pipeline.engine.frames import frame
+from crm_pipeline.engine.in_order import in_order
 from crm_pipeline.engine.sql import literal, quote
 from crm_pipeline.engine.storage import storage_error
 
@@ -17,6 +18,7 @@ __all__ = [
     "Engine",
     "Staged",
     "frame",
+    "in_order",
     "literal",
     "quote",
     "storage_error",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import duckdb
     import ibis
+    import pandas as pd
     import pyarrow as pa
+
+Made = TypeVar("Made")
 
 TOLD = frozenset({"model_uri", "change_since_last", "reasons_changed"})
 """Columns that never count for staleness but must be right: where a model lies, what changed since before."""
@@ -84,6 +87,12 @@ class Engine(Protocol):
 
     def release(self) -> None:
         """Let go of the lazy tables there are; call it between steps."""
+
+    def each(self, work: Callable[[pd.DataFrame], Made], parts: Sequence[ibis.Table], threads: int) -> Iterator[Made]:
+        """Yield what a function makes of the rows of each lazy table, in order: by so many threads, or where the engine computes.
+
+        The function is pure; it and what it makes can be pickled.
+        """
 
     def once(self, transform: Callable[..., Any], *given: Any, **named: Any) -> Any:
         """Return what a pure function makes of lazy tables and plain values; for tables of the same form it is built once."""

@@ -11,11 +11,14 @@ import duckdb
 import ibis
 import ibis.expr.operations as ops
 
-from crm_pipeline.engine.base import TOLD, VOLATILE, Staged
+from crm_pipeline.engine.base import TOLD, VOLATILE, Made, Staged
+from crm_pipeline.engine.frames import frame
+from crm_pipeline.engine.in_order import in_order
 from crm_pipeline.engine.sql import literal, quote
 from crm_pipeline.engine.storage import storage_error
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
 ZSTD_LEVEL = 1
@@ -151,6 +154,10 @@ class DuckDBEngine:
         for view in self._views:
             self.con.execute(f"DROP VIEW {quote(view)}")
         self._views.clear()
+
+    def each(self, work: Callable[[pd.DataFrame], Made], parts: Sequence[ibis.Table], threads: int) -> Iterator[Made]:
+        """Yield what a function makes of the rows of each lazy table, in order, of ``threads`` at once; who asks reads them."""
+        return in_order(work, map(frame, parts), threads)
 
     def _compile_once(self, expr: Any, /, **options: Any) -> str:
         """Compile an expression; one that was compiled before is taken from there, whatever its views now show."""

@@ -1,6 +1,7 @@
 """Spark behind Ibis: what is written is computed by Spark. No table logic and no lake paths belong here.
 
-Lazy tables are DuckDB's, and so is what is read into memory, hashed and counted. Only when a lazy table is staged, its expression
+Lazy tables are DuckDB's, and so is what is read into memory, hashed and counted; where a function is asked of many parts of a
+table, Spark's workers read them (`spark_each`). Only when a lazy table is staged, its expression
 is said in Spark's SQL over the same files and computed there, as many files at a time; DuckDB then puts them into one, with the
 types that its own query would have given. So the files, and their content hashes, are those of `crm_pipeline.engine.duckdb`.
 On a cluster every machine must see the home under the same path.
@@ -8,10 +9,12 @@ On a cluster every machine must see the home under the same path.
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -21,13 +24,14 @@ import duckdb
 import ibis
 import ibis.expr.operations as ops
 
-from crm_pipeline.engine.base import Staged
+from crm_pipeline.engine.base import Made, Staged
 from crm_pipeline.engine.duckdb import DuckDBEngine
 from crm_pipeline.engine.sql import literal, quote
 from crm_pipeline.engine.storage import storage_error
 from crm_pipeline.errors import CrmError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from pyspark.sql import DataFrame, SparkSession
 
 FIXED = {
@@ -84,7 +88,7 @@ class SparkEngine(DuckDBEngine):
     def _backend(self) -> Any:
         from crm_pipeline.engine.spark_sql import AsDuckDB
 
-        with _without_frames():
+        with without_frames():
             backend = ibis.pyspark.connect(self.session)
         backend.compiler = AsDuckDB()
         return backend
@@ -119,6 +123,19 @@ class SparkEngine(DuckDBEngine):
                 parts, ignore_errors=True
             )  # lies in the staging directory, which is cleared with what is in it
 
+    def each(self, work: Callable[[pd.DataFrame], Made], parts: Sequence[ibis.Table], threads: int) -> Iterator[Made]:
+        """Yield what a function makes of the rows of each lazy table, in order: made by Spark's workers; of one table, here."""
+        if len(parts) < 2:
+            yield from super().each(work, parts, threads)
+            return
+        from crm_pipeline.engine.spark_each import Part, each
+
+        session = self.session
+        tables = {table.name for part in parts for table in part.op().find(ops.DatabaseTable)}
+        views = tuple(map(self._definition, sorted(tables)))
+        asked = [Part(views, str(self.ibis.compile(part)), part.schema()) for part in parts]
+        yield from each(session, work, asked, self.temp_dir)
+
     def release(self) -> None:
         """Drop the views of the lazy tables there are, DuckDB's and Spark's."""
         super().release()
@@ -146,6 +163,13 @@ class SparkEngine(DuckDBEngine):
             self._read(paths, schema).createOrReplaceTempView(f"`{table.name}`")
             self._shown.add(table.name)
 
+    def _definition(self, view: str) -> str:
+        """Return the statement that makes one of DuckDB's views in another process."""
+        if view not in self._files:
+            return f"CREATE VIEW {quote(view)} AS FROM read_parquet({literal(self._written(view)[0])})"
+        found = self.con.execute("SELECT sql FROM duckdb_views() WHERE view_name = ?", [view]).fetchall()
+        return str(found[0][0])
+
     def _written(self, view: str) -> list[str]:
         """Write the rows of one of DuckDB's views to a file for Spark."""
         self._given.mkdir(parents=True, exist_ok=True)
@@ -154,7 +178,7 @@ class SparkEngine(DuckDBEngine):
         return [str(path)]
 
     def _read(self, paths: Sequence[str], schema: ibis.Schema) -> DataFrame:
-        with _without_frames():
+        with without_frames():
             from ibis.backends.pyspark.datatypes import PySparkSchema
 
         typed = PySparkSchema.from_ibis(schema)
@@ -164,7 +188,7 @@ class SparkEngine(DuckDBEngine):
 
 
 @contextmanager
-def _without_frames() -> Iterator[None]:
+def without_frames() -> Iterator[None]:
     """Import PySpark without its warning of pandas 3, whose frames are nowhere given to Spark."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
@@ -180,18 +204,19 @@ def start(master: str, options: Mapping[str, str]) -> SparkSession:
         When PySpark or Java is missing, or Spark does not start.
     """
     try:
-        with _without_frames():
+        with without_frames():
             from pyspark.errors import PySparkException
             from pyspark.sql import SparkSession
     except ImportError as error:
         raise CrmError(
             "The engine spark needs PySpark: pip install 'crm-pipeline[spark]', or set engine: duckdb."
         ) from error
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else Spark's workers are the first Python on the path
     builder = SparkSession.builder.master(master)
     for name, value in options.items():
         builder = builder.config(name, value)
     try:
-        with _without_frames():
+        with without_frames():
             return builder.getOrCreate()
     except PySparkException as error:
         if "JAVA_GATEWAY_EXITED" in str(error):

@@ -5,18 +5,20 @@ What models say of them lies in `prediction` and `scoring`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pandas as pd
 
-from crm_pipeline.engine import frame
+from crm_pipeline.engine import Engine, frame, in_order
 from crm_pipeline.modeling.estimators.rows import sampled
 
 if TYPE_CHECKING:
     from ibis.expr.types import Table
+
+Made = TypeVar("Made")
 
 BATCH = 131_072
 """Customers that are read at once: some 120 MB of features."""
@@ -29,10 +31,12 @@ class Customers:
     ----------
     table : Table
         ``customer_id`` (one row each) and features; it is read for as long as its engine keeps it.
+    engine : Engine, optional
+        Works on batches, see `each`; None: the threads of this process.
     """
 
-    def __init__(self, table: Table) -> None:
-        self.table, self.columns = table, tuple(table.columns)
+    def __init__(self, table: Table, engine: Engine | None = None) -> None:
+        self.table, self.columns, self.engine = table, tuple(table.columns), engine
 
     @cached_property
     def ids(self) -> pd.Series:
@@ -44,10 +48,22 @@ class Customers:
 
     def batches(self) -> Iterator[pd.DataFrame]:
         """Yield all columns, at most `BATCH` customers at a time."""
+        yield from map(frame, self._parts())
+
+    def each(self, work: Callable[[pd.DataFrame], Made], threads: int = 1) -> Iterator[Made]:
+        """Yield what a pure function makes of each of `batches`, in order, of ``threads`` at once."""
+        if self.engine is None:
+            return in_order(work, self.batches(), threads)
+        return self.engine.each(work, self._parts(), threads)
+
+    def _parts(self) -> list[Table]:
+        """Return the batches as lazy tables."""
         starts = [str(first) for first in self.ids.iloc[::BATCH]]
+        parts = []
         for low, high in pairwise([*starts, None]):
             part = self.table.filter(self.table.customer_id >= low) if len(starts) > 1 else self.table
-            yield _sorted(part if high is None else part.filter(part.customer_id < high))
+            parts.append(part if high is None else part.filter(part.customer_id < high))
+        return [part.order_by("customer_id") for part in parts]
 
     def only(self, names: Sequence[str]) -> pd.DataFrame:
         """Return customer_id and those columns that there are of ``names``, of all customers."""

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from crm_pipeline.engine import in_order
 from crm_pipeline.modeling.customers import Customers
-from crm_pipeline.modeling.in_order import in_order
 from crm_pipeline.modeling.level import Level
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.modeling.training import Model

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,8 @@ import pandas as pd
 from crm_pipeline.modeling.conformal import Bands, with_intervals
 from crm_pipeline.modeling.customers import Customers
 from crm_pipeline.modeling.explain import contributions, theme_contributions
-from crm_pipeline.modeling.in_order import in_order
 from crm_pipeline.modeling.level import Level
-from crm_pipeline.modeling.prediction import level_shift, raw_scores
+from crm_pipeline.modeling.prediction import level_shift
 from crm_pipeline.modeling.reasons import factors_json, top_reasons
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.periods import Grain
@@ -54,7 +54,7 @@ def score(
     are read twice: what is said of one depends by its level and its percentile on all. ``threads`` batches are worked on at once.
     """
     of = the_task(release.task)
-    raw = raw_scores({"": model}, customers, threads)[""]
+    raw = np.concatenate([np.empty(0), *customers.each(model.raw, threads)])
     shift = level_shift(release.task, model, raw, level, money_unit=release.money_unit)
     known = customers.only(of.looked_at(customers.columns, release.horizon))
     said = of.say(model, known, raw, raw + shift, level).reset_index(drop=True)
@@ -64,20 +64,17 @@ def score(
         else with_intervals(said, of.answer, bands)
     )
     said["percentile"] = said[of.answer].rank(pct=True, method="average") * 100
-
-    def batches() -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-        start = 0
-        for batch in customers.batches():
-            yield batch, said.iloc[start : start + len(batch)].set_axis(batch.index)
-            start += len(batch)
-
-    yield from in_order(lambda both: _rows(model, *both, release, shift, themes), batches(), threads)
+    start = 0
+    for why in customers.each(partial(_why, model, release=release, shift=shift, themes=themes), threads):
+        part = said.iloc[start : start + len(why)].set_axis(why.index)
+        yield pd.concat([_constant(why, release, "scored", None), part, why.drop(columns="customer_id")], axis=1)
+        start += len(why)
 
 
-def _rows(
-    model: Any, features: pd.DataFrame, said: pd.DataFrame, release: Release, shift: float, themes: Mapping[str, str]
+def _why(
+    model: Any, features: pd.DataFrame, *, release: Release, shift: float, themes: Mapping[str, str]
 ) -> pd.DataFrame:
-    """Return the score rows of some customers: what is said of them, and why."""
+    """Return the reasons and the factors of the scores of some customers, and the hashes of what they rest on."""
     by_theme = theme_contributions(contributions(model, features, shift), themes)
     reasons = top_reasons(
         release.task,
@@ -89,7 +86,7 @@ def _rows(
         money_unit=release.money_unit,
         currency=release.currency,
     )
-    frame = pd.concat([_constant(features, release, "scored", None), said, reasons], axis=1)
+    frame = pd.concat([features[["customer_id"]], reasons], axis=1)
     frame["factors"] = factors_json(by_theme)
     frame["features_hash"] = row_hashes(features)
     return frame

@@ -251,6 +251,36 @@ def test_what_is_read_into_memory_is_read_by_duckdb(engines, tmp_path: Path) -> 
 
 
 @needs_spark
+@pytest.mark.parametrize("many", [1, 5])
+def test_what_a_function_makes_of_parts_is_the_same_and_in_order(engines, many: int, tmp_path: Path) -> None:
+    rows = pa.table(
+        {"n": [(i * 7919) % 5000 for i in range(5000)], "day": [date(2020, 1, 1 + i % 28) for i in range(5000)]}
+    )
+    file = engines[0].stage(rows, tmp_path / "rows.parquet")
+    weight, said = 3, []
+    for engine in engines:
+        table = engine.table([file.path], file.columns, "some/rows")
+        given = engine.given(pa.table({"n": range(0, 5000, 2)}), "even")
+        even = table.semi_join(given, "n")
+        parts = [even.filter((even.n % many) == part).order_by("n") for part in range(many)]
+        said.append(list(engine.each(lambda part: part.assign(n=part.n * weight), parts, 2)))
+    assert [len(said[0]), sum(map(len, said[0]))] == [many, 2500]
+    for one, two in zip(*said, strict=True):
+        assert one.equals(two)
+        assert one.dtypes.equals(two.dtypes)
+    assert not list(engines[1].temp_dir.glob("made-*"))
+
+
+@needs_spark
+def test_a_function_that_fails_on_a_worker_says_why(engines, tmp_path: Path) -> None:
+    _, spark = engines
+    rows = spark.given(EVENTS, "events")
+    with pytest.raises(Exception, match="no such column"):
+        list(spark.each(lambda part: part["no such column"], [rows, rows], 2))
+    assert not list(spark.temp_dir.glob("made-*"))
+
+
+@needs_spark
 def test_a_query_that_spark_refuses_is_an_error_and_leaves_nothing(engines, tmp_path: Path) -> None:
     _, spark = engines
     with pytest.raises(Exception, match="CAST_INVALID_INPUT"):

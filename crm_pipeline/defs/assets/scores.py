@@ -60,7 +60,7 @@ def _scores(project: Project, tracker: Tracker, task: str) -> dg.AssetsDefinitio
 
         row = champion.execute().iloc[0]
         release = _release(project, task, context, row)
-        customers = Customers(features)
+        customers = Customers(features, project.engine)
         model = tracker.load(row["model_uri"]) if _text(row["model_uri"]) else None
         if model is None or not len(customers):
             rows = abstain(customers, release, row["reason"])

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from crm_pipeline.modeling.in_order import in_order
+from crm_pipeline.engine import in_order
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

@@ -1,0 +1,81 @@
+"""Asks a function of many parts of a table by Spark's Python workers. What is asked, and of what, is not decided here.
+
+A worker reads its part by DuckDB from the files of the home, as this machine would, so that it has the same rows in the same
+order; what the function makes of it comes back by a file in the home. Every machine needs this package and sees the home.
+"""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from crm_pipeline.engine.frames import framed
+from crm_pipeline.engine.spark import without_frames
+
+if TYPE_CHECKING:
+    import ibis
+    import pandas as pd
+    from pyspark.sql import SparkSession
+
+MEMORY = "1GB"
+"""Of DuckDB in a worker: it reads some hundred megabytes of rows, sorted by what they are cut by."""
+
+Made = TypeVar("Made")
+
+
+class Part(NamedTuple):
+    """Some rows, as DuckDB is asked for them in any process.
+
+    Attributes
+    ----------
+    views : tuple of str
+        The statements that make the views which the query reads.
+    query : str
+    schema : ibis.Schema
+        Of the rows.
+    """
+
+    views: tuple[str, ...]
+    query: str
+    schema: ibis.Schema
+
+    def rows(self) -> pd.DataFrame:
+        """Read them."""
+        import duckdb
+        from ibis.formats.pyarrow import PyArrowData
+
+        with duckdb.connect(config={"memory_limit": MEMORY, "threads": 1}) as con:
+            con.execute("SET TimeZone = 'UTC'")
+            for view in self.views:
+                con.execute(view)
+            return framed(PyArrowData.convert_table(con.sql(self.query).to_arrow_table(), self.schema))
+
+
+def each(
+    session: SparkSession, work: Callable[[pd.DataFrame], Made], parts: Sequence[Part], folder: Path
+) -> Iterator[Made]:
+    """Yield what a function makes of each part, in order; each is a task of Spark. ``folder`` is seen by all machines."""
+    made = folder / f"made-{uuid.uuid4().hex[:12]}"
+
+    def asked(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for place in batch.column(0).to_pylist():
+                yield pa.record_batch({"made": [pickle.dumps(work(parts[place].rows()))]})
+
+    try:
+        places = session.range(0, len(parts), 1, len(parts))  # one to a task, whose files are numbered as they are
+        with without_frames():
+            rows = places.mapInArrow(asked, "made binary")
+        rows.write.parquet(str(made))
+        for file in sorted(made.glob("part-*.parquet")):
+            for said in parquet.read_table(file).column("made"):
+                yield pickle.loads(said.as_py())
+    finally:
+        shutil.rmtree(made, ignore_errors=True)  # what cannot be removed lies among what is spilled
