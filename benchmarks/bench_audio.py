@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--result", type=Path)
     given = parser.parse_args()
     paths = recordings()
-    found: dict[str, Any] = {"recordings": len(paths), "load before": os.getloadavg()[0]}
+    found: dict[str, Any] = {"recordings": len(paths)}
     if paths:
         found |= compared(paths, given.rounds) | {"long": long_call(paths, given.minutes)}
     print(json.dumps(found, indent=1))

@@ -81,7 +81,6 @@ def measured(folder: Path, messages: int, threads: int) -> dict[str, Any]:
         "messages": messages,
         "distinct": distinct,
         "threads": threads,
-        "load before": os.getloadavg()[0],
     }
     found["steps"] = {}
     for name, assets in STEPS.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -111,11 +112,14 @@ def _run(customers: int, module: str, folder: Path) -> dict[str, Any]:
 
 
 def child(module: str, arguments: list[str], result: Path) -> dict[str, Any]:
-    """Run a module of this package in a process of its own; a failure is returned as ``failure``, one line."""
+    """Run a module of this package in a process of its own; a failure is returned as ``failure``, one line.
+
+    ``others`` is the share of the cores that had been anybody else's meanwhile.
+    """
     log = result.with_suffix(".log")
     result.unlink(missing_ok=True)
     log.unlink(missing_ok=True)
-    load, started = os.getloadavg()[0], time.perf_counter()
+    busy, started = _others(), time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", f"benchmarks.{module}", *arguments],
         capture_output=True,
@@ -123,13 +127,24 @@ def child(module: str, arguments: list[str], result: Path) -> dict[str, Any]:
         check=False,
         env=os.environ | ENVIRONMENT,
     )
-    found: dict[str, Any] = {"seconds": time.perf_counter() - started, "load_before": load}
+    seconds = time.perf_counter() - started
+    found: dict[str, Any] = {
+        "seconds": seconds,
+        "others": (_others() - busy) / (seconds * len(os.sched_getaffinity(0))),
+    }
     if done.returncode or not result.exists():
         said = (done.stderr or done.stdout).strip().splitlines()
         if log.exists():
             found["stretches"] = [json.loads(line) for line in _lines(str(log))]
         return found | {"failure": f"exit code {done.returncode}: {said[-1] if said else 'no message'}"}
     return found | json.loads(result.read_text(encoding="utf-8"))
+
+
+def _others() -> float:
+    """Return the processor seconds of all but the children of this process that have ended, since the machine began (see proc(5))."""
+    user, nice, system, _, _, *rest = map(int, _lines("/proc/stat")[0].split()[1:9])
+    mine = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return sum((user, nice, system, *rest)) / os.sysconf("SC_CLK_TCK") - mine.ru_utime - mine.ru_stime
 
 
 def machine() -> dict[str, str]:

@@ -1,0 +1,164 @@
+"""Writes docs/benchmarks.md from what `python -m benchmarks` and `python -m benchmarks.large` found. Nothing is measured here."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from benchmarks import (
+    bench_audio,
+    bench_messages,
+    bench_models,
+    bench_reading,
+    bench_speech,
+    bench_text,
+    large,
+    measure,
+    tables,
+)
+
+BUSY = 0.05
+"""Share of the cores that others had, above which seconds are not the program's own."""
+
+LEFT_OUT = (
+    "The straight-line script (`benchmarks/straight_line.py`) calls the same functions on plain Parquet files: the same "
+    "reading, cleaning, activity, lifetime, features, training, judging at the same cut-offs, scoring with reasons and "
+    "report. It leaves out Dagster, plan, manifests, content hashes, contract audits, hard links, views for outsiders, "
+    "MLflow with its plots, and the track record; it reads a training table once for all estimators and keeps the models "
+    "in memory."
+)
+
+MEANS = (
+    "Others had so much of the cores while it was measured, so its seconds, and what follows from them, are longer than the program's own; "
+    "processor seconds, memory, and ratios taken in one process nearly are."
+)
+
+
+def settings_line(settings: dict[str, Any]) -> str:
+    """Return the settings of the runs in one line."""
+    return ", ".join(f"{name} {value}" for name, value in settings.items())
+
+
+def text_section(found: dict[str, Any]) -> list[str]:
+    """Return what docs/benchmarks.md says of the text layer."""
+    how = " ".join((bench_text.__doc__ or "").split("\n\n", 2)[2].split())
+    how += " From raw to text/messages: " + " ".join((bench_messages.__doc__ or "").split("\n\n", 1)[1].split())
+    how += " The first table's speeds are per processor second, the fastest of three rounds."
+    return ["## Text", how, tables.markdown(tables.text_table(found)), tables.markdown(tables.text_verdicts(found))]
+
+
+def reading_section(found: dict[str, Any]) -> list[str]:
+    """Return what docs/benchmarks.md says of reading a source."""
+    how = " ".join((bench_reading.__doc__ or "").split("\n\n", 1)[1].split())
+    return ["## Reading", how, tables.markdown(tables.reading_verdicts(found))]
+
+
+def large_section(found: dict[str, Any]) -> list[str]:
+    """Return what docs/benchmarks.md says of ten million customers."""
+    how = " ".join((large.__doc__ or "").split("\n\n", 1)[1].split())
+    when = "; ".join(f"{one['customers']:,} customers {one['measured']} (UTC)" for one in found["sizes"])
+    how += f" Measured: {when}, with {settings_line(found['sizes'][-1]['settings'])}."
+    biggest = found["sizes"][-1]
+    return ["## Ten million customers", how, tables.markdown(tables.large_verdicts(found["sizes"])),
+            tables.markdown(tables.layer_table(biggest)), tables.markdown(tables.slowest(biggest))]  # fmt: skip
+
+
+def paper_section(sizes: list[dict[str, Any]]) -> list[str]:
+    """Return what more customers would cost on a machine like this, from the largest size that was measured."""
+    big = [size for size in sizes if size["customers"] >= tables.LARGE and tables.good(size["runs"])]
+    if not big:
+        return []
+    biggest = max(big, key=lambda size: size["customers"])
+    how = (
+        f"From {biggest['customers']:,} customers as measured above to more, on a machine like this one. "
+        f"{', '.join(tables.FIXED)}: as long as measured, for what is learned from and judged is a fixed sample where there are more "
+        "than a million customers; all other layers grow as the customers do. What grows faster (sorts that spill to disk) is not in it. "
+        "On a cluster (`engine: spark`) the tables from `clean` on and the scores are divided among its machines; reading, training "
+        "and judging are not."
+    )
+    return ["## On paper", how, tables.markdown(tables.cost_curve(biggest))]
+
+
+def audio_section(found: dict[str, Any]) -> list[str]:
+    """Return what docs/benchmarks.md says of recordings."""
+    how = " ".join((bench_audio.__doc__ or "").split("\n\n", 1)[1].split())
+    return ["## Recordings", how, tables.markdown(tables.audio_verdicts(found))]
+
+
+def speech_section(found: dict[str, Any]) -> list[str]:
+    """Return what docs/benchmarks.md says of speech."""
+    how = " ".join((bench_speech.__doc__ or "").split("\n\n", 2)[2].split())
+    return ["## Speech", how, tables.markdown(tables.speech_table(found))]
+
+
+def model_section(found: dict[str, Any]) -> list[str]:
+    """Return what docs/benchmarks.md says of the models."""
+    how = " ".join((bench_models.__doc__ or "").split("\n\n", 1)[1].split())
+    if "failure" not in found:
+        how += f" {found['distinct']:,} of the rows are distinct."
+    caps = [tables.markdown(tables.cap_table(found))] if "caps" in found else []
+    return ["## Models", how, tables.markdown(tables.model_verdicts(found)), *caps]
+
+
+def busy(found: Any, name: str = "") -> dict[str, float]:
+    """Return what was measured while others had more than `BUSY` of the cores, and how much they had."""
+    if isinstance(found, list):
+        found = dict(enumerate(found))
+    if not isinstance(found, dict):
+        return {}
+    name = f"{found['customers']:,} customers" if "customers" in found and "runs" in found else name
+    had = {name: found["others"]} if found.get("others", 0.0) > BUSY else {}
+    for key, one in found.items():
+        had = {part: max(share, had.get(part, 0.0)) for part, share in (had | busy(one, name or str(key))).items()}
+    return had
+
+
+def size_section(found: dict[str, Any]) -> list[str]:
+    """Return what docs/benchmarks.md says of one number of customers."""
+    return [
+        f"## {found['customers']:,} customers",
+        (
+            f"Measured {found['measured']} (UTC) with {settings_line(found['settings'])}. `training_rows` is the row cap of "
+            "every learner, `process_sample` that of the purchase process; reasons are computed for every scored customer."
+        ),
+        (
+            "A layer's seconds run from the end of the partition before to the end of its own, so they hold Dagster's steps; "
+            "its peak is the process's memory in that time."
+        ),
+        *(tables.markdown(t) for t in (tables.layer_table(found), tables.within_table(found), tables.slowest(found))),
+    ]
+
+
+SECTIONS = {
+    "reading": reading_section,
+    "text": text_section,
+    "audio": audio_section,
+    "speech": speech_section,
+    "models": model_section,
+}
+"""By the part of results.json that it tells of."""
+
+
+def page(found: dict[str, Any]) -> str:
+    """Return docs/benchmarks.md; ``found`` is what results.json holds."""
+    listed = sorted(found.get("sizes", {}).values(), key=lambda one: int(one["customers"]))
+    kept = json.loads(large.RESULT.read_text(encoding="utf-8")) if large.RESULT.exists() else {}
+    disturbed = ", ".join(f"{name} ({share:.0%} of the cores)" for name, share in busy(found | {"large": kept}).items())
+    parts = [
+        "# Benchmarks",
+        *([f"**Provisional**: {disturbed}. {MEANS}"] if disturbed else []),
+        (
+            "Generated by `make bench` (`python -m benchmarks`); do not edit. The companies are made up: synthetic data, "
+            f"{measure.ORDERS} orders per customer over {measure.PERIODS} months, seed {measure.SEED}."
+        ),
+        "## Machine",
+        "\n".join(f"- {name}: {value}" for name, value in found["machine"].items()),
+        *(["## Bars", tables.markdown(tables.verdicts(listed)), LEFT_OUT] if listed else []),
+    ]
+    for one in listed:
+        parts += size_section(one)
+    parts += large_section(kept) if kept else []
+    parts += paper_section([*listed, *kept.get("sizes", [])])
+    for name, section in SECTIONS.items():
+        parts += section(found[name]) if found.get(name) else []
+    return "\n\n".join(parts) + "\n"
