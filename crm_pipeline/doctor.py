@@ -257,31 +257,50 @@ def lake_found(home: Path, seen: Inspection, working: int = 0) -> Iterator[Findi
             f"Restore it from a backup, or build it again: {run}{'' if partition == ALL else f' --through {partition}'}.",
         )
     for (asset, partition), files in sorted(seen.lost_past.items()):
+        are = "file is" if len(files) == 1 else "files are"
         yield Finding(
             "note",
-            f"{len(files)} files of earlier generations of {asset} of {partition} are gone, first {files[0]}.",
+            f"{len(files)} {are} gone of earlier generations of {asset} of {partition}, first {files[0]}.",
             "Restore them from a backup; without, what was published then cannot be read again (today's is not touched).",
         )
     yield from _counted(
-        "warning", seen.links, "partitions are not what lake/<layer>/<table> shows", f"{run} puts the links right"
+        "warning",
+        seen.links,
+        "partition is|partitions are",
+        "not what lake/<layer>/<table> shows",
+        f"{run} puts the links right",
     )
-    yield from _counted("warning", seen.strays, "files for outsiders are of partitions that are not published",
+    yield from _counted("warning", seen.strays, "file for outsiders is|files for outsiders are", "of a partition that is not published",
                         "Delete them; they are links, the lake does not read them.")  # fmt: skip
     if not working:
-        yield from _counted("note", seen.orphans, "data files are named by no generation", f"{run} removes them")
-        yield from _counted("note", seen.leftovers, "files were left by processes that ended", f"{run} removes them")
+        yield from _counted(
+            "note", seen.orphans, "data file is|data files are", "named by no generation", f"{run} removes them"
+        )
+        yield from _counted(
+            "note", seen.leftovers, "file was|files were", "left by processes that ended", f"{run} removes them"
+        )
 
 
-def _counted(severity: Literal["warning", "note"], things: Sequence[object], what: str, mend: str) -> Iterator[Finding]:
+def _counted(
+    severity: Literal["warning", "note"], things: Sequence[object], one_or_many: str, what: str, mend: str
+) -> Iterator[Finding]:
     if things:
+        one, many = one_or_many.split("|")
         first = things[0]
         named = "/".join(first) if isinstance(first, tuple) else str(first)
-        yield Finding(severity, f"{len(things):,} {what}, first {named}.", f"{mend.removesuffix('.')}.")
+        yield Finding(
+            severity,
+            f"{len(things):,} {one if len(things) == 1 else many} {what}, first {named}.",
+            f"{mend.removesuffix('.')}.",
+        )
 
 
 def _views_found(lake: Lake, current: Sequence[Manifest]) -> Iterator[Finding]:
     mend = f"crm-pipeline run --home {lake.home} writes it anew, with today's paths"
-    yield from _counted("warning", outdated_views(lake, current), "views of crm.duckdb do not show what is published", mend)  # fmt: skip
+    views = outdated_views(lake, current)
+    yield from _counted(
+        "warning", views, "view of crm.duckdb is|views of crm.duckdb are", "not what is published", mend
+    )
 
 
 # -- models ----------------------------------------------------------------------------------------

@@ -107,8 +107,8 @@ ACTIVITY: dict[str, tuple[Output, ...]] = {
         *_columns(
             ("n_sent", "int64", "campaign contacts sent", "contacts"),
             ("n_control", "int64", "campaigns in which the customer was drawn into the control arm", "campaigns"),
-            ("n_opened", "int64", "contacts opened", "contacts"),
-            ("n_clicked", "int64", "contacts clicked", "contacts"),
+            ("n_opened", "int64", "contacts opened; null where the source does not tell", "contacts"),
+            ("n_clicked", "int64", "contacts clicked; null where the source does not tell", "contacts"),
             ("n_converted", "int64", "contacts followed by what the campaign asked for", "contacts"),
             ("opted_out_at", "timestamp", "first opt-out", "UTC"),
         ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import ibis
 from ibis.expr.types import BooleanValue, Table, Value
 
@@ -203,7 +205,7 @@ def calls(calls: Table, period: str) -> Table:
     )
 
 
-def contacts(contacts: Table, period: str) -> Table:
+def contacts(contacts: Table, period: str, told: Collection[str] = ("opened_at", "clicked_at")) -> Table:
     """Aggregate a period's campaign contacts to one row per customer.
 
     Parameters
@@ -211,6 +213,8 @@ def contacts(contacts: Table, period: str) -> Table:
     contacts : Table
         ``clean/contacts`` of the period: customer_id, event (sent | opened | clicked | converted | opted_out),
         event_at, arm. A customer in the control arm is not contacted: the row only records the draw.
+    told : collection of str
+        What the source tells of a contact: where it does not tell openings or clicks, their counts are null, not 0.
 
     Returns
     -------
@@ -218,13 +222,13 @@ def contacts(contacts: Table, period: str) -> Table:
         customer_id, period_start, n_sent, n_control, n_opened, n_clicked, n_converted, opted_out_at, first_at, last_at.
     """
     control = (optional(contacts, "arm", "string").lower() == "control").fill_null(False)
-    sent = contacts.event == "sent"
+    sent, unknown = contacts.event == "sent", ibis.null("int64")
     return contacts.group_by("customer_id").aggregate(
         period_start=ibis.date(period),
         n_sent=contacts.count(where=sent & ~control),
         n_control=contacts.count(where=sent & control),
-        n_opened=contacts.count(where=contacts.event == "opened"),
-        n_clicked=contacts.count(where=contacts.event == "clicked"),
+        n_opened=contacts.count(where=contacts.event == "opened") if "opened_at" in told else unknown,
+        n_clicked=contacts.count(where=contacts.event == "clicked") if "clicked_at" in told else unknown,
         n_converted=contacts.count(where=(contacts.event == "converted") & ~control),
         opted_out_at=contacts.event_at.min(where=contacts.event == "opted_out"),
         first_at=contacts.event_at.min(),

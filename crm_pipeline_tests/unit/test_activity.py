@@ -116,6 +116,13 @@ def test_contacts_leave_the_control_arm_out():
     assert row.opted_out_at == AT
 
 
+def test_openings_that_a_source_does_not_tell_are_unknown_and_not_none():
+    table = events(event=["sent", "clicked"], arm=["treatment", "treatment"])
+    row = one(activity.contacts(table, P, ("sent_at", "clicked_at")))
+    assert pd.isna(row.n_opened)
+    assert (row.n_sent, row.n_clicked) == (1, 1)
+
+
 @settings(max_examples=5, deadline=None)
 @given(
     st.sampled_from(["Europe/London", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "UTC"]),

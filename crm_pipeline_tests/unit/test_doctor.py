@@ -63,7 +63,7 @@ def test_a_sound_home_has_nothing_wrong(lake: Lake) -> None:
 def test_a_copied_home_whose_links_became_files_is_sound(lake: Lake) -> None:
     """Views name absolute paths: `run` and `ui` write them anew."""
     copied = Lake(Path(shutil.copytree(lake.home, lake.home.parent / "copy")), lake.engine)
-    assert [f.what[:23] for f in found(copied)] == ["1 views of crm.duckdb d"]
+    assert [f.what[:23] for f in found(copied)] == ["1 view of crm.duckdb is"]
     assert inspect_lake(copied).links == []
 
 
@@ -162,9 +162,9 @@ def _staging_of_the_dead(lake: Lake) -> None:
             f"clean/orders of {MAY} is published, but its file is gone",
             f"run --home {{home}} --through {MAY}",
         ),
-        (_lose_past, "note", f"1 files of earlier generations of clean/orders of {MAY} are gone", "backup"),
-        (_old_link, "warning", f"1 partitions are not what .* shows, first clean/orders/{MAY}", "run"),
-        (_stray_link, "warning", "1 files for outsiders .*period=2026-07-01", "Delete them"),
+        (_lose_past, "note", f"1 file is gone of earlier generations of clean/orders of {MAY}", "backup"),
+        (_old_link, "warning", f"1 partition is not what .* shows, first clean/orders/{MAY}", "run"),
+        (_stray_link, "warning", "1 file for outsiders is .*period=2026-07-01", "Delete them"),
         (
             _damage_manifest,
             "error",
@@ -172,8 +172,8 @@ def _staging_of_the_dead(lake: Lake) -> None:
             f"newest of {{home}}/lake/.history/clean/orders/{MAY} over",
         ),
         (_manifest_of_a_later_version, "error", f"{MAY}.json is no manifest", "Upgrade"),
-        (_old_views, "warning", r"1 views of crm.duckdb .* first clean\.orders", "run"),
-        (_no_views, "warning", "1 views of crm.duckdb", "run"),
+        (_old_views, "warning", r"1 view of crm.duckdb .* first clean\.orders", "run"),
+        (_no_views, "warning", "1 view of crm.duckdb", "run"),
         (_damaged_views, "error", "crm.duckdb of .* cannot be read", "Mend or restore"),
         (_move_source, "error", "source.yaml of 'shop' is not at .* any more", "--source DIR"),
         (_lose_state, "error", "source.json is gone", "--source DIR"),

@@ -137,6 +137,27 @@ def test_every_activity_table_adds_its_features():
     assert made.loc["b", ["contact_open_share_12", "products_per_order_12", "mbg_alive"]].isna().all()
 
 
+def test_a_share_of_what_a_source_does_not_tell_is_unknown():
+    first = World(Calendar("month", "UTC"), SHAPE)
+    known, life = first.history([Order("a", END * 1440 - 5)], PERIOD)
+    day = date(2019, 4, 1)
+    contacts = ibis.memtable(
+        [("a", day, 4, None, 1)],
+        schema={
+            "customer_id": "string",
+            "period_start": "date",
+            "n_sent": "int64",
+            "n_opened": "int64",
+            "n_clicked": "int64",
+        },
+    )
+    windows = {"orders": known, "contacts": contacts}
+    dates = ibis.memtable(features.dates(PERIOD, dict.fromkeys(windows, "2018-01-01"), MONTHS, SHAPE))
+    (row,) = fetch(features.customers(windows, life, None, dates, shape=SHAPE)).itertuples()
+    assert (row.contacts_12, row.contact_click_share_12) == (4, 0.25)
+    assert pd.isna(row.contact_open_share_12)
+
+
 def test_one_query_serves_every_period_and_gives_each_its_own_values(tmp_path):
     engine, asked = DuckDBEngine("1GB", 1, tmp_path), []
     compile_, engine._compile = engine._compile, lambda *given, **more: asked.append(1) or compile_(*given, **more)

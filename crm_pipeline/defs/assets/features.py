@@ -43,7 +43,9 @@ def feature_assets(project: Project) -> list[dg.AssetsDefinition]:
 
 
 def _activity(project: Project, name: str) -> dg.AssetsDefinition:
-    code = code_version(_activity, {"timezone": project.source.timezone})
+    told = project.source.tables.get("contacts", ())
+    used = {"timezone": project.source.timezone, **({"told": sorted(told)} if name == "contacts" else {})}
+    code = code_version(_activity, used)
     ins = {"events": reads("clean/order_lines" if name == "categories" else f"clean/{name}")}
     if name == "categories":
         ins["products"] = reads("clean/products", None)
@@ -54,7 +56,7 @@ def _activity(project: Project, name: str) -> dg.AssetsDefinition:
         "messages": activity.messages,
         "cases": activity.cases,
         "calls": activity.calls,
-        "contacts": activity.contacts,
+        "contacts": lambda events, period: activity.contacts(events, period, told),
     }
     sentence = (
         f"What each customer did in the period, counted and summed from clean/{name}"

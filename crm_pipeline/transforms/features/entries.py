@@ -190,11 +190,11 @@ def response(shape: Shape) -> list[Feature]:
         *(feature for same_window in zip(*counts, strict=True) for feature in same_window),
         Feature(
             f"contact_open_share_{y}", f"Opened share of the {sent}", "share", "contacts", "contacts",
-            lambda a: share(a.sum("n_opened"), a.sum("n_sent")), y,
+            lambda a: share(a.sum("n_opened", none=None), a.sum("n_sent")), y,
         ),
         Feature(
             f"contact_click_share_{y}", f"Clicked share of the {sent}", "share", "contacts", "contacts",
-            lambda a: share(a.sum("n_clicked"), a.sum("n_sent")), y,
+            lambda a: share(a.sum("n_clicked", none=None), a.sum("n_sent")), y,
         ),
     ]  # fmt: skip
 
