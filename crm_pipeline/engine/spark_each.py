@@ -7,6 +7,7 @@ order; what the function makes of it comes back by a file in the home. Every mac
 from __future__ import annotations
 
 import pickle
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,7 @@ from pyarrow import parquet
 
 from crm_pipeline.engine.frames import framed
 from crm_pipeline.engine.spark import without_frames
+from crm_pipeline.errors import CrmError
 
 if TYPE_CHECKING:
     import ibis
@@ -61,7 +63,15 @@ class Part(NamedTuple):
 def each(
     session: SparkSession, work: Callable[[pd.DataFrame], Made], parts: Sequence[Part], folder: Path
 ) -> Iterator[Made]:
-    """Yield what a function makes of each part, in order; each is a task of Spark. ``folder`` is seen by all machines."""
+    """Yield what a function makes of each part, in order; each is a task of Spark. ``folder`` is seen by all machines.
+
+    Raises
+    ------
+    CrmError
+        When the workers' Python lacks a package.
+    """
+    from pyspark.errors import PySparkException
+
     made = folder / f"made-{uuid.uuid4().hex[:12]}"
 
     def asked(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -77,5 +87,12 @@ def each(
         for file in sorted(made.glob("part-*.parquet")):
             for said in parquet.read_table(file).column("made"):
                 yield pickle.loads(said.as_py())
+    except PySparkException as error:
+        if missing := re.search(r"No module named '([\w.]+)'", str(error)):
+            raise CrmError(
+                f"Spark's workers have a Python without {missing[1]}: install this package for it on every machine, "
+                "or name a Python that has it (PYSPARK_PYTHON)."
+            ) from error
+        raise
     finally:
         shutil.rmtree(made, ignore_errors=True)  # what cannot be removed lies among what is spilled

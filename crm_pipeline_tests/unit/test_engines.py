@@ -281,6 +281,17 @@ def test_a_function_that_fails_on_a_worker_says_why(engines, tmp_path: Path) -> 
 
 
 @needs_spark
+def test_workers_without_the_package_are_told_of(engines) -> None:
+    def lacks(part: object) -> None:
+        raise ModuleNotFoundError("No module named 'crm_pipeline'")
+
+    _, spark = engines
+    rows = spark.given(EVENTS, "events")
+    with pytest.raises(CrmError, match=r"a Python without crm_pipeline: install .* \(PYSPARK_PYTHON\)"):
+        list(spark.each(lacks, [rows, rows], 2))
+
+
+@needs_spark
 def test_a_query_that_spark_refuses_is_an_error_and_leaves_nothing(engines, tmp_path: Path) -> None:
     _, spark = engines
     with pytest.raises(Exception, match="CAST_INVALID_INPUT"):
