@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 import ibis
 
+from crm_pipeline.engine import InRanges
 from crm_pipeline.provenance.columns import column_origins
 
 LINEAGE = "dagster/column_lineage"
@@ -35,6 +36,8 @@ class Lineages:
         inputs : mapping of asset to ibis.Table or None
             What it was given to read.
         """
+        if isinstance(rows, InRanges):
+            rows = rows.rows
         if not isinstance(rows, ibis.Table):
             return {}
         given = {source: table for source, table in inputs.items() if table is not None}

@@ -7,6 +7,8 @@ from crm_pipeline.engine.base import TOLD, VOLATILE, Engine, Staged
 from crm_pipeline.engine.duckdb import ZSTD_LEVEL, DuckDBEngine, without
 from crm_pipeline.engine.frames import frame
 from crm_pipeline.engine.in_order import in_order
+from crm_pipeline.engine.joining import join_files
+from crm_pipeline.engine.ranges import InRanges, in_ranges
 from crm_pipeline.engine.sql import literal, quote
 from crm_pipeline.engine.storage import storage_error
 
@@ -16,9 +18,12 @@ __all__ = [
     "ZSTD_LEVEL",
     "DuckDBEngine",
     "Engine",
+    "InRanges",
     "Staged",
     "frame",
     "in_order",
+    "in_ranges",
+    "join_files",
     "literal",
     "quote",
     "storage_error",

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from crm_pipeline.engine.ranges import InRanges
+
 Made = TypeVar("Made")
 
 TOLD = frozenset({"model_uri", "change_since_last", "reasons_changed"})
@@ -58,6 +60,10 @@ class Engine(Protocol):
     con: duckdb.DuckDBPyConnection
     ibis: Any
 
+    @property
+    def at_once(self) -> int | None:
+        """Customers whose features are computed at once (`in_ranges`); None: all of them."""
+
     def limit(self, memory_limit: str) -> None:
         """Take another memory limit, such as ``"4GB"``, for this process from now on."""
 
@@ -70,8 +76,8 @@ class Engine(Protocol):
     def given(self, rows: pa.Table, name: str) -> ibis.Table:
         """Return rows in memory as a lazy table, good until `release`: what they say is no part of the query."""
 
-    def stage(self, rows: ibis.Table | Any, path: Path) -> Staged:
-        """Write a lazy table, an Arrow table or reader, or a DataFrame to one Parquet file, in its order, and describe it.
+    def stage(self, rows: ibis.Table | InRanges | Any, path: Path) -> Staged:
+        """Write a lazy table (whole, or in ranges), an Arrow table or reader, or a DataFrame to one Parquet file and describe it.
 
         Raises
         ------

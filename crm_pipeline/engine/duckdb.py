@@ -14,6 +14,8 @@ import ibis.expr.operations as ops
 from crm_pipeline.engine.base import TOLD, VOLATILE, Made, Staged
 from crm_pipeline.engine.frames import frame
 from crm_pipeline.engine.in_order import in_order
+from crm_pipeline.engine.joining import join_files
+from crm_pipeline.engine.ranges import InRanges
 from crm_pipeline.engine.sql import literal, quote
 from crm_pipeline.engine.storage import storage_error
 
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
 ZSTD_LEVEL = 1
 """Of Parquet files: against DuckDB's 3, a million order lines take a fifth less time to write and 6 % more room."""
 
+
+CUSTOMER = 4096
+"""Bytes of the memory limit that a customer's features want: some ninety numbers, as groups, joined and sorted."""
+
+UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 REMEMBERED = 500
 """How many queries an engine keeps, built or compiled; all steps of a run are about two hundred."""
@@ -57,6 +64,13 @@ class DuckDBEngine:
         """Take another memory limit from now on."""
         self.con.execute(f"SET memory_limit = {literal(memory_limit)}")
 
+    @property
+    def at_once(self) -> int | None:
+        """Customers whose features are computed at once, by the memory limit."""
+        limit = str(self.con.execute("SELECT current_setting('memory_limit')").fetchall()[0][0])
+        number, unit = limit.split()
+        return int(float(number) * UNITS[unit]) // CUSTOMER
+
     def table(self, paths: Sequence[str], columns: dict[str, str], name: str = "staged") -> ibis.Table:
         """Return the rows of Parquet files as a lazy table; typed and empty without files.
 
@@ -89,8 +103,8 @@ class DuckDBEngine:
         self._views.append(f"{name} {len(self._views)}")
         return self._views[-1]
 
-    def stage(self, rows: ibis.Table | Any, path: Path) -> Staged:
-        """Write a lazy table, an Arrow table or reader, or a DataFrame to a Parquet file and describe it.
+    def stage(self, rows: ibis.Table | InRanges | Any, path: Path) -> Staged:
+        """Write a lazy table, whole or in ranges, an Arrow table or reader, or a DataFrame to a Parquet file and describe it.
 
         What a reader yields may be made by queries of this engine: it is read to its end before anything else is asked.
 
@@ -105,6 +119,8 @@ class DuckDBEngine:
                 return self.describe_file(path)
             except (duckdb.Error, OSError) as error:
                 raise storage_error(error, path.parent) from error
+        if isinstance(rows, InRanges):
+            return self._stage_ranges(rows, path)
         if hasattr(rows, "read_next_batch"):
             return self._stage_batches(rows, path)
         self.con.register("staged_rows", rows)
@@ -112,6 +128,22 @@ class DuckDBEngine:
             return self.stage_query("SELECT * FROM staged_rows", path)
         finally:
             self.con.unregister("staged_rows")
+
+    def _stage_ranges(self, rows: InRanges, path: Path) -> Staged:
+        """Write each range to a file of its own, and join these by their bytes."""
+        files: list[Path] = []
+        try:
+            for part in rows.parts():
+                files.append(path.with_suffix(f".{len(files)}.parquet"))
+                self._copy(str(self.ibis.compile(part)), files[-1])
+            if not join_files(files, path):
+                raise RuntimeError(f"the ranges of {rows.key} have files of different columns")
+            return self.describe_file(path)
+        except (duckdb.Error, OSError) as error:
+            raise storage_error(error, path.parent) from error
+        finally:
+            for file in files:
+                file.unlink(missing_ok=True)
 
     def _stage_batches(self, reader: pa.RecordBatchReader, path: Path) -> Staged:
         """Write batches as they come; DuckDB cannot read them, because it runs one query of a connection at a time."""
@@ -132,12 +164,15 @@ class DuckDBEngine:
         Every column may be null, so that files of the same columns are alike whatever rows they have.
         """
         try:
-            how = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {ZSTD_LEVEL}"
-            with without(self.con, "statistics_propagation"):
-                self.con.execute(f"COPY ({query}) TO {literal(path)} ({how})")
+            self._copy(query, path)
             return self.describe_file(path)
         except (duckdb.Error, OSError) as error:
             raise storage_error(error, path.parent) from error
+
+    def _copy(self, query: str, path: Path) -> None:
+        how = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {ZSTD_LEVEL}"
+        with without(self.con, "statistics_propagation"):
+            self.con.execute(f"COPY ({query}) TO {literal(path)} ({how})")
 
     def describe_file(self, path: Path) -> Staged:
         """Count, hash and describe a Parquet file that lies in the staging directory."""

@@ -93,6 +93,11 @@ class SparkEngine(DuckDBEngine):
         backend.compiler = AsDuckDB()
         return backend
 
+    @property
+    def at_once(self) -> int | None:
+        """All customers: Spark divides them by itself."""
+        return None
+
     def table(self, paths: Sequence[str], columns: dict[str, str], name: str = "staged") -> ibis.Table:
         """Return the rows of Parquet files as a lazy table, as `DuckDBEngine` does; its view is Spark's too when it is needed."""
         found = super().table(paths, columns, name)

@@ -11,7 +11,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crm_pipeline.lake.joining import join_files
+from crm_pipeline.engine import join_files
 from crm_pipeline.lake.manifest import Manifest
 
 if TYPE_CHECKING:

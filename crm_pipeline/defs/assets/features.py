@@ -10,6 +10,7 @@ import ibis
 
 from crm_pipeline.defs.common import described, horizon_words, reads
 from crm_pipeline.defs.lake import publishes
+from crm_pipeline.engine import InRanges, in_ranges
 from crm_pipeline.home.project import Project
 from crm_pipeline.modeling.tasks import task as the_task
 from crm_pipeline.transforms import activity, features, lifetime, training
@@ -153,10 +154,11 @@ def _features(project: Project, names: tuple[str, ...]) -> dg.AssetsDefinition:
     @publishes
     def customer_features(
         context: dg.AssetExecutionContext, lifetime: ibis.Table, process: ibis.Table, **windows: ibis.Table
-    ) -> ibis.Table:
+    ) -> ibis.Table | InRanges:
         """What is known of each active customer at the period's end, in some eighty numbers: recency, rhythm, spend, season, service."""
         dates = project.engine.given(features.dates(context.partition_key, begins, calendar, project.shape), "dates")
-        return project.engine.once(table, windows, lifetime, process, dates)
+        made = project.engine.once(table, windows, lifetime, process, dates)
+        return in_ranges(made, "customer_id", lifetime, project.engine.at_once)
 
     return customer_features
 

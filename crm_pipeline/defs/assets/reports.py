@@ -30,6 +30,44 @@ TEMPLATES = Path(__file__).parents[2] / "reports" / "templates"
 
 def report_asset(project: Project, tracker: Tracker) -> dg.AssetsDefinition:
     """Return the asset that writes one HTML page per period, and beside it a model card per champion."""
+    settings, source, ins = project.settings, project.source, _inputs(project)
+    used = {"currency": source.currency, "synthetic": source.synthetic, "timezone": source.timezone,
+            "tables": sorted(source.tables), "eligibility": settings.eligibility, "contact": settings.contact}  # fmt: skip
+    used |= {"max_gap": settings.fairness_max_gap} if settings.fairness_max_gap else {}
+    code = code_version(report_asset, used, files=sorted(TEMPLATES.iterdir()))
+
+    @dg.asset(**described(project, "reports/period", code, ins, kinds=("html",)))
+    @publishes
+    def period_report(context: dg.AssetExecutionContext, **tables: ibis.Table | None) -> Result:
+        """The page of the period: track record, data quality, who was scored, models against baselines, reasons, drift."""
+        from crm_pipeline.reports.gather import gather
+        from crm_pipeline.reports.report import render_report
+        from crm_pipeline.scored import with_consent
+
+        period = context.partition_key
+        data = gather(
+            {n: t for n, t in tables.items() if n != "called"}, project.source, settings, period, project.shape,
+            lambda scores: with_consent(project.lake, scores),
+        )  # fmt: skip
+        data = replace(data, undated=_undated(project))
+        data = replace(data, calls=_with_sounds(project, data.calls, tables.get("called")))
+        label = project.calendar.label(period)
+        data = replace(data, leaderboard_files=_leaderboards(project, tracker, data, label))
+        data = replace(data, card_pages=_cards(project, tracker, data, label))
+        target = _write(project, f"{label}.html", render_report(data))
+        row = {"as_of": project.calendar.end_date(period), "path": Path("reports", target.name).as_posix()}
+        base = os.environ.get("CRM_REPORTS_UI", "http://127.0.0.1:5001")
+        metadata: dict[str, Any] = {
+            "report": dg.MetadataValue.url(f"{base}/{target.name}"),
+            "report_file": dg.MetadataValue.path(str(target)),
+        }
+        return Result(conform([row], REPORT), metadata | _figures(data, period))
+
+    return period_report
+
+
+def _inputs(project: Project) -> dict[str, Dep]:
+    """Return what the page reads, by the names that `reports.gather` knows."""
     settings = project.settings
     h, tasks = settings.horizon, project.tasks
     back = tuple(-i * h for i in range(settings.evaluation_cutoffs))
@@ -70,53 +108,23 @@ def report_asset(project: Project, tracker: Tracker) -> dg.AssetsDefinition:
     if "churn" in tasks:
         ins["lapsed"] = reads("outcomes/churn", (-h,), optional=True)
         ins["since"] = reads("activity/orders", tuple(range(1 - h, 1)))
-    source = project.source
-    used = {"currency": source.currency, "synthetic": source.synthetic, "timezone": source.timezone,
-            "tables": sorted(source.tables), "eligibility": settings.eligibility, "contact": settings.contact}  # fmt: skip
-    used |= {"max_gap": settings.fairness_max_gap} if settings.fairness_max_gap else {}
-    code = code_version(report_asset, used, files=sorted(TEMPLATES.iterdir()))
+    return ins
 
-    @dg.asset(**described(project, "reports/period", code, ins, kinds=("html",)))
-    @publishes
-    def period_report(context: dg.AssetExecutionContext, **tables: ibis.Table | None) -> Result:
-        """The page of the period: track record, data quality, who was scored, models against baselines, reasons, drift."""
-        from crm_pipeline.reports import plots, plots_calls, plots_texts
-        from crm_pipeline.reports.gather import gather
-        from crm_pipeline.reports.report import render_report
-        from crm_pipeline.scored import with_consent
 
-        period = context.partition_key
-        data = gather(
-            {n: t for n, t in tables.items() if n != "called"}, project.source, settings, period, project.shape,
-            lambda scores: with_consent(project.lake, scores),
-        )  # fmt: skip
-        data = replace(data, undated=_undated(project))
-        data = replace(data, calls=_with_sounds(project, data.calls, tables.get("called")))
-        label = project.calendar.label(period)
-        data = replace(data, leaderboard_files=_leaderboards(project, tracker, data, label))
-        data = replace(data, card_pages=_cards(project, tracker, data, label))
-        target = _write(project, f"{label}.html", render_report(data))
-        row = {"as_of": project.calendar.end_date(period), "path": Path("reports", target.name).as_posix()}
-        base = os.environ.get("CRM_REPORTS_UI", "http://127.0.0.1:5001")
-        metadata: dict[str, Any] = {
-            "report": dg.MetadataValue.url(f"{base}/{target.name}"),
-            "report_file": dg.MetadataValue.path(str(target)),
-        }
-        for task, evaluation in data.evaluation.items():
-            if len(evaluation):
-                figure = plots.model_comparison(evaluation, champion=data.champion(task), synthetic=data.synthetic)
-                metadata[f"{task}_models"] = dg.MetadataValue.md(plots.markdown_image(figure))
-        if data.texts is not None:
-            for name, figure in plots_texts.figures(data.texts.counts, period, data.grain, data.synthetic).items():
-                metadata[name] = dg.MetadataValue.md(plots.markdown_image(figure, name))
-        if data.calls is not None:
-            drawn = plots_calls.figures(data.calls.counts, data.calls.watched, data.grain, data.synthetic)
-            metadata |= {
-                name: dg.MetadataValue.md(plots.markdown_image(figure, name)) for name, figure in drawn.items()
-            }
-        return Result(conform([row], REPORT), metadata)
+def _figures(data: "ReportData", period: str) -> dict[str, Any]:
+    """Draw what the UI shows of the page."""
+    from crm_pipeline.reports import plots, plots_calls, plots_texts
 
-    return period_report
+    shown = {}
+    for task, evaluation in data.evaluation.items():
+        if len(evaluation):
+            figure = plots.model_comparison(evaluation, champion=data.champion(task), synthetic=data.synthetic)
+            shown[f"{task}_models"] = plots.markdown_image(figure)
+    drawn = {} if data.texts is None else plots_texts.figures(data.texts.counts, period, data.grain, data.synthetic)
+    if data.calls is not None:
+        drawn |= plots_calls.figures(data.calls.counts, data.calls.watched, data.grain, data.synthetic)
+    shown |= {name: plots.markdown_image(figure, name) for name, figure in drawn.items()}
+    return {name: dg.MetadataValue.md(image) for name, image in shown.items()}
 
 
 def _cards(project: Project, tracker: Tracker, data: "ReportData", label: str) -> dict[str, str]:

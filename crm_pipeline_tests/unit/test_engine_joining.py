@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from crm_pipeline.engine import DuckDBEngine
-from crm_pipeline.lake.joining import join_files
+from crm_pipeline.engine.joining import join_files
 
 ROWS = "SELECT i, nullif(i % 7, 3) AS few, 'text ' || (i % 1000) AS t, TIMESTAMP '2026-01-01' AS at, i::DECIMAL(18, 8) AS d"
 
