@@ -170,7 +170,8 @@ def divided(expected: np.ndarray, shares: np.ndarray, totals: np.ndarray) -> np.
         if np.all(np.abs(reached - totals) <= CLOSE * max(totals.sum(), 1e-300)):
             break
     table = shares * columns
-    return table * (expected / table.sum(axis=1))[:, None]
+    table *= (expected / table.sum(axis=1))[:, None]
+    return table
 
 
 def by_category(history: Table, demand: Table, periods: list[str], year: int, horizon: int, seed: int) -> Divided:
@@ -203,8 +204,10 @@ def by_category(history: Table, demand: Table, periods: list[str], year: int, ho
     price = _price(in_periods, forecast.index)
     said = _counts_of(forecast, price)
     strength = prior_strength(_sampled(lines, scored["customer_id"], seed), said)
-    mean = (lines + strength * said) * price
-    shares = mean / mean.sum(axis=1, keepdims=True)
+    shares = lines  # (n, k) may be a good part of the memory: nothing is copied
+    shares += strength * said
+    shares *= price
+    shares /= shares.sum(axis=1, keepdims=True)
     expected = scored["value"].to_numpy("float64")
     spend = divided(expected, shares, forecast.to_numpy() * expected.sum())
     return Divided(scored["customer_id"], forecast.index, spend, shares, Shares(forecast, recent, season, strength))
@@ -231,7 +234,11 @@ def _lines(history: Table, demand: Table, categories: pd.Index) -> np.ndarray:
     }
     wide = history.group_by("customer_id").aggregate(**counted)
     rows = demand.select("customer_id").left_join(wide, "customer_id").order_by("customer_id")
-    return frame(rows.select(*counted)).fillna(0.0).to_numpy("float64")
+    counts = frame(rows.select(*counted))
+    lines = np.empty(counts.shape, order="F")  # its columns are filled, and summed over, one after another
+    for place, name in enumerate(counted):
+        lines[:, place] = counts.pop(name).fillna(0.0)
+    return lines
 
 
 def _price(sums: pd.DataFrame, categories: pd.Index) -> np.ndarray:
