@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crm_pipeline.engine import DuckDBEngine
+from crm_pipeline.engine import DuckDBEngine, InRanges, in_ranges
 from crm_pipeline.periods import Calendar
 from crm_pipeline.settings import Settings
 from crm_pipeline.transforms import features
@@ -156,6 +156,19 @@ def test_a_share_of_what_a_source_does_not_tell_is_unknown():
     (row,) = fetch(features.customers(windows, life, None, dates, shape=SHAPE)).itertuples()
     assert (row.contacts_12, row.contact_click_share_12) == (4, 0.25)
     assert pd.isna(row.contact_open_share_12)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 4])
+def test_features_in_ranges_of_customers_are_those_of_all_at_once(at_once: int):
+    orders = [Order(who, minute) for who in "dbacé" for minute in (END * 1440 - 5, 90 * len(who), (END - 40) * 1440)]
+    known, life = World(MONTHS, SMALL).history([*orders, Order("a", 5)], PERIOD)
+    dates = ibis.memtable(features.dates(PERIOD, {"orders": "2018-01-01"}, MONTHS, SMALL))
+    table = features.customers({"orders": known}, life, None, dates, shape=SMALL)
+    ranged = in_ranges(table, "customer_id", life, at_once)
+    assert isinstance(ranged, InRanges)
+    parts = pd.concat([fetch(part) for part in ranged.parts()], ignore_index=True)
+    assert len(parts) == 5
+    pd.testing.assert_frame_equal(parts, fetch(table))
 
 
 def test_one_query_serves_every_period_and_gives_each_its_own_values(tmp_path):
