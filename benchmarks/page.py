@@ -69,12 +69,13 @@ def paper_section(sizes: list[dict[str, Any]]) -> list[str]:
     if not big:
         return []
     biggest = max(big, key=lambda size: size["customers"])
+    alone = ", of what was bought alone," if "source" in tables.good(biggest["runs"]) else ""
     how = (
-        f"From {biggest['customers']:,} customers as measured above to more, on a machine like this one. "
-        f"{', '.join(tables.FIXED)}: as long as measured, for what is learned from and judged is a fixed sample where there are more "
-        "than a million customers; all other layers grow as the customers do. What grows faster (sorts that spill to disk) is not in it. "
-        "On a cluster (`engine: spark`) the tables from `clean` on and the scores are divided among its machines; reading, training "
-        "and judging are not."
+        f"From {biggest['customers']:,} customers{alone} as measured above to more, on a machine like this one, as if all of it grew as "
+        "the customers do. Two things do not: models and evaluation grow less, for what is learned from and judged is a fixed sample, "
+        "and features more, for they look through their inputs once for every range of customers that fits the memory limit. The memory "
+        "that the report needs grows with the customers. On a cluster (`engine: spark`) the tables from `clean` on and the scores are "
+        "divided among its machines; reading, training, judging and the report are not."
     )
     return ["## On paper", how, tables.markdown(tables.cost_curve(biggest))]
 

@@ -168,25 +168,15 @@ def large_verdicts(sizes: Sequence[Size]) -> list[list[str]]:
     return rows
 
 
-FIXED = ("start", "models", "evaluation")
-"""Layers that take hardly longer with more customers than a million: what they learn from and judge is a fixed sample."""
-
-
 def cost_curve(size: Size, most: int = 100_000_000) -> list[list[str]]:
-    """Return hours and disk by tenfold sizes from a measured one on, on paper: the other layers grow as the customers do.
-
-    Growth above linear (a sort that spills, a fuller disk) is not in it; how the measured sizes grow stands among the bars.
-    """
+    """Return hours and disk by tenfold sizes from a measured one on, on paper: all of it grows as the customers do."""
     run, customers = shown(size["runs"]), int(size["customers"])
-    found = layers(run)
-    fixed = sum(one["seconds"] for name, one in found.items() if name in FIXED)
-    grows = sum(one["seconds"] for name, one in found.items() if name not in FIXED)
     known = [name for name in ("source", "home") if name in run]
-    rows = [["customers", "hours", "of it growing", *(f"{name} GiB" for name in known)]]
+    rows = [["customers", "hours", *(f"{name} GiB" for name in known)]]
     while customers <= most:
         times = customers / size["customers"]
         room = [f"{run[name] * times / GIB:,.0f}" for name in known]
-        rows.append([f"{customers:,}", f"{(fixed + grows * times) / 3600:,.1f}", f"{grows * times / 3600:,.1f}", *room])
+        rows.append([f"{customers:,}", f"{run['seconds'] * times / 3600:,.1f}", *room])
         customers *= 10
     return rows
 

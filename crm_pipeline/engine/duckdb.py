@@ -30,7 +30,7 @@ ZSTD_LEVEL = 1
 CUSTOMER = 4096
 """Bytes of the memory limit that a customer's features want: some ninety numbers, as groups, joined and sorted."""
 
-UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "PiB": 2**50}
 
 REMEMBERED = 500
 """How many queries an engine keeps, built or compiled; all steps of a run are about two hundred."""

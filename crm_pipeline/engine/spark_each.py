@@ -12,11 +12,12 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 from pyarrow import parquet
 
+from crm_pipeline.engine.base import Made
 from crm_pipeline.engine.frames import framed
 from crm_pipeline.engine.spark import without_frames
 from crm_pipeline.errors import CrmError
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 MEMORY = "1GB"
 """Of DuckDB in a worker: it reads some hundred megabytes of rows, sorted by what they are cut by."""
-
-Made = TypeVar("Made")
 
 
 class Part(NamedTuple):
