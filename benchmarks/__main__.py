@@ -51,7 +51,7 @@ def main() -> None:
         parser.error(f"Nothing has been measured yet: there is no {RESULTS}.")
     missed = show(found)
     if not given.no_docs:
-        DOCS.write_text(page.page(found), encoding="utf-8")
+        DOCS.write_text(page.page(found, DOCS.read_text(encoding="utf-8")), encoding="utf-8")
     sys.exit(missed)
 
 

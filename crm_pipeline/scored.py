@@ -131,10 +131,17 @@ def with_consent(lake: Lake, frame: pd.DataFrame) -> pd.DataFrame:
     hit = frame.customer_id.isin(refused)
     contacting = hit & frame.recommended_action.isin(CONTACTING)
     return frame.assign(
-        recommended_action=frame.recommended_action.where(~contacting, NO_CONSENT),
+        recommended_action=_written(frame.recommended_action, contacting, NO_CONSENT),
         contactable=frame.contactable.where(~hit, False),
-        not_contactable_reason=frame.not_contactable_reason.where(~hit, WITHOUT_CONSENT),
+        not_contactable_reason=_written(frame.not_contactable_reason, hit, WITHOUT_CONSENT),
     )
+
+
+def _written(texts: pd.Series, hit: pd.Series, text: str) -> pd.Series:
+    """Write a text over those that are hit, also where texts are categories."""
+    if isinstance(texts.dtype, pd.CategoricalDtype) and text not in texts.cat.categories:
+        texts = texts.cat.add_categories([text])
+    return texts.where(~hit, text)
 
 
 def refusing(lake: Lake) -> set[str]:

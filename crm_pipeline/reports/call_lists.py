@@ -63,44 +63,42 @@ def call_lists(scores: pd.DataFrame, n: int = 10, *, by_value: bool = False) -> 
         is left out, and of *save* and *win back* whose action asks for no contact; who may or may not be contactable stays. Ties: the
         higher probability (by value alone: none), then the customer id.
     """
-    reachable = scores[_reachable(scores)]
+    reachable = _reachable(scores)
     if by_value:
         told = "The most valuable customers; no order in which to call, for no model of churn is of use."
-        rows = _first(reachable, "customer_value", n, ("customer_value",))
+        rows = _first(scores, reachable, "customer_value", n, ("customer_value",))
         return [CallList("Most valuable", told, "customer_value", "value", rows)]
-    gone, known = _likely_gone(reachable), _known(reachable, "value_at_risk")
+    gone = _likely_gone(scores)
     saved = "Still likely active by the purchase process, and about to lapse: the most value at risk first."
     back = "Likely gone by the purchase process: who spent most in the last year first."
+    lists = [
+        CallList(
+            "Save", saved, "value_at_risk", "value at risk", _to_call(scores, reachable & ~gone, "value_at_risk", n)
+        ),
+        CallList("Win back", back, "spend_12m", "spent in a year", _to_call(scores, reachable & gone, "spend_12m", n)),
+    ]
+    if not _has(scores, reachable, "value_at_risk").any():
+        return lists
+    among = (reachable & ~gone, reachable & gone)
     return [
-        _of_action("Save", saved, "value_at_risk", "value at risk", reachable[~gone], n, known),
-        _of_action("Win back", back, "spend_12m", "spent in a year", reachable[gone], n, known),
+        one if len(one.rows) else one._replace(nobody=_nobody(scores[who], one))
+        for one, who in zip(lists, among, strict=True)
     ]
 
 
-def _known(scores: pd.DataFrame, amount: str) -> bool:
-    return amount in scores.columns and bool(scores[amount].notna().any())
+def _to_call(scores: pd.DataFrame, among: pd.Series, amount: str, n: int) -> pd.DataFrame:
+    return _first(scores, among & _to_act(scores), amount, n)
 
 
-def _of_action(title: str, told: str, amount: str, label: str, among: pd.DataFrame, n: int, known: bool) -> CallList:
-    rows = _first(among[_to_act(among)], amount, n)
-    who = "still likely active" if title == "Save" else "likely gone"
-    nobody = _nobody(among, who, label) if known and rows.empty else ""
-    return CallList(title, told, amount, label, rows, nobody)
-
-
-def _nobody(among: pd.DataFrame, who: str, label: str) -> str:
-    """Say why a list is empty."""
+def _nobody(among: pd.DataFrame, one: CallList) -> str:
+    """Say why a list is empty; ``among`` are those of whom it might have been."""
+    who = "still likely active" if one.title == "Save" else "likely gone"
     if among.empty:
         return f"Nobody: of those who were scored and may be contacted, none is {who}."
     if _to_act(among).any():
-        return f"Nobody: of those {who} whose action is not to leave them alone, none has an amount {label}."
-    counts = (
-        among["recommended_action"]
-        .fillna("none")
-        .value_counts()
-        .sort_index()
-        .sort_values(ascending=False, kind="stable")
-    )
+        return f"Nobody: of those {who} whose action is not to leave them alone, none has an amount {one.label}."
+    counts = among["recommended_action"].astype("object").fillna("none").value_counts()
+    counts = counts.sort_index().sort_values(ascending=False, kind="stable")
     found = ", ".join(f"{count:,} {action}" for action, count in counts.items())
     return f"Nobody: of {len(among):,} who are {who} and may be contacted, none has an action that asks for contact ({found})."
 
@@ -125,7 +123,8 @@ def _reachable(scores: pd.DataFrame) -> pd.Series:
 def _to_act(scores: pd.DataFrame) -> pd.Series:
     if "recommended_action" not in scores.columns:
         return pd.Series(True, index=scores.index)
-    return ~scores["recommended_action"].astype("string").str.startswith(NOT_TO_ACT).fillna(False).astype(bool)
+    actions = scores["recommended_action"]
+    return ~actions.isin([action for action in actions.dropna().unique() if action.startswith(NOT_TO_ACT)])
 
 
 def _likely_gone(scores: pd.DataFrame) -> pd.Series:
@@ -135,11 +134,19 @@ def _likely_gone(scores: pd.DataFrame) -> pd.Series:
     return pd.to_numeric(scores["still_active"], errors="coerce") < LIKELY_ACTIVE
 
 
-def _first(scores: pd.DataFrame, amount: str, n: int, order: tuple[str, ...] = ()) -> pd.DataFrame:
+def _has(scores: pd.DataFrame, among: pd.Series, amount: str) -> pd.Series:
+    """Tell who of ``among`` has the amount."""
+    return among & scores[amount].notna() if amount in scores.columns else among & False
+
+
+def _first(scores: pd.DataFrame, among: pd.Series, amount: str, n: int, order: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Return the first n of ``among`` who have the amount; what is sorted is who may be among them alone."""
     columns = [c for c in COLUMNS if c in scores.columns]
-    if amount not in columns:
+    has = _has(scores, among, amount)
+    if not has.any():
         return scores.loc[[], columns]
     by = [c for c in (*(order or (amount, "churn_probability")), "customer_id") if c in columns]
-    kept = scores.loc[scores[amount].notna(), columns]
+    amounts = pd.to_numeric(scores.loc[has, by[0]])
+    kept = scores.loc[amounts.index[amounts >= amounts.nlargest(n).min()], columns]
     kept = kept.sort_values(by, ascending=[c == "customer_id" for c in by], kind="stable")
     return kept.head(n).reset_index(drop=True)

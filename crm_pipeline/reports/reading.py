@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from crm_pipeline.modeling.customers import Customers
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
 JUDGED = 1_000_000
 """Customers of a cut-off at most whose predictions are drawn; their metrics are of all."""
 
-LABELS = ("status", "status_reason", "label_definition", "churn_bucket", "value_tier", "segment", "value_status")
-"""Columns of ``scores/customers`` of few different texts."""
-
 REASONS = ("reason_1", "reason_2", "reason_3")
 SHOWN = (
-    *LABELS,
+    "status",
+    "status_reason",
+    "label_definition",
+    "churn_bucket",
+    "value_tier",
+    "segment",
+    "value_status",
     *(name for name in call_lists.COLUMNS if name not in REASONS),
     "contactable",
     "not_contactable_reason",
@@ -35,17 +39,25 @@ SHOWN = (
 
 
 def scored(table: Table) -> pd.DataFrame:
-    """Return `SHOWN` of all customers of ``scores/customers``, `LABELS` as categories."""
+    """Return `SHOWN` of all customers of ``scores/customers``: texts but the id as categories, amounts as floats."""
     import pyarrow as pa
 
-    found = Customers(table.select(*(name for name in table.columns if name in SHOWN)))
+    amounts = {name: table[name].cast("float64") for name, kind in table.schema().items() if kind.is_decimal()}
+    found = Customers(table.mutate(**amounts).select(*(name for name in table.columns if name in SHOWN)))
+    texts = [name for name, kind in found.table.schema().items() if kind.is_string() and name != "customer_id"]
     parts = []
     for batch in found.batches():
         part = pa.Table.from_pandas(batch, preserve_index=False)
-        for name in (name for name in LABELS if name in part.column_names):
+        for name in texts:
             part = part.set_column(part.column_names.index(name), name, part.column(name).dictionary_encode())
-        parts.append(part)
-    frame: pd.DataFrame = pa.concat_tables(parts).unify_dictionaries().to_pandas() if parts else found.only(SHOWN)
+        parts.append(
+            part.take(np.arange(len(part)))
+        )  # copied: what is shared with DuckDB keeps the batch with all texts alive
+    if not parts:
+        return found.only(SHOWN)
+    whole = pa.concat_tables(parts).unify_dictionaries()
+    del parts  # each column is given up as it becomes one of pandas
+    frame: pd.DataFrame = whole.to_pandas(split_blocks=True, self_destruct=True)
     return frame
 
 
@@ -54,9 +66,10 @@ def with_reasons(table: Table, scores: pd.DataFrame) -> pd.DataFrame:
     lists = [one for by_value in (False, True) for one in call_lists.call_lists(scores, by_value=by_value)]
     listed = sorted({str(customer) for one in lists for customer in one.rows.get("customer_id", ())})
     told = [name for name in REASONS if name in table.columns]
-    rows = table.filter(table.customer_id.isin(listed)).select("customer_id", *told).execute() if listed else None
-    known = {name: dict(zip(rows["customer_id"], rows[name], strict=True)) if rows is not None else {} for name in told}
-    return scores.assign(**{name: scores["customer_id"].map(texts).astype("str") for name, texts in known.items()})
+    rows = table.filter(table.customer_id.isin(listed)).select("customer_id", *told).execute().set_index("customer_id")
+    at = scores.index[scores["customer_id"].isin(listed)]
+    known = rows.reindex(scores.loc[at, "customer_id"]).set_axis(at)
+    return scores.assign(**{name: known[name].reindex(scores.index).astype("str") for name in told})
 
 
 def features_of(table: Table, as_of: str) -> tuple[pd.DataFrame, int]:

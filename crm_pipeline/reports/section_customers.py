@@ -13,6 +13,8 @@ from crm_pipeline.reports.view import Cell, Column, Table, customers, texts
 
 _STATUS_TONES = {"scored": "good", "extrapolated": "warn", "abstained": "quiet"}
 _MOST_REASONS = 12
+_COUNTED = ("label_definition", "churn_bucket", "value_tier", "churn_probability", "customer_value", "expected_spend",
+            "value_at_risk")  # fmt: skip
 FACTS = (
     "Facts up to the end of this period, by table. A row that tells of several (a message that was sent and answered) counts for each; "
     "`crm-pipeline check` counts the rows."
@@ -82,7 +84,7 @@ def scored_view(data: ReportData) -> dict[str, Any]:
     """Return the tables of section 3: status with reasons, risk buckets and value tiers."""
     scores = data.scores
     status = _filled(scores, "status", "not stated")
-    scored = scores[status.isin(["scored", "extrapolated"])]
+    scored = scores.loc[status.isin(["scored", "extrapolated"]), [c for c in _COUNTED if c in scores.columns]]
     definitions = [str(d) for d in scored["label_definition"].dropna().unique()] if "label_definition" in scored else []
     return {
         "known": len(scores),

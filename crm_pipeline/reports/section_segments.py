@@ -36,10 +36,11 @@ def _table(data: ReportData) -> Table | None:
     scores = data.scores
     if "segment" not in scores or not scores["segment"].notna().any():
         return None
-    known = scores[scores["segment"].notna()].assign(
-        **{c: pd.to_numeric(scores[c], errors="coerce") if c in scores else float("nan") for c in NUMBERS},
-        days=_days_since(data),
+    known = pd.DataFrame(
+        {c: pd.to_numeric(scores[c], errors="coerce") if c in scores else float("nan") for c in NUMBERS}
+        | {"segment": scores["segment"], "days": _days_since(data)}
     )
+    known = known[known["segment"].notna()]
     grouped = known.groupby("segment", observed=True)
     kinds = grouped[["orders_12m", "spend_12m", "churn_probability"]].mean()
     kinds = kinds.assign(

@@ -111,7 +111,8 @@ def _complaints(now: Table, bodies: Table, scores: pd.DataFrame) -> pd.DataFrame
     worst = felt.mutate(rank=ibis.row_number().over(group_by="customer_id", order_by=[felt.sentiment, felt.message_id]))
     worst = worst.filter(worst.rank == 0).select("message_id", "customer_id", "event_at", "sentiment", "intent")
     found = worst.execute()
-    risk = scores.reindex(columns=["customer_id", *RISK]).drop_duplicates("customer_id")
+    risk = scores.reindex(columns=["customer_id", *RISK])
+    risk = risk[risk["customer_id"].isin(found["customer_id"])].drop_duplicates("customer_id")
     found = found.merge(risk, on="customer_id", how="left").sort_values(
         ["value_at_risk", "sentiment", "message_id"], ascending=[False, True, True], na_position="last"
     )

@@ -1,5 +1,7 @@
 """Whom to save and whom to win back: who is in which list, and in which order."""
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 
@@ -56,3 +58,16 @@ def test_where_no_model_is_of_use_there_is_one_list_by_value_and_no_order_to_cal
     assert "no order in which to call" in one.told
     turned = SCORES.assign(churn_probability=1 - SCORES["churn_probability"], value_at_risk=1.0, still_active=0.1)
     assert ids(turned, by_value=True) == ids(SCORES, by_value=True)
+
+
+def test_of_many_the_first_are_those_of_sorting_all_ties_included() -> None:
+    rng = np.random.default_rng(3)
+    many = pd.DataFrame({
+        "customer_id": rng.permutation([f"k{i:04d}" for i in range(500)]), "status": "scored", "still_active": 0.9,
+        "value_at_risk": [*rng.integers(0, 40, 480).astype(float), *[np.nan] * 20], "churn_probability": rng.integers(0, 3, 500) / 4,
+    })  # fmt: skip
+    known = many[many["value_at_risk"].notna()]
+    ordered = known.sort_values(["value_at_risk", "churn_probability", "customer_id"], ascending=[False, False, True])
+    assert ids(many)[0] == list(ordered["customer_id"].head(10))
+    exact = many.assign(value_at_risk=[None if np.isnan(v) else Decimal(int(v)) for v in many["value_at_risk"]])
+    assert ids(exact)[0] == ids(many)[0], "money read exactly is ordered as floats are"

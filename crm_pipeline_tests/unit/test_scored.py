@@ -17,7 +17,7 @@ from crm_pipeline.engine import DuckDBEngine
 from crm_pipeline.errors import CrmError, UsageError
 from crm_pipeline.lake import Lake, Manifest, collect_garbage
 from crm_pipeline.modeling.tasks import task
-from crm_pipeline.scored import explain_customer, open_scores, safe_for_spreadsheets, write_scores
+from crm_pipeline.scored import explain_customer, open_scores, safe_for_spreadsheets, with_consent, write_scores
 from crm_pipeline.sources.state import SourceState, write_state
 
 JANUARY, FEBRUARY = "2024-01-01", "2024-02-01"
@@ -106,6 +106,10 @@ def test_consent_is_todays_and_changes_nothing_else(home: Path) -> None:
     assert frame.loc["007", "contactable"]
     assert frame.loc["a2", "not_contactable_reason"] == "opted out"
     assert pd.isna(frame.loc["b", "contactable"])
+    plain = open_scores(home).frame.assign(contactable=True, not_contactable_reason="", recommended_action="call")
+    texts = ["not_contactable_reason", "recommended_action"]
+    overlaid = with_consent(lake, plain.astype(dict.fromkeys(texts, "category"))).astype(dict.fromkeys(texts, "str"))
+    pd.testing.assert_frame_equal(overlaid, with_consent(lake, plain.astype(dict.fromkeys(texts, "str"))))
 
 
 def test_a_snapshot_without_consent_is_no_refusal(home: Path) -> None:
