@@ -201,10 +201,14 @@ def speech_table(found: Mapping[str, Any]) -> list[list[str]]:
         for way in ("ours", "Decoder()"):
             wrong, cpu = one[f"{way}: words wrong"], one[f"{way}: cpu seconds"]
             rows.append([f"{name}, {way}: words wrong", f"{wrong:.2f} in {cpu:.1f} s of {one['seconds']:.0f} s"])
-    watched = found["watched"]
-    rows += [[f"made-up calls: {key}", f"{value:.3g}"] for key, value in watched.items() if key != "by word"]
-    for word, of in watched["by word"].items():
-        rows.append([f"made-up calls: {word}", f"{of['found']} of {of['said']} found, {of['made up']} made up"])
+    for key, value in found["watched"].items():
+        if not isinstance(value, Mapping):
+            rows.append([f"made-up calls: {key}", f"{value:.3g}"])
+            continue
+        rows += [[f"made-up calls, by {key}: {what}", f"{one:.3g}"] for what, one in value.items() if what != "by word"]
+        for word, of in value["by word"].items():
+            told = f"{of['found']} of {of['said']} found, {of['made up']} made up"
+            rows.append([f"made-up calls, by {key}: {word}", told])
     return rows
 
 
