@@ -170,7 +170,7 @@ def explanations(world: World, rows: pd.DataFrame) -> dict[str, Any]:
             by_theme = timed(
                 f"explain {task}/{name}",
                 len(rows),
-                lambda t=task, m=fitted[name]: theme_contributions(contributions(t, m, rows), told_as(t, themes)),
+                lambda t=task, m=fitted[name]: theme_contributions(contributions(m, rows), told_as(t, themes)),
             )
         timed(f"reasons in words, {task}", len(rows), lambda t=task, b=by_theme: top_reasons(t, b, rows))
         timed(f"score {task}", len(rows), lambda t=task, m=fitted[the_task(task).fixed]: predict(t, m, rows))
