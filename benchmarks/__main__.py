@@ -87,7 +87,8 @@ def show(found: dict[str, Any]) -> bool:
     told = {"text": tables.text_table, "speech": tables.speech_table}
     for table in [*(say(found[name]) for name, say in told.items() if found.get(name)), *bars]:
         _say("\n" + tables.plain(table))
-    return any(row[-1] == "missed" for table in bars for row in table)
+    failed = any("failure" in found.get(name, {}) for name in PARTS)
+    return failed or any(row[-1] == "missed" for table in bars for row in table)
 
 
 def _say(text: str) -> None:

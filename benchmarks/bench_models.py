@@ -10,6 +10,7 @@ import argparse
 import json
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -25,6 +26,7 @@ from crm_pipeline.modeling.estimators import Context, entry
 from crm_pipeline.modeling.estimators import chosen as estimators_of
 from crm_pipeline.modeling.preprocessing import in_learning_order, usable_features
 from crm_pipeline.modeling.tasks import task as the_task
+from crm_pipeline.modeling.training import Model
 from crm_pipeline.transforms import training
 from crm_pipeline.transforms.features.catalogue import catalogue
 
@@ -150,7 +152,6 @@ def trainings(world: World) -> dict[str, Any]:
 
 def explanations(world: World, rows: pd.DataFrame) -> dict[str, Any]:
     """Explain and score a million rows, and a few by the slow ways on the same boosting model."""
-    from crm_pipeline.modeling.explain import contributions, theme_contributions, told_as
     from crm_pipeline.modeling.prediction import predict
     from crm_pipeline.modeling.preprocessing import matrix
     from crm_pipeline.modeling.reasons import top_reasons
@@ -170,7 +171,7 @@ def explanations(world: World, rows: pd.DataFrame) -> dict[str, Any]:
             by_theme = timed(
                 f"explain {task}/{name}",
                 len(rows),
-                lambda t=task, m=fitted[name]: theme_contributions(contributions(m, rows), told_as(t, themes)),
+                lambda t=task, m=fitted[name]: explain(t, m, rows, themes),
             )
         timed(f"reasons in words, {task}", len(rows), lambda t=task, b=by_theme: top_reasons(t, b, rows))
         timed(f"score {task}", len(rows), lambda t=task, m=fitted[the_task(task).fixed]: predict(t, m, rows))
@@ -190,6 +191,13 @@ def explanations(world: World, rows: pd.DataFrame) -> dict[str, Any]:
         "score_all_tasks": together,
         "shap_differs": float(np.abs(by_shap - exact[: len(few)]).max()),
     }
+
+
+def explain(task: str, model: Model, rows: pd.DataFrame, themes: Mapping[str, str]) -> pd.DataFrame:
+    """Return what moves the model's score of every row, by theme."""
+    from crm_pipeline.modeling.explain import contributions, theme_contributions, told_as
+
+    return theme_contributions(contributions(model, rows), told_as(task, themes))
 
 
 def caps(world: World) -> dict[str, Any]:
@@ -213,7 +221,7 @@ def caps(world: World) -> dict[str, Any]:
         for count in sorted({*SMALLER, len(table)} - {n for n in SMALLER if n > len(table)}):
             part = table.iloc[np.sort(order[:count])]
             columns, _ = usable_features(part)
-            model = learner.build(Context(columns, s.seed, s.threads, float(s.money_unit), {}))
+            model = learner.build(Context(columns, s.seed, s.threads, float(s.money_unit), {}, cores=s.threads))
             if count == len(table) and "rows" in model.get_params():
                 model.set_params(rows=count)
             labels = the_task("churn").actual(part, float(s.money_unit))

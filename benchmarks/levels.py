@@ -124,12 +124,12 @@ def company(source: Path, work: Path) -> pd.DataFrame:
     for cutoff, period in zip(CUTOFFS, judged, strict=True):
         figures = {}
         for task, names in (("churn", ("average",)), ("demand", ("average", "baseline_last_spend"))):
-            said, metrics = run.judge(task, period)
+            metrics = run.judge(task, period)
             for name in names:
                 own = metrics[metrics["model"] == name].set_index("metric")["value"]
                 figures |= {f"{task}_{name}_{m}": float(own[m]) for m in ("brier", "wape", "bias") if m in own}
             if task == "churn":
-                rate = float(said["outcome"].mean())
+                rate = float(run.read("evaluation/churn_predictions", period).outcome.mean().execute())
                 figures["churn_constant"] = rate * (1 - rate)
         rows.append({"cutoff": cutoff, **figures})
     return pd.DataFrame(rows)

@@ -194,7 +194,7 @@ def _measured(listed: list[dict[str, Any]], found: dict[str, Any], ten_million: 
 def _place(heading: str) -> tuple[int, int]:
     """Return where a section stands: numbers of customers first, by size."""
     number = heading.split()[1].replace(",", "")
-    return (0, int(number)) if number.isdecimal() else (1, LATER.index(heading))
+    return (0, int(number)) if number.isdecimal() else (1, LATER.index(heading) if heading in LATER else len(LATER))
 
 
 def sections_of(text: str) -> dict[str, str]:

@@ -125,7 +125,7 @@ def versions_found(required: Iterable[str], installed: Callable[[str], str | Non
             Finding(
                 "error",
                 f"Python is {platform.python_version()}, {PACKAGE} needs {python}.",
-                "Set up again with a Python of that range: make clean setup PYTHON=python3.11.",
+                "Set up again with a Python of that range: rm -r .venv, then make setup PYTHON=python3.11.",
             )
         )
     for text in required:
@@ -219,13 +219,20 @@ def source_found(home: Path) -> Iterator[Finding]:
 
 
 def lake_to_look_at(home: Path) -> Lake:
-    """Open the lake of a home without making anything in it."""
+    """Open the lake of a home without making anything in it.
+
+    Raises
+    ------
+    UsageError, CrmError
+        When it lies in a store that cannot be reached from here.
+    """
+    spill = Path(home) / "lake" / ".spill"
     try:
         settings = load_settings(home)
-        threads, storage = settings.threads, open_storage(home, settings)
     except UsageError:  # told by other looks; it is no reason not to look here
-        threads, storage = 1, None
-    return Lake(home, DuckDBEngine("500MB", threads, Path(home) / "lake" / ".spill"), make=False, storage=storage)
+        return Lake(home, DuckDBEngine("500MB", 1, spill), make=False)
+    engine = DuckDBEngine("500MB", settings.threads, spill)
+    return Lake(home, engine, make=False, storage=open_storage(home, settings))
 
 
 def _lake_found(home: Path, models: bool) -> Iterator[Finding]:
@@ -235,7 +242,7 @@ def _lake_found(home: Path, models: bool) -> Iterator[Finding]:
     yield from disk_found(home, shutil.disk_usage(home).free, current, lake.storage.size)
     yield from lake_found(home, seen, at_work(home))
     yield from looked("crm.duckdb", home, lambda: _views_found(lake, current))
-    whole = {key: m for key, m in seen.current.items() if key not in seen.missing and models}
+    whole = {key: m for key, m in seen.current.items() if key not in seen.missing | seen.damaged and models}
     yield from looked("the model cards", home, lambda: _models_found(lake, list(whole.values())))
 
 
@@ -255,6 +262,12 @@ def lake_found(home: Path, seen: Inspection, working: int = 0) -> Iterator[Findi
             "error",
             f"{asset} of {partition} is published, but its file is gone: {', '.join(files)}.",
             f"Restore it from a backup, or build it again: {run}{'' if partition == ALL else f' --through {partition}'}.",
+        )
+    for (asset, partition), files in sorted(seen.damaged.items()):
+        yield Finding(
+            "error",
+            f"{asset} of {partition} is published, but its file is damaged: {', '.join(files)}.",
+            f"Restore it from a backup, or delete it and build it again: {run}{'' if partition == ALL else f' --through {partition}'}.",
         )
     for (asset, partition), files in sorted(seen.lost_past.items()):
         are = "file is" if len(files) == 1 else "files are"
@@ -310,8 +323,9 @@ def _models_found(lake: Lake, manifests: Sequence[Manifest]) -> Iterator[Finding
     """Tell of published model cards whose model MLflow no longer has."""
     places: dict[str, str] = {}
     for manifest in manifests:
-        files = [str(lake.path(f)) for f in manifest.files if f.rows]
-        if "model_uri" in manifest.schema and files:
+        if "model_uri" not in manifest.schema:  # of a lake elsewhere, nothing else is fetched
+            continue
+        if files := [str(lake.path(f)) for f in manifest.files if f.rows]:
             rows = lake.engine.con.execute(
                 "SELECT DISTINCT model_uri FROM read_parquet(?) WHERE model_uri <> ''", [files]
             )

@@ -23,6 +23,10 @@ SHORT = "_estimators"
 BLOCKS_TO_CHOOSE = 4
 """Non-overlapping outcomes that it takes to choose a model (rule 8); with fewer the fixed model is judged. A rule, no setting."""
 
+LEAST_MEMORY = 10**8
+"""Bytes without which no run gets far: of DuckDB, for each that may go at once."""
+SIZES = ("memory_limit", "lake_cache")
+
 DATABASE = (
     r"^(postgres(ql)?(\+psycopg2)?://([^\s/@:?#]+(:[^\s/@:?#]*)?@)?(\[[0-9a-fA-F:.]+\]|[^\s/@:?#\[\]]*)(:\d{1,5})?"
     r"/[^\s/@:?#]+(\?[^\s#]*)?)?$"
@@ -102,7 +106,9 @@ class Settings(BaseSettings):
     memory_limit: str = Field(
         "4GB",
         pattern=r"^\d+(\.\d+)?\s*(MB|GB|MiB|GiB)$",
-        description="Memory that all concurrent runs may use together.",
+        description=(
+            "Memory of DuckDB in all concurrent runs together; Python and the learners come on top (docs/benchmarks.md says how much)."
+        ),
     )
     concurrent_runs: int = Field(
         1, ge=1, le=64, description="Runs that may go at once; each gets its share of the memory."
@@ -284,7 +290,7 @@ class Settings(BaseSettings):
         """Read ``<task>_estimators`` as an entry of ``estimators``; the environment's win."""
         short = {name: value for name, value in data.items() if name.endswith(SHORT)}
         short |= {
-            k[4:].lower(): json.loads(v)
+            k[4:].lower(): _json_of(k, v)
             for k, v in os.environ.items()
             if k.startswith("CRM_") and k.endswith(SHORT.upper()) and k != "CRM_ESTIMATORS"
         }
@@ -303,6 +309,34 @@ class Settings(BaseSettings):
         if unknown:
             raise ValueError(f"{unknown[0]!r} is no country with telephone numbers; use two capitals such as DE or GB")
         return regions
+
+    @field_validator("spark_options", mode="before")
+    @classmethod
+    def _as_spark_reads_them(cls, options: Any) -> Any:
+        """Take numbers and truth values too, as YAML has them."""
+        if not isinstance(options, dict):
+            return options
+        texts = {True: "true", False: "false"}
+        return {
+            k: texts[v] if isinstance(v, bool) else str(v) if isinstance(v, int | float) else v
+            for k, v in options.items()
+        }
+
+    @field_validator("lake_options")
+    @classmethod
+    def _whole_address(cls, options: dict[str, str]) -> dict[str, str]:
+        if not re.match(r"https?://\S", options.get("endpoint_url", "https://-")):
+            raise ValueError("endpoint_url begins with http:// or https://, such as https://host:9000")
+        return options
+
+    @model_validator(mode="after")
+    def _memory_for_all(self) -> Settings:
+        least = LEAST_MEMORY * self.concurrent_runs
+        if self.memory_bytes < least:
+            raise ValueError(
+                f"memory_limit is {self.memory_limit}: each of concurrent_runs ({self.concurrent_runs}) needs {LEAST_MEMORY // 10**6}MB"
+            )
+        return self
 
     @field_validator("transcriber")
     @classmethod
@@ -340,9 +374,12 @@ class Settings(BaseSettings):
     @property
     def cache_bytes(self) -> int:
         """`lake_cache` in bytes, 0 without."""
-        found = re.match(r"([\d.]+)\s*(\w+)", self.lake_cache)
-        units = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
-        return int(float(found[1]) * units[found[2]]) if found else 0
+        return _in_bytes(self.lake_cache)
+
+    @property
+    def memory_bytes(self) -> int:
+        """`memory_limit` in bytes."""
+        return _in_bytes(self.memory_limit)
 
     @property
     def year(self) -> int:
@@ -384,19 +421,34 @@ def load_settings(home: Path) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(p) for p in first["loc"]) or "settings"
+        variable = f"CRM_{str(first['loc'][0]).upper()}" if first["loc"] else ""
         if first["type"] == "extra_forbidden":
             known = ", ".join(sorted(Settings.model_fields))
             raise UsageError(f"{path}: '{field}' is no setting; known are {known}.") from None
         if field in SECRETS:
-            raise UsageError(f"Setting '{field}' (in {path} or CRM_{field.upper()}) {SECRETS[field]}.") from None
+            raise UsageError(f"Setting '{field}' (in {path} or {variable}) {SECRETS[field]}.") from None
         reason = str(first.get("ctx", {}).get("error", first["msg"]))
+        if first["type"] == "string_pattern_mismatch" and field in SIZES:
+            reason = "give a size such as 4GB, 500MB or 7.5GiB"
         if not first["loc"]:
             raise UsageError(f"{path} (or CRM_* variables): {reason}.") from None
-        raise UsageError(
-            f"Setting '{field}' (in {path} or CRM_{field.upper()}) is {first['input']!r}: {reason}."
-        ) from None
+        raise UsageError(f"Setting '{field}' (in {path} or {variable}) is {first['input']!r}: {reason}.") from None
     except ValueError as error:  # pydantic-settings: a list in the environment that is no JSON
         raise UsageError(f"A CRM_* variable cannot be read: {error}; lists are JSON, such as [1, 3].") from None
+
+
+def _in_bytes(size: str) -> int:
+    """Return the bytes of a size such as ``4GB``, 0 of none."""
+    found = re.match(r"([\d.]+)\s*(\w+)", size)
+    units = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
+    return int(float(found[1]) * units[found[2]]) if found else 0
+
+
+def _json_of(variable: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise UsageError(f'{variable} is {text!r}: lists are JSON, such as ["logistic", "average"].') from error
 
 
 def markdown() -> str:

@@ -289,7 +289,7 @@ CUSTOMERS = _columns(
     ("as_of", "date32", "everything known before this day was used"),
     ("horizon_end", "date32", "the predictions speak of the time until this day"),
     ("label_definition", "text", "what lapse means here"),
-    ("status", "text", "scored, abstained or extrapolated"),
+    ("status", "text", "scored or abstained"),
     ("status_reason", "text", "why there is no score, or none of demand"),
     ("last_order_at", "timestamp[us]", "last order with a positive amount", "the source's time zone"),
     ("orders_12m", "int64", "orders in the last year", "orders"),

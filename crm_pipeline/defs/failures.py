@@ -12,6 +12,10 @@ def root_of(event: dg.DagsterEvent) -> tuple[str, str]:
 
 
 def sentence_of(event: dg.DagsterEvent) -> str:
-    """Return what a failed step says: a `CrmError` as it is, anything else with the step's name."""
-    name, message = root_of(event)
-    return message.split(": ", 1)[-1] if name in ("CrmError", "UsageError") else f"{event.step_key} failed: {message}"
+    """Return what a failed step says: its `CrmError` as it is, whatever that was raised from; anything else with the step's name."""
+    error = event.step_failure_data.error
+    while error is not None and error.cls_name not in ("CrmError", "UsageError"):
+        error = error.cause
+    if error is not None:
+        return error.message.strip().split(": ", 1)[-1]
+    return f"{event.step_key} failed: {root_of(event)[1]}"

@@ -21,8 +21,8 @@ PERIOD_TAG, ASKED_BY_TAG, REASON_TAG = "crm/period", "crm/asked_by", "crm/reason
 JOBS = {
     EVERYTHING: ((), "Everything of a period: reads what changed, cleans, trains, judges, scores, reports."),
     "refresh_data": (
-        ("1_raw", "2_clean", "3_activity", "4_features"),
-        "Reads what changed in the source and brings tables, features and outcomes of a period up to date.",
+        ("1_raw", "2_clean", "2_text", "2_recordings", "3_activity", "4_features"),
+        "Reads what changed in the source and brings tables, texts, recordings, features and outcomes of a period up to date.",
     ),
     "train": (
         ("5_models", "6_evaluation"),

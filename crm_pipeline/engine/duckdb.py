@@ -58,7 +58,9 @@ class DuckDBEngine:
         self.ibis: Any = ibis.duckdb.from_connection(self.con)
         self._compile, self.ibis.compile = self.ibis.compile, self._compile_once
         self._remembered: dict[Any, Any] = {}
+        self._register, self.ibis._register_in_memory_table = self.ibis._register_in_memory_table, self._hold
         self._views: list[str] = []
+        self._held: list[str] = []
 
     def limit(self, memory_limit: str) -> None:
         """Take another memory limit from now on."""
@@ -185,10 +187,22 @@ class DuckDBEngine:
         return Staged(str(path), int(rows), int(content_sum), columns, int(told_sum))
 
     def release(self) -> None:
-        """Drop the views of the lazy tables there are; call it between steps, which then count their views from nought."""
+        """Drop the views of the lazy tables there are; call it between steps, which then count their views from nought.
+
+        So are frames that expressions held: Ibis would keep them to the end of the process.
+        """
         for view in self._views:
-            self.con.execute(f"DROP VIEW {quote(view)}")
+            self.con.execute(f"DROP VIEW IF EXISTS {quote(view)}")  # one could not be made, where its file is damaged
         self._views.clear()
+        for held in self._held:
+            self.con.unregister(held)
+        self._held.clear()
+        self.ibis._memtables.clear()
+
+    def _hold(self, frame: ops.InMemoryTable) -> None:
+        """Let DuckDB see a frame that an expression holds, until `release`."""
+        self._register(frame)
+        self._held.append(frame.name)
 
     def each(self, work: Callable[[pd.DataFrame], Made], parts: Sequence[ibis.Table], threads: int) -> Iterator[Made]:
         """Yield what a function makes of the rows of each lazy table, in order, of ``threads`` at once; who asks reads them."""
@@ -196,7 +210,10 @@ class DuckDBEngine:
 
     def _compile_once(self, expr: Any, /, **options: Any) -> str:
         """Compile an expression; one that was compiled before is taken from there, whatever its views now show."""
-        if any(value is not None for name, value in options.items() if name != "limit"):
+        asked = any(value is not None for name, value in options.items() if name != "limit")
+        if asked or expr.op().find(
+            ops.InMemoryTable
+        ):  # no two frames have one name: remembered, they would only be held
             return self._compile(expr, **options)
         return self._remember((expr.op(), options.get("limit")), lambda: self._compile(expr, **options))
 

@@ -77,6 +77,8 @@ def _move(fields: Fields, names: Sequence[int], moved: int) -> None:
 
 
 def _footer_begins(read: BinaryIO) -> int:
+    if read.seek(0, os.SEEK_END) < 8:
+        return -1
     read.seek(-8, os.SEEK_END)
     size, magic = struct.unpack("<I4s", read.read(8))
     return read.tell() - 8 - size if magic == MAGIC else -1

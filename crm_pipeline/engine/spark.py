@@ -58,7 +58,7 @@ class SparkEngine(DuckDBEngine):
     Parameters
     ----------
     memory_limit : str
-        Of DuckDB, and of Spark where its master is local.
+        Of DuckDB; Spark's are its own options ``spark.driver.memory`` and ``spark.executor.memory``.
     threads : int
         Of DuckDB.
     temp_dir : Path
@@ -118,9 +118,14 @@ class SparkEngine(DuckDBEngine):
             kinds = self._kinds(rows)
             session.sql(self._query(rows)).write.parquet(str(parts))
             files = sorted(map(str, parts.glob("part-*.parquet")))
-            given = f"FROM read_parquet([{', '.join(map(literal, files))}])" if files else "WHERE false"
-            typed = (f"CAST({quote(n) if files else 'NULL'} AS {kind}) AS {quote(n)}" for n, kind in kinds.items())
-            return self.stage_query(f"SELECT {', '.join(typed)} {given}", path)
+            if not files:  # of no rows Spark writes a file too
+                raise CrmError(
+                    f"What Spark wrote is not seen under {parts}: every machine must see the home under the same path."
+                )
+            typed = (f"CAST({quote(name)} AS {kind}) AS {quote(name)}" for name, kind in kinds.items())
+            return self.stage_query(
+                f"SELECT {', '.join(typed)} FROM read_parquet([{', '.join(map(literal, files))}])", path
+            )
         except (duckdb.Error, OSError, Py4JError, PySparkException) as error:
             raise storage_error(error, path.parent) from error
         finally:
@@ -162,6 +167,7 @@ class SparkEngine(DuckDBEngine):
         for table in rows.op().find((ops.DatabaseTable, ops.InMemoryTable)):
             if isinstance(table, ops.InMemoryTable):
                 self.con.register(table.name, table.data.to_pyarrow(table.schema))
+                self._held.append(table.name)
             elif table.name in self._shown:
                 continue
             paths, schema = self._files.get(table.name) or (self._written(table.name), table.schema)
@@ -210,6 +216,7 @@ def start(master: str, options: Mapping[str, str]) -> SparkSession:
     """
     try:
         with without_frames():
+            from py4j.protocol import Py4JError
             from pyspark.errors import PySparkException
             from pyspark.sql import SparkSession
     except ImportError as error:
@@ -223,9 +230,11 @@ def start(master: str, options: Mapping[str, str]) -> SparkSession:
     try:
         with without_frames():
             return builder.getOrCreate()
-    except PySparkException as error:
+    except (PySparkException, Py4JError, OSError) as error:
         if "JAVA_GATEWAY_EXITED" in str(error):
             raise CrmError(
                 "Spark did not start: it needs Java 17 or newer (java on the path, or JAVA_HOME); install it, or set engine: duckdb."
             ) from error
-        raise CrmError(f"Spark did not start with spark_master {master}: {str(error).splitlines()[0]}.") from error
+        why = [line.strip() for line in str(error).splitlines() if line.strip()]
+        told = next((line for line in why[1:] if not line.startswith("at ")), why[0] if why else type(error).__name__)
+        raise CrmError(f"Spark did not start with spark_master {master}: {told.removesuffix('.')}.") from error

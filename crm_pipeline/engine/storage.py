@@ -15,7 +15,8 @@ def storage_error(error: Exception, where: Path) -> Exception:
     """Turn what the system says of a disk, or an exceeded memory limit, into one sentence; return other errors unchanged."""
     text = str(error)
     number = getattr(error, "errno", None)
-    if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text or "not enough disk space" in text.lower():
+    full = any(sign in text for sign in ("No space left", "ot enough disk space", "max_temp_directory_size"))
+    if number in (errno.ENOSPC, errno.EDQUOT) or full:
         there = next(p for p in (where, *where.absolute().parents) if p.exists())
         free = shutil.disk_usage(there).free // 2**20
         return CrmError(

@@ -133,7 +133,7 @@ def open_lake(home: Path, settings: Settings) -> Lake:
 
 def memory_share(settings: Settings, among: int = 1) -> str:
     """Return what one of so many processes of a run has of the memory of the runs that may go at once."""
-    return f"{_megabytes(settings.memory_limit) // settings.concurrent_runs // among}MB"
+    return f"{settings.memory_bytes // 10**6 // settings.concurrent_runs // among}MB"
 
 
 def open_project(home: Path, source: Path | None = None, files: Path | None = None) -> Project:
@@ -165,8 +165,3 @@ def placeholder(settings: Settings) -> SourceState:
     today = Calendar(settings.grain).key(date.today())
     tables = {name: tuple(c.name for c in table.columns) for name, table in CANONICAL.items()}
     return SourceState("(no source yet)", "UTC", "", tables, today, today, None)
-
-
-def _megabytes(text: str) -> int:
-    number = float("".join(ch for ch in text if ch.isdigit() or ch == "."))
-    return int(number * (1000 if "G" in text else 1))

@@ -27,6 +27,8 @@ class Inspection:
         Where manifests lie that this version cannot read, of today or of the history.
     missing : dict
         Partition to files that its current manifest names and that are not there.
+    damaged : dict
+        Partition to files, in the home, that are there and are not what was published.
     lost_past : dict
         The same of earlier generations.
     orphans : list of str
@@ -42,6 +44,7 @@ class Inspection:
     current: dict[Key, Manifest] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
     missing: dict[Key, list[str]] = field(default_factory=dict)
+    damaged: dict[Key, list[str]] = field(default_factory=dict)
     lost_past: dict[Key, list[str]] = field(default_factory=dict)
     orphans: list[str] = field(default_factory=list)
     leftovers: list[Path] = field(default_factory=list)
@@ -61,6 +64,8 @@ def inspect_lake(lake: Lake, keep_files: Iterable[str] = ()) -> Inspection:
         named |= files | {single_file(manifest)}
         if files - there:
             found.missing[key] = sorted(files - there)
+        elif lake.storage.in_place and (bad := lake.damaged(manifest)):
+            found.damaged[key] = bad
         elif lake.storage.in_place and not shows(lake, manifest):
             found.links.append(key)
     for manifest in _manifests(lake, HISTORY, found):

@@ -78,14 +78,14 @@ class Lake:
     def manifest(self, asset: str, partition: str) -> Manifest | None:
         """Return the current manifest of a partition, None when it was never published or a file of it is gone."""
         manifest, _ = self._recorded(asset, partition)
-        return manifest if manifest is not None and self._is_whole(manifest) else None
+        return manifest if manifest is not None and self._is_there(manifest) else None
 
     def manifests(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Manifest]:
         """Return the current manifests of those of many partitions that have one, as `manifest` does."""
         listed = list(keys)
         texts = self.storage.reads([_current(*key) for key in listed])
         found = {key: self._parsed(_current(*key), seen.text) for key, seen in zip(listed, texts, strict=True) if seen}
-        return {key: manifest for key, manifest in found.items() if self._is_whole(manifest)}
+        return {key: manifest for key, manifest in found.items() if self._is_there(manifest)}
 
     def partitions(self, asset: str) -> list[str]:
         """Return the published partitions of an asset, in order."""
@@ -98,7 +98,7 @@ class Lake:
     def index(self) -> dict[tuple[str, str], Manifest]:
         """Return the current manifest of every partition in the lake, without those of which a file is gone."""
         found = [self._parsed(name, text) for name, text in self.storage.texts(MANIFESTS)]
-        return {(m.asset, m.partition): m for m in found if self._is_whole(m)}
+        return {(m.asset, m.partition): m for m in found if self._is_there(m)}
 
     def history(self, asset: str, partition: str) -> list[Manifest]:
         """Return the kept generations of a partition, the first published first."""
@@ -150,7 +150,7 @@ class Lake:
         if not manifests:
             raise ValueError("nothing to read: no manifest was given")
         for manifest in manifests:
-            if not self._is_whole(manifest):
+            if not self._is_there(manifest):
                 raise CrmError(
                     f"A file of generation {manifest.generation} of {manifest.asset} of {manifest.partition} is gone from "
                     f"{self.home}: restore it from a backup; `crm-pipeline doctor --home {self.home}` names it."
@@ -319,8 +319,15 @@ class Lake:
                 f"{place} is damaged: `crm-pipeline doctor --home {self.home}` says how to mend it."
             ) from error
 
-    def _is_whole(self, manifest: Manifest) -> bool:
+    def _is_there(self, manifest: Manifest) -> bool:
         return all(self.storage.has(f.path) for f in manifest.files)
+
+    def _is_whole(self, manifest: Manifest) -> bool:
+        return self._is_there(manifest) and not (self.storage.in_place and self.damaged(manifest))
+
+    def damaged(self, manifest: Manifest) -> list[str]:
+        """Return which of the files of a manifest, all in the home, are not the Parquet files that were published, by their footers."""
+        return [f.path for f in manifest.files if _rows(self.storage.path(f.path)) != f.rows]
 
     def _record(self, manifest: Manifest, old: Manifest | None, seen: Text | None) -> None:
         """Put a manifest in the place of what was seen there, and among the generations.
@@ -347,6 +354,17 @@ class Lake:
 
     def _staged_path(self) -> Path:
         return self.staging() / f"{uuid.uuid4().hex}.parquet"
+
+
+def _rows(path: Path) -> int:
+    """Return how many rows a Parquet file has; -1: it is none."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        return int(parquet.read_metadata(path).num_rows)
+    except (pa.ArrowException, OSError):
+        return -1
 
 
 @dataclass(frozen=True)

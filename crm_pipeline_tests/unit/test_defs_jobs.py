@@ -10,21 +10,28 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
+from crm_pipeline.contracts.canonical import CANONICAL
 from crm_pipeline.defs.build import Built, build_defs
 from crm_pipeline.defs.jobs import EVERYTHING, IN_ORDER_TAG, JOBS
 from crm_pipeline.home.project import Project
 from crm_pipeline.settings import load_settings
-from crm_pipeline.sources.state import SourceState
+from crm_pipeline.sources.state import SourceLabels, SourceState
 
 TABLES = {"orders": ("order_id", "customer_id", "ordered_at", "amount")}
 
 
-def built(home: Path, closed: bool = False, **settings: Any) -> Built:
+ALL_TABLES = {name: tuple(c.name for c in contract.columns) for name, contract in CANONICAL.items()}
+LABELS = {"emotion": SourceLabels("training/emotions.csv", "1", {"angry": 4, "At ease": 4})}
+
+
+def built(
+    home: Path, closed: bool = False, tables: dict[str, tuple[str, ...]] = TABLES, labels: Any = None, **settings: Any
+) -> Built:
     """A shop in Berlin whose data go from January to May 2026."""
     (home / "crm.yaml").write_text("\n".join(f"{k}: {v}" for k, v in settings.items()))
     last = "2026-05-01" if settings.get("grain") != "week" else "2026-05-25"
     first = "2026-01-01" if settings.get("grain") != "week" else "2026-01-05"
-    state = SourceState("shop", "Europe/Berlin", "EUR", TABLES, first, last, last, closed=closed)
+    state = SourceState("shop", "Europe/Berlin", "EUR", tables, first, last, last, closed=closed, labels=labels or {})
     return build_defs(Project(home, load_settings(home), state), looks_at_source=True)
 
 
@@ -39,8 +46,11 @@ def asked(of: Built, moment: str) -> Any:
         return schedule.evaluate_tick(context)
 
 
-def test_every_asset_is_in_the_job_of_its_purpose_and_in_everything(tmp_path: Path) -> None:
-    definitions = built(tmp_path).definitions
+@pytest.mark.parametrize(("tables", "labels"), [(TABLES, {}), (ALL_TABLES, LABELS)], ids=["orders alone", "all tables"])
+def test_every_asset_is_in_the_job_of_its_purpose_and_in_everything(
+    tmp_path: Path, tables: dict[str, tuple[str, ...]], labels: Any
+) -> None:
+    definitions = built(tmp_path, tables=tables, labels=labels).definitions
     repository = definitions.get_repository_def()
     keys = {name: repository.get_job(name).asset_layer.executable_asset_keys for name in JOBS}
     parts = [keys[name] for name in ("refresh_data", "train", "score")]
@@ -48,6 +58,7 @@ def test_every_asset_is_in_the_job_of_its_purpose_and_in_everything(tmp_path: Pa
     assert sum(map(len, parts)) == len(keys[EVERYTHING]), "no asset is in two of them"
     assert dg.AssetKey(["scores", "customers"]) in keys["score"]
     assert dg.AssetKey(["models", "churn", "champion"]) in keys["train"]
+    assert (dg.AssetKey(["text", "messages"]) in keys["refresh_data"]) == ("messages" in tables)
 
 
 def test_runs_of_jobs_go_one_at_a_time_and_not_for_ever(tmp_path: Path) -> None:

@@ -60,3 +60,10 @@ def test_files_are_alike_whatever_rows_they_have(tmp_path: Path, engine: DuckDBE
     engine.stage_query("SELECT 2 AS i, CAST(NULL AS VARCHAR) AS t", tmp_path / "b.parquet")
     assert join_files([tmp_path / "a.parquet", tmp_path / "b.parquet"], tmp_path / "all.parquet")
     assert duckdb.sql(f"FROM '{tmp_path}/all.parquet' ORDER BY i").fetchall() == [(1, "a"), (2, None)]
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"no Parquet file"])
+def test_what_is_no_parquet_file_is_not_joined(tmp_path: Path, engine: DuckDBEngine, content: bytes) -> None:
+    engine.stage_query(f"{ROWS} FROM range(5) r(i)", tmp_path / "a.parquet")
+    (tmp_path / "b.parquet").write_bytes(content)
+    assert not join_files([tmp_path / "a.parquet", tmp_path / "b.parquet"], tmp_path / "all.parquet")

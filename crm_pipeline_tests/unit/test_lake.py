@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from crm_pipeline.engine import DuckDBEngine, storage_error
 from crm_pipeline.errors import CrmError
 from crm_pipeline.home.disk import told_of_disk
-from crm_pipeline.lake import Lake, collect_garbage, is_alive, publish_views, repair_links, sign_of_life
+from crm_pipeline.lake import Lake, collect_garbage, inspect_lake, is_alive, publish_views, repair_links, sign_of_life
 
 ASSET, PERIOD = "clean/orders", "2011-03-01"
 
@@ -466,6 +466,24 @@ def test_a_generation_whose_file_is_gone_is_told_when_it_is_read(lake):
     (lake.root / first.files[0].path).unlink()
     with pytest.raises(CrmError, match=r"A file of generation 1 of .* is gone from .*doctor --home"):
         lake.read([first])
+
+
+@pytest.mark.parametrize("size", [0, 5, 100])
+def test_a_damaged_file_is_named_and_built_anew_and_spoils_nothing_else(lake, size):
+    first = publish(lake, [1, 2])
+    other = publish(lake, [5], period="2011-04-01")
+    path = lake.root / first.files[0].path
+    path.chmod(0o644)
+    os.truncate(path, size)
+    assert inspect_lake(lake).damaged == {(ASSET, PERIOD): [first.files[0].path]}
+    with pytest.raises(Exception, match=r"(?i)parquet|too small"):
+        lake.table(ASSET, [PERIOD]).execute()
+    lake.engine.release()
+    assert list(lake.read([other]).amount.execute()) == [5], "a step of another period goes on"
+    again = publish(lake, [1, 2])
+    assert (again.content_hash, again.generation) == (first.content_hash, 2)
+    assert sorted(lake.table(ASSET, [PERIOD]).amount.execute()) == [1, 2]
+    assert inspect_lake(lake).damaged == {}
 
 
 @pytest.mark.parametrize("text", ["", '{"asset": "a/b"', "[]", '{"asset": "a/b"}'])

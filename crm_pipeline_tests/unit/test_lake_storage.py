@@ -119,6 +119,16 @@ def test_a_new_home_reads_what_another_published_and_fetches_a_file_once(open_ho
     assert publish(lake, [1, 2, 3]) == publish(open_home("one"), [1, 2, 3]), "equal content is not published again"
 
 
+def test_a_copy_that_a_power_cut_left_torn_is_fetched_anew(open_home, store):
+    first = publish(open_home("one"), [1, 2])
+    other = open_home("two")
+    copy = other.storage.path(first.files[0].path)
+    whole = copy.read_bytes()
+    copy.write_bytes(whole[:10])
+    assert amounts(open_home("two")) == [1, 2]
+    assert copy.read_bytes() == whole
+
+
 def test_all_manifests_are_one_listing_and_only_what_changed_is_read(open_home, store):
     lake = open_home()
     for month in range(1, 7):

@@ -57,7 +57,13 @@ def everything_chosen(home: Path) -> None:
         ("churn_estimators: [magic]\n", "'churn_estimators' names 'magic', known are"),
         ("chrn_estimators: [logistic]\n", "name the task 'chrn'"),
         ("estimators: [logistic]\nchurn_estimators: [logistic]\n", "estimators"),
-        ("memory_limit: lots\n", "memory_limit"),
+        ("memory_limit: lots\n", "is 'lots': give a size such as 4GB, 500MB or 7.5GiB."),
+        ("lake_cache: 80%\n", "(in "),
+        ("memory_limit: 0GB\n", "memory_limit is 0GB: each of concurrent_runs (1) needs 100MB"),
+        ("memory_limit: 300MB\nconcurrent_runs: 4\n", "each of concurrent_runs (4) needs 100MB"),
+        ("lake_options: {endpoint_url: 'localhost:9000'}\n", "or CRM_LAKE_OPTIONS) is"),
+        ("lake_options: {endpoint_url: 'localhost:9000'}\n", "endpoint_url begins with http:// or https://"),
+        ("spark_options: {spark.executor.cores: [1]}\n", "or CRM_SPARK_OPTIONS) is"),
         ("contact_cost: 2\n", "(or CRM_* variables): contact_cost and saved_value say something together only"),
         ("contact_cost: 2\nsaved_value: 2\n", "contact_cost 2 is not below saved_value 2: no contact would pay"),
         ("- a list\n", "must hold 'name: value' lines"),
@@ -70,6 +76,18 @@ def test_a_wrong_setting_is_one_sentence(tmp_path, text, words):
         everything_chosen(tmp_path)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_sizes_and_options_are_read_as_they_are_meant(tmp_path, monkeypatch):
+    (tmp_path / "crm.yaml").write_text(
+        "memory_limit: 4GiB\nspark_options: {spark.sql.shuffle.partitions: 8, spark.eventLog.enabled: false}\n"
+    )
+    found = load_settings(tmp_path)
+    assert found.memory_bytes == 4 * 2**30
+    assert found.spark_options == {"spark.sql.shuffle.partitions": "8", "spark.eventLog.enabled": "false"}
+    monkeypatch.setenv("CRM_CHURN_ESTIMATORS", "logistic")
+    with pytest.raises(UsageError, match="CRM_CHURN_ESTIMATORS is 'logistic': lists are JSON"):
+        load_settings(tmp_path)
 
 
 @pytest.mark.parametrize("grain", ["month", "week"])

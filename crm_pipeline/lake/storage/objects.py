@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -101,8 +102,10 @@ class ObjectStorage:
 
     def path(self, name: str) -> Path:
         """Return where the copy of a data file lies; it is fetched where there is none."""
-        copy = self.root / name
-        if copy.exists():
+        copy, listed = self.root / name, (self._data or {}).get(name)
+        if copy.exists() and (
+            listed is None or listed.size == copy.stat().st_size
+        ):  # else a power cut left a part of it
             os.utime(copy)
             return copy
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -220,7 +223,10 @@ class ObjectStorage:
         )
 
     def _make_room(self) -> None:
-        copies = [(path.stat(), path) for path in (self.root / ".data").rglob("*") if path.is_file()]
+        copies = []
+        for path in (self.root / ".data").rglob("*"):
+            with suppress(FileNotFoundError):  # another process fetches and lets go, too
+                copies += [(path.stat(), path)] if path.is_file() else []
         taken, before = sum(stat.st_size for stat, _ in copies), time.time() - UNUSED
         for stat, path in sorted(copies, key=lambda copy: copy[0].st_mtime):
             if stat.st_mtime > before:
