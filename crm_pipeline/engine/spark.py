@@ -237,4 +237,6 @@ def start(master: str, options: Mapping[str, str]) -> SparkSession:
             ) from error
         why = [line.strip() for line in str(error).splitlines() if line.strip()]
         told = next((line for line in why[1:] if not line.startswith("at ")), why[0] if why else type(error).__name__)
-        raise CrmError(f"Spark did not start with spark_master {master}: {told.removesuffix('.')}.") from error
+        raise CrmError(
+            f"Spark did not start with spark_master {master}: {told.lstrip(': ').removesuffix('.')}."
+        ) from error

@@ -309,10 +309,24 @@ def test_without_pyspark_one_sentence_says_what_is_missing(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("said", "told"), [("[JAVA_GATEWAY_EXITED] gone", "needs Java 17"), ("no such host", "no such host")]
+    ("said", "told"),
+    [
+        ("[JAVA_GATEWAY_EXITED] gone", "needs Java 17"),
+        ("no such host", "spark_master spark://nowhere:7077: no such host\\.$"),
+        (
+            "An error occurred.\n: org.apache.spark.SparkException: All masters are unresponsive.\n\tat a.B(B.java)",
+            "All masters",
+        ),
+    ],
 )
-def test_without_java_one_sentence_says_what_is_missing(said: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("by", ["PySparkException", "Py4JError"])
+def test_without_java_one_sentence_says_what_is_missing(
+    said: str, told: str, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Refused(Exception):
+        pass
+
+    class Other(Exception):
         pass
 
     class Builder:
@@ -323,7 +337,11 @@ def test_without_java_one_sentence_says_what_is_missing(said: str, told: str, mo
             raise Refused(said)
 
     monkeypatch.setitem(sys.modules, "pyspark", SimpleNamespace())
-    monkeypatch.setitem(sys.modules, "pyspark.errors", SimpleNamespace(PySparkException=Refused))
+    monkeypatch.setitem(sys.modules, "py4j", SimpleNamespace())
+    monkeypatch.setitem(
+        sys.modules, "pyspark.errors", SimpleNamespace(PySparkException={"PySparkException": Refused}.get(by, Other))
+    )
+    monkeypatch.setitem(sys.modules, "py4j.protocol", SimpleNamespace(Py4JError={"Py4JError": Refused}.get(by, Other)))
     monkeypatch.setitem(sys.modules, "pyspark.sql", SimpleNamespace(SparkSession=SimpleNamespace(builder=Builder())))
     with pytest.raises(CrmError, match=told):
         start("spark://nowhere:7077", {})
