@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from benchmarks import (
@@ -164,6 +165,7 @@ def page(found: dict[str, Any], last: str = "") -> str:
     old = {name: text for name, text in kept.items() if name not in (*measured, *HEAD)}
     before = ", ".join(name.removeprefix("## ") for name in old)
     sections = measured | old
+    bars = "\n".join([tables.markdown(tables.verdicts(listed)), *_bars_of(kept.get(HEAD[1], ""), old)])
     parts = [
         "# Benchmarks",
         *([f"**Provisional**: {', '.join(disturbed)}. {MEANS}"] if disturbed else []),
@@ -174,7 +176,7 @@ def page(found: dict[str, Any], last: str = "") -> str:
         *([f"Measured before the rest, on a machine of the same kind: {before}."] if old else []),
         "## Machine",
         "\n".join(f"- {name}: {value}" for name, value in found["machine"].items()),
-        *(["## Bars", tables.markdown(tables.verdicts(listed)), LEFT_OUT] if listed else []),
+        *(["## Bars", bars, LEFT_OUT] if listed else []),
         *(sections[name] for name in sorted(sections, key=_place)),
     ]
     return "\n\n".join(parts) + "\n"
@@ -189,6 +191,12 @@ def _measured(listed: list[dict[str, Any]], found: dict[str, Any], ten_million: 
         *(section(found[name]) for name, section in SECTIONS.items() if found.get(name)),
     ]
     return {section[0]: "\n\n".join(section) for section in sections if section}
+
+
+def _bars_of(text: str, sections: Iterable[str]) -> list[str]:
+    """Return the rows of a table of bars that are of the numbers of customers of some sections."""
+    sizes = {name.split()[1] for name in sections}
+    return [line for line in text.splitlines() if line.startswith("|") and line.split("|")[2].strip() in sizes]
 
 
 def _place(heading: str) -> tuple[int, int]:
