@@ -60,7 +60,7 @@ def large_section(found: dict[str, Any]) -> list[str]:
     when = "; ".join(f"{one['customers']:,} customers {one['measured']} (UTC)" for one in found["sizes"])
     how += f" Measured: {when}, with {settings_line(found['sizes'][-1]['settings'])}."
     biggest = found["sizes"][-1]
-    return ["## Ten million customers", how, tables.markdown(tables.large_verdicts(found["sizes"])),
+    return [TEN_MILLION, how, tables.markdown(tables.large_verdicts(found["sizes"])),
             tables.markdown(tables.layer_table(biggest)), tables.markdown(tables.slowest(biggest))]  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def paper_section(sizes: list[dict[str, Any]]) -> list[str]:
         "that the report needs grows with the customers. On a cluster (`engine: spark`) the tables from `clean` on and the scores are "
         "divided among its machines; reading, training, judging and the report are not."
     )
-    return ["## On paper", how, tables.markdown(tables.cost_curve(biggest))]
+    return [ON_PAPER, how, tables.markdown(tables.cost_curve(biggest))]
 
 
 def audio_section(found: dict[str, Any]) -> list[str]:
@@ -141,8 +141,9 @@ SECTIONS = {
 """By the part of results.json that it tells of."""
 
 
-HEAD = ("## Machine", "## Bars")
-LATER = ("## Ten million customers", "## On paper", "## Reading", "## Text", "## Recordings", "## Speech", "## Models")
+BARS, TEN_MILLION, ON_PAPER = "## Bars", "## Ten million customers", "## On paper"
+HEAD = ("## Machine", BARS)
+LATER = (TEN_MILLION, ON_PAPER, "## Reading", "## Text", "## Recordings", "## Speech", "## Models")
 """Headings after those of the numbers of customers."""
 
 
@@ -160,12 +161,12 @@ def page(found: dict[str, Any], last: str = "") -> str:
     ten_million = json.loads(large.RESULT.read_text(encoding="utf-8")) if large.RESULT.exists() else {}
     disturbed = [f"{name} ({share:.0%} of the cores)" for name, share in busy(found | {"large": ten_million}).items()]
     measured, kept = _measured(listed, found, ten_million), sections_of(last)
-    if LATER[0] in kept and not ten_million:
-        measured.pop(LATER[1], None)  # from the largest size that was ever measured
+    if TEN_MILLION in kept and not ten_million:
+        measured.pop(ON_PAPER, None)  # from the largest size that was ever measured
     old = {name: text for name, text in kept.items() if name not in (*measured, *HEAD)}
     before = ", ".join(name.removeprefix("## ") for name in old)
     sections = measured | old
-    bars = "\n".join([tables.markdown(tables.verdicts(listed)), *_bars_of(kept.get(HEAD[1], ""), old)])
+    bars = "\n".join([tables.markdown(tables.verdicts(listed)), *_bars_of(kept.get(BARS, ""), old)])
     parts = [
         "# Benchmarks",
         *([f"**Provisional**: {', '.join(disturbed)}. {MEANS}"] if disturbed else []),
@@ -176,7 +177,7 @@ def page(found: dict[str, Any], last: str = "") -> str:
         *([f"Measured before the rest, on a machine of the same kind: {before}."] if old else []),
         "## Machine",
         "\n".join(f"- {name}: {value}" for name, value in found["machine"].items()),
-        *(["## Bars", bars, LEFT_OUT] if listed else []),
+        *([BARS, bars, LEFT_OUT] if listed else []),
         *(sections[name] for name in sorted(sections, key=_place)),
     ]
     return "\n\n".join(parts) + "\n"

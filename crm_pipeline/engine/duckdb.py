@@ -211,9 +211,8 @@ class DuckDBEngine:
     def _compile_once(self, expr: Any, /, **options: Any) -> str:
         """Compile an expression; one that was compiled before is taken from there, whatever its views now show."""
         asked = any(value is not None for name, value in options.items() if name != "limit")
-        if asked or expr.op().find(
-            ops.InMemoryTable
-        ):  # no two frames have one name: remembered, they would only be held
+        # no two frames have one name, so a query of one is never asked for again: remembered, it would only hold the frame
+        if asked or expr.op().find(ops.InMemoryTable):
             return self._compile(expr, **options)
         return self._remember((expr.op(), options.get("limit")), lambda: self._compile(expr, **options))
 

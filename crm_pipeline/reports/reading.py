@@ -50,9 +50,8 @@ def scored(table: Table) -> pd.DataFrame:
         part = pa.Table.from_pandas(batch, preserve_index=False)
         for name in texts:
             part = part.set_column(part.column_names.index(name), name, part.column(name).dictionary_encode())
-        parts.append(
-            part.take(np.arange(len(part)))
-        )  # copied: what is shared with DuckDB keeps the batch with all texts alive
+        # copied: a single column that is shared with DuckDB keeps its whole batch alive, texts and all
+        parts.append(part.take(np.arange(len(part))))
     if not parts:
         return found.only(SHOWN)
     whole = pa.concat_tables(parts).unify_dictionaries()

@@ -58,7 +58,7 @@ def everything_chosen(home: Path) -> None:
         ("chrn_estimators: [logistic]\n", "name the task 'chrn'"),
         ("estimators: [logistic]\nchurn_estimators: [logistic]\n", "estimators"),
         ("memory_limit: lots\n", "is 'lots': give a size such as 4GB, 500MB or 7.5GiB."),
-        ("lake_cache: 80%\n", "(in "),
+        ("lake_cache: 80%\n", "is '80%': give a size such as 4GB"),
         ("memory_limit: 0GB\n", "memory_limit is 0GB: each of concurrent_runs (1) needs 100MB"),
         ("memory_limit: 300MB\nconcurrent_runs: 4\n", "each of concurrent_runs (4) needs 100MB"),
         ("lake_options: {endpoint_url: 'localhost:9000'}\n", "or CRM_LAKE_OPTIONS) is"),
