@@ -100,7 +100,7 @@ class Settings(BaseSettings):
         pattern=r"^(\d+(\.\d+)?\s*(MB|GB|MiB|GiB))?$",
         description=(
             "How much the copies in the home of files of a lake elsewhere may take, such as `50GB`; what was read within a day stays. "
-            "None: no limit."
+            "None or 0: no limit."
         ),
     )
     memory_limit: str = Field(

@@ -41,8 +41,9 @@ FIXED = {
     "spark.sql.caseSensitive": "true",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.mapKeyDedupPolicy": "LAST_WIN",
+    "spark.hadoop.fs.defaultFS": "file:///",
 }
-"""What the content of a file depends on; no option overrules it."""
+"""What the content of a file depends on, and where it lies: in the home, whatever the cluster's own store. No option overrules it."""
 
 USUAL = {
     "spark.app.name": "crm-pipeline",

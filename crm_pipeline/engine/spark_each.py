@@ -67,11 +67,11 @@ def each(
     Raises
     ------
     CrmError
-        When the workers' Python lacks a package.
+        When the workers' Python lacks a package, or what they wrote is not seen here.
     """
     from pyspark.errors import PySparkException
 
-    made = folder / f"made-{uuid.uuid4().hex[:12]}"
+    made, left = folder / f"made-{uuid.uuid4().hex[:12]}", len(parts)
 
     def asked(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -86,6 +86,12 @@ def each(
         for file in sorted(made.glob("part-*.parquet")):
             for said in parquet.read_table(file).column("made"):
                 yield pickle.loads(said.as_py())
+                left -= 1
+        if left:
+            raise CrmError(
+                f"Of {len(parts)} answers of Spark's workers {left} are not seen under {made}: "
+                "every machine must see the home under the same path."
+            )
     except PySparkException as error:
         if missing := re.search(r"No module named '([\w.]+)'", str(error)):
             raise CrmError(

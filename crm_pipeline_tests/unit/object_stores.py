@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,14 +13,18 @@ from crm_pipeline.lake.storage.objects import Listed
 
 
 class InMemory:
-    """Objects by name; ``before_put`` is called before a condition is looked at, as another writer would come between."""
+    """Objects by name.
+
+    ``before_put`` is called before a condition is looked at, as another writer would come between. ``ignored`` are the
+    conditions that this store does not look at, by their headers.
+    """
 
     place = "s3://bucket/lake"
 
-    def __init__(self, conditional: bool = True) -> None:
+    def __init__(self, ignored: AbstractSet[str] = frozenset()) -> None:
         self.objects: dict[str, tuple[bytes, str, datetime]] = {}
         self.before_put: Callable[[str], None] = lambda name: None
-        self.conditional = conditional
+        self.ignored = ignored
         self.asked: list[str] = []
         self._lock, self._count = threading.Lock(), 0
 
@@ -58,5 +63,8 @@ class InMemory:
 
     def _check(self, name: str, seen: Text | None) -> None:
         there = self.objects.get(name)
-        if self.conditional and seen != ANYTHING and (there[1] if there else None) != (seen.tag if seen else None):
+        condition = "If-Match" if seen else "If-None-Match"
+        if condition in self.ignored or seen == ANYTHING:
+            return
+        if (there[1] if there else None) != (seen.tag if seen else None):
             raise Conflict(name)

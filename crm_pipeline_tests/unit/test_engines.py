@@ -12,6 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import ibis
 import pyarrow as pa
@@ -289,6 +290,15 @@ def test_workers_without_the_package_are_told_of(engines) -> None:
     rows = spark.given(EVENTS, "events")
     with pytest.raises(CrmError, match=r"a Python without crm_pipeline: install .* \(PYSPARK_PYTHON\)"):
         list(spark.each(lacks, [rows, rows], 2))
+
+
+@needs_spark
+def test_answers_that_another_machine_wrote_elsewhere_are_missed(tmp_path: Path) -> None:
+    from crm_pipeline.engine.spark_each import Part, each
+
+    parts = [Part((), "SELECT 1 AS n", ibis.schema({"n": "int64"}))] * 3
+    with pytest.raises(CrmError, match=r"Of 3 answers of Spark's workers 3 are not seen under .* under the same path"):
+        list(each(MagicMock(), len, parts, tmp_path))
 
 
 @needs_spark

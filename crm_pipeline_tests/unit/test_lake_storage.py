@@ -103,8 +103,9 @@ def test_who_saw_something_else_does_not_replace_it(tmp_path):
     assert storage.read("m.json").text == "two"
 
 
-def test_a_store_that_ignores_conditions_is_refused(tmp_path):
-    store = InMemory(conditional=False)
+@pytest.mark.parametrize("ignored", [{"If-None-Match"}, {"If-Match"}, {"If-None-Match", "If-Match"}])
+def test_a_store_that_ignores_a_condition_is_refused(tmp_path, ignored):
+    store = InMemory(ignored)
     storage = ObjectStorage(store, tmp_path / "lake")
     with pytest.raises(CrmError, match=r"s3://bucket/lake overwrites objects .* needs a store with conditional writes"):
         storage.replace(staged(tmp_path, "one"), "m.json", None)

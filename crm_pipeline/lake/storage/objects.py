@@ -35,6 +35,9 @@ HALF = ".half"
 PROBE = ".conditions"
 """A file that says the store keeps conditions; it is written once, and tried."""
 
+ANOTHER = Text("", '"0"')
+"""What no store has seen in the probe's place: no version is called that."""
+
 
 class Listed(NamedTuple):
     """An object as a listing shows it."""
@@ -206,21 +209,22 @@ class ObjectStorage:
         """Refuse a store that overwrites what it was told not to: two writers would lose each other's manifests."""
         if self._tried:
             return
+        self._refuses(None)  # from now on it is there
+        if not (self._refuses(None) and self._refuses(ANOTHER)):
+            self.store.delete(PROBE, ANYTHING)
+            raise CrmError(
+                f"{self.store.place} overwrites objects that it was asked not to (If-None-Match, If-Match): "
+                "a lake needs a store with conditional writes."
+            )
+        self._tried = True
+
+    def _refuses(self, seen: Text | None) -> bool:
+        """Tell whether the store refuses to write the probe for who saw this in its place."""
         try:
-            self.store.put(PROBE, b"", None)
+            self.store.put(PROBE, b"", seen)
         except Conflict:
-            self._tried = True
-            return
-        try:
-            self.store.put(PROBE, b"", None)
-        except Conflict:
-            self._tried = True
-            return
-        self.store.delete(PROBE, ANYTHING)
-        raise CrmError(
-            f"{self.store.place} overwrites objects that it was asked not to (If-None-Match, If-Match): "
-            "a lake needs a store with conditional writes."
-        )
+            return True
+        return False
 
     def _make_room(self) -> None:
         copies = []
