@@ -25,8 +25,8 @@ LEFT_OUT = (
     "The straight-line script (`benchmarks/straight_line.py`) calls the same functions on plain Parquet files: the same "
     "reading, cleaning, activity, lifetime, features, training, judging at the same cut-offs, scoring with reasons and "
     "report. It leaves out Dagster, plan, manifests, content hashes, contract audits, hard links, views for outsiders, "
-    "MLflow with its plots, and the track record; it reads a training table once for all estimators and keeps the models "
-    "in memory."
+    "MLflow with its plots, the track record, and what a customer buys next by category; it reads a training table once for "
+    "all estimators and keeps the models in memory."
 )
 
 MEANS = (

@@ -2,8 +2,9 @@
 
 The same functions read, clean, aggregate, learn at the same cut-offs, judge, score, explain and write the report, over
 plain Parquet files. Left out is what the program adds: Dagster and its events, plan, manifests, content hashes, contract
-audits, locks, hard links, views for outsiders, MLflow, column schemas, track record, fairness, leaderboards, whether reasons survive
-a refit. A table is written once and never described; a training table is read once for all its estimators; models stay in memory.
+audits, locks, hard links, views for outsiders, MLflow, column schemas, track record, fairness, leaderboards, whether reasons
+survive a refit; and what a customer buys next by category. A table is written once and never described; a training table is
+read once for all its estimators; models stay in memory.
 """
 
 from __future__ import annotations
@@ -387,6 +388,7 @@ class Script(Texts):
             frame,
             value=self.read("scores/value", last),
             segments=self.read("scores/segments", last),
+            process=self.read("features/purchase_process", last),
             **{n: self.read(f"activity/{n}", *year) for n in ("categories", "contacts", "texts") if n in self.names},
         )
         self.write("scores/customers", last, made)
