@@ -449,26 +449,3 @@ def _json_of(variable: str, text: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise UsageError(f'{variable} is {text!r}: lists are JSON, such as ["logistic", "average"].') from error
-
-
-def markdown() -> str:
-    """Return the settings as the Markdown page ``docs/settings.md``."""
-    lines = [
-        "# Settings",
-        "",
-        "Generated from `crm_pipeline/settings.py` by `make docs`; do not edit. Settings stand in `crm.yaml` in",
-        "the home; a variable `CRM_<NAME>` overrules the file (lists are JSON).",
-        "",
-        "| name | default | meaning |",
-        "|---|---|---|",
-    ]
-    for name, field in Settings.model_fields.items():
-        default = (
-            "none"
-            if field.default in ("", None)
-            else field.default
-            if field.default not in ((), 0, {})
-            else "see meaning"
-        )
-        lines.append(f"| `{name}` | {default} | {field.description} |")
-    return "\n".join(lines) + "\n"
