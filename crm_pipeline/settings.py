@@ -7,7 +7,7 @@ import os
 import re
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -25,6 +25,10 @@ BLOCKS_TO_CHOOSE = 4
 
 LEAST_MEMORY = 10**8
 """Bytes without which no run gets far: of DuckDB, for each that may go at once."""
+
+MOST_MEMORY = 2**50
+"""Bytes that no machine has; DuckDB refuses some more by words of its own."""
+
 SIZES = ("memory_limit", "lake_cache")
 
 DATABASE = (
@@ -52,7 +56,9 @@ class Settings(BaseSettings):
 
     grain: Literal["month", "week"] = Field("month", description="Length of a period.")
     horizon: int = Field(0, ge=0, le=60, description="h, in periods; 0 takes the grain's default (3 months, 13 weeks).")
-    windows: tuple[int, ...] = Field((), description="Feature windows in periods; empty takes the grain's default.")
+    windows: tuple[Annotated[int, Field(ge=1, le=520)], ...] = Field(
+        (), description="Feature windows in periods; empty takes the grain's default."
+    )
     eligibility: int = Field(
         0,
         ge=0,
@@ -61,9 +67,9 @@ class Settings(BaseSettings):
     )
     money_unit: Decimal = Field(
         Decimal("0.0001"),
-        gt=0,
+        ge=Decimal("0.000001"),
         le=1,
-        description="The unit in which amounts are stored as whole numbers, in major units.",
+        description="The unit in which amounts are stored as whole numbers, in major units, such as 0.01 or 0.05.",
     )
     seed: int = Field(20_111, description="Seed of every learner and sample.")
     engine: Literal["duckdb", "spark"] = Field(
@@ -300,6 +306,20 @@ class Settings(BaseSettings):
             return rest
         return rest | {"estimators": {**given, **{k.removesuffix(SHORT): v for k, v in short.items()}}}
 
+    @field_validator("windows")
+    @classmethod
+    def _once(cls, windows: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(windows)) < len(windows):
+            raise ValueError("give each window once")
+        return windows
+
+    @field_validator("money_unit")
+    @classmethod
+    def _divides_one(cls, unit: Decimal) -> Decimal:
+        if 1 % unit:
+            raise ValueError("1 is no whole number of such units: give one such as 0.01 or 0.05")
+        return unit
+
     @field_validator("phone_regions")
     @classmethod
     def _known_regions(cls, regions: tuple[str, ...]) -> tuple[str, ...]:
@@ -328,6 +348,13 @@ class Settings(BaseSettings):
         if not re.match(r"https?://\S", options.get("endpoint_url", "https://-")):
             raise ValueError("endpoint_url begins with http:// or https://, such as https://host:9000")
         return options
+
+    @field_validator("memory_limit")
+    @classmethod
+    def _that_machines_have(cls, size: str) -> str:
+        if _in_bytes(size) > MOST_MEMORY:
+            raise ValueError("no machine has so much")
+        return size
 
     @model_validator(mode="after")
     def _memory_for_all(self) -> Settings:
@@ -397,6 +424,9 @@ class Settings(BaseSettings):
         return ()
 
 
+KNOWN = ", ".join(sorted(Settings.model_fields))
+
+
 def load_settings(home: Path) -> Settings:
     """Read the settings of ``home``: its ``crm.yaml``, overruled by ``CRM_*`` variables.
 
@@ -416,6 +446,8 @@ def load_settings(home: Path) -> Settings:
             raise UsageError(f"{path}{where} is not valid YAML: mend it or remove it.") from error
         if not isinstance(values, dict):
             raise UsageError(f"{path} must hold 'name: value' lines, one per setting; found {type(values).__name__}.")
+        if unnamed := [key for key in values if not isinstance(key, str)]:
+            raise UsageError(f"{path}: {unnamed[0]!r} is no name of a setting; known are {KNOWN}.")
     try:
         return Settings(**values)
     except ValidationError as error:
@@ -423,8 +455,7 @@ def load_settings(home: Path) -> Settings:
         field = ".".join(str(p) for p in first["loc"]) or "settings"
         variable = f"CRM_{str(first['loc'][0]).upper()}" if first["loc"] else ""
         if first["type"] == "extra_forbidden":
-            known = ", ".join(sorted(Settings.model_fields))
-            raise UsageError(f"{path}: '{field}' is no setting; known are {known}.") from None
+            raise UsageError(f"{path}: '{field}' is no setting; known are {KNOWN}.") from None
         if field in SECRETS:
             raise UsageError(f"Setting '{field}' (in {path} or {variable}) {SECRETS[field]}.") from None
         reason = str(first.get("ctx", {}).get("error", first["msg"]))
