@@ -1,7 +1,7 @@
 """Models at a million rows: explaining, scoring, training, what the row caps cost. ``python -m benchmarks.bench_models``.
 
 The rows are customers of the made-up company at many cut-offs: real features with a signal, no row twice below the number that
-there is (``distinct`` in the result). Ratios are taken in one process, one after the other; `tables` says what they mean.
+there is. Ratios are taken in one process, one after the other.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 The companies are those of the other sizes with what was bought alone: customers, products, orders and their lines. Messages, calls,
 cases and contacts are left out, so that the two sizes differ in nothing but their size. It takes hours and some 60 GB of disk, and is
-no part of ``make bench``; docs/benchmarks.md shows what it last found. The sizes may be measured one
-at a time (``--sizes 1000000``): the others are kept.
+no part of ``make bench``. The sizes may be measured one at a time (``--sizes 1000000``): the others are kept.
 """
 
 from __future__ import annotations

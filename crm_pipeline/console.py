@@ -113,11 +113,22 @@ def show_json(value: Any) -> None:
 
 def show_sample(folder: Path, facts: dict[str, Any]) -> None:
     """Say what the made-up company is."""
-    out.print(f"[bold]{folder}[/]: a made-up company (synthetic data).")
-    for name, value in facts.items():
-        if not isinstance(value, dict | list):
-            out.print(f"  {name.replace('_', ' ')}: {value}")
-    out.print(f"Next: crm-pipeline run --source {folder} --home {folder.parent / f'{folder.name}_home'}")
+    rows, month = facts["rows"], slice(7)
+    spoken = f" {min(facts['recordings'], rows['calls']):,} of the calls have a recording." if facts.get("recordings") else ""
+    out.print(f"[bold]{folder}[/]: a made-up company (synthetic data, seed {facts['seed']}).")
+    out.print(
+        f"  {facts['customers']:,} customers over {facts['periods']} months ({facts['first_period'][month]} to "
+        f"{facts['last_period'][month]}), {rows['orders']:,} orders, {rows['messages']:,} messages, {rows['calls']:,} calls.{spoken}"
+    )
+    if facts["oracle_auc"]:
+        out.print(
+            f"  What can be foretold: {facts['churn_rate']:.0%} of {facts['eligible']:,} eligible customers lapsed after "
+            f"{facts['cutoff'][month]}; AUC of who knows all truths {facts['oracle_auc']:.3f}, of recency alone {facts['recency_auc']:.3f}."
+        )
+    if facts["fix"]:
+        out.print(f"  {facts['fix']} is wrong, to try a data fix with: the right one lies in truth/fix/.")
+    home = folder.parent / ("home" if folder.name == "sample" else f"{folder.name}_home")
+    out.print(f"Next: crm-pipeline run --source {folder} --home {home}")
 
 
 def show_readiness(readiness: Any) -> None:
