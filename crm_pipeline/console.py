@@ -114,7 +114,11 @@ def show_json(value: Any) -> None:
 def show_sample(folder: Path, facts: dict[str, Any]) -> None:
     """Say what the made-up company is."""
     rows, month = facts["rows"], slice(7)
-    spoken = f" {min(facts['recordings'], rows['calls']):,} of the calls have a recording." if facts.get("recordings") else ""
+    spoken = (
+        f" {min(facts['recordings'], rows['calls']):,} of the calls have a recording."
+        if facts.get("recordings")
+        else ""
+    )
     out.print(f"[bold]{folder}[/]: a made-up company (synthetic data, seed {facts['seed']}).")
     out.print(
         f"  {facts['customers']:,} customers over {facts['periods']} months ({facts['first_period'][month]} to "
