@@ -264,7 +264,7 @@ def show_results(summary: Summary) -> None:
     out.print(f"Report      {report}")
     out.print(f"Scores      crm-pipeline scores --home {project.home}")
     out.print(
-        f"UI          crm-pipeline ui --home {project.home}: Dagster at http://127.0.0.1:3000, MLflow at http://127.0.0.1:5000"
+        f"UI          crm-pipeline ui --home {project.home}: Dagster at http://127.0.0.1:3000, MLflow at :5000, reports at :5001"
     )
 
 
@@ -344,7 +344,8 @@ def _models_table(frame: pd.DataFrame, decision: Decision, calendar: Calendar, m
     for row in frame.to_dict("records"):
         cells = [f"{cell(row[m])} [dim]({cell(row[f'{m}_mean'])})[/]" for m in shown]
         name = str(row["model"]).replace("baseline_", "baseline: ").replace("_", " ")
-        table.add_row(name, *cells, style="bold" if row["model"] == decision.champion else None)
+        scoring = row["model"] == decision.champion
+        table.add_row(f"{name} (scores)" if scoring else name, *cells, style="bold" if scoring else None)
     return table
 
 

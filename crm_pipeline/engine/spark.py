@@ -10,12 +10,13 @@ On a cluster every machine must see the home under the same path.
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
 import sys
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import DataFrame, SparkSession
 
+# Spark is given no frame of pandas 3, which it warns of at every import; not for a while alone, because filters are the process's
+# and steps run in threads
+warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+
 FIXED = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.timestampType": "TIMESTAMP_NTZ",
@@ -44,6 +49,9 @@ FIXED = {
     "spark.hadoop.fs.defaultFS": "file:///",
 }
 """What the content of a file depends on, and where it lies: in the home, whatever the cluster's own store. No option overrules it."""
+
+OLDEST_JAVA = 17
+"""That Spark 4 runs on."""
 
 USUAL = {
     "spark.app.name": "crm-pipeline",
@@ -89,8 +97,7 @@ class SparkEngine(DuckDBEngine):
     def _backend(self) -> Any:
         from crm_pipeline.engine.spark_sql import AsDuckDB
 
-        with without_frames():
-            backend = ibis.pyspark.connect(self.session)
+        backend = ibis.pyspark.connect(self.session)
         backend.compiler = AsDuckDB()
         return backend
 
@@ -190,21 +197,12 @@ class SparkEngine(DuckDBEngine):
         return [str(path)]
 
     def _read(self, paths: Sequence[str], schema: ibis.Schema) -> DataFrame:
-        with without_frames():
-            from ibis.backends.pyspark.datatypes import PySparkSchema
+        from ibis.backends.pyspark.datatypes import PySparkSchema
 
         typed = PySparkSchema.from_ibis(schema)
         if not paths:
             return self.session.createDataFrame([], typed)
         return self.session.read.schema(typed).parquet(*paths)
-
-
-@contextmanager
-def without_frames() -> Iterator[None]:
-    """Import PySpark without its warning of pandas 3, whose frames are nowhere given to Spark."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
-        yield
 
 
 def start(master: str, options: Mapping[str, str]) -> SparkSession:
@@ -216,10 +214,9 @@ def start(master: str, options: Mapping[str, str]) -> SparkSession:
         When PySpark or Java is missing, or Spark does not start.
     """
     try:
-        with without_frames():
-            from py4j.protocol import Py4JError
-            from pyspark.errors import PySparkException
-            from pyspark.sql import SparkSession
+        from py4j.protocol import Py4JError
+        from pyspark.errors import PySparkException
+        from pyspark.sql import SparkSession
     except ImportError as error:
         raise CrmError(
             "The engine spark needs PySpark: pip install 'crm-pipeline[spark]', or set engine: duckdb."
@@ -229,15 +226,32 @@ def start(master: str, options: Mapping[str, str]) -> SparkSession:
     for name, value in options.items():
         builder = builder.config(name, value)
     try:
-        with without_frames():
-            return builder.getOrCreate()
+        return builder.getOrCreate()
     except (PySparkException, Py4JError, OSError) as error:
         if "JAVA_GATEWAY_EXITED" in str(error):
-            raise CrmError(
-                "Spark did not start: it needs Java 17 or newer (java on the path, or JAVA_HOME); install it, or set engine: duckdb."
-            ) from error
+            raise CrmError(_why_no_java(options)) from error
         why = [line.strip() for line in str(error).splitlines() if line.strip()]
         told = next((line for line in why[1:] if not line.startswith("at ")), why[0] if why else type(error).__name__)
+        if "stopped SparkContext" in told:  # by itself, after it had asked for a minute
+            told = "no master answers there; start it, or mend spark_master"
         raise CrmError(
             f"Spark did not start with spark_master {master}: {told.lstrip(': ').removesuffix('.')}."
         ) from error
+
+
+def _why_no_java(options: Mapping[str, str]) -> str:
+    """Say why Java ended at once: there is none that Spark runs on, or it does not take the options."""
+    java = str(Path(home, "bin", "java")) if (home := os.environ.get("JAVA_HOME")) else shutil.which("java")
+    there = java is not None and Path(java).is_file()
+    said = subprocess.run([str(java), "-version"], capture_output=True, text=True, check=False).stderr if there else ""
+    version = re.search(r'version "(\d+)', said)
+    if version is None or int(version[1]) < OLDEST_JAVA:
+        return (
+            f"Spark did not start: it needs Java {OLDEST_JAVA} or newer (java on the path, or JAVA_HOME); "
+            "install it, or set engine: duckdb."
+        )
+    memory = options.get("spark.driver.memory", "none")
+    return (
+        f"Spark did not start, though there is Java {version[1]}, which says why above: "
+        f"mend spark_options (spark.driver.memory is {memory}), or set engine: duckdb."
+    )

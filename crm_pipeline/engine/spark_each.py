@@ -19,7 +19,6 @@ from pyarrow import parquet
 
 from crm_pipeline.engine.base import Made
 from crm_pipeline.engine.frames import framed
-from crm_pipeline.engine.spark import without_frames
 from crm_pipeline.errors import CrmError
 
 if TYPE_CHECKING:
@@ -80,8 +79,7 @@ def each(
 
     try:
         places = session.range(0, len(parts), 1, len(parts))  # one to a task, whose files are numbered as they are
-        with without_frames():
-            rows = places.mapInArrow(asked, "made binary")
+        rows = places.mapInArrow(asked, "made binary")
         rows.write.parquet(str(made))
         for file in sorted(made.glob("part-*.parquet")):
             for said in parquet.read_table(file).column("made"):

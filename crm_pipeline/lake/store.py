@@ -231,9 +231,9 @@ class Lake:
     ) -> Manifest:
         """Make files the partition's content, atomically; readers see the old or the new, never both.
 
-        Equal content keeps the files and generation it has and only renews the pins, unless a column that must be
-        right though it is no content (`engine.TOLD`) differs, or a file is gone: then the new files are read, with the
-        same content hash.
+        Staged files are gone afterwards. Equal content keeps the files and generation it has and only renews the pins, unless
+        a column that must be right though it is no content (`engine.TOLD`) differs, or a file is gone: then the new files are
+        read, with the same content hash.
         ``grain`` is the length of the period, of which `first_edition` finds the first.
         ``locked`` says that the caller holds the partition's lock already. ``schema`` is needed when there are no files.
         """
@@ -250,6 +250,8 @@ class Lake:
                     continue
                 except OSError as error:
                     raise storage_error(error, self.home) from error
+                for file in (f for f in listed if isinstance(f, Staged)):  # what was published before stays
+                    Path(file.path).unlink(missing_ok=True)
                 return manifest
         raise CrmError(
             f"{asset} of {partition} was published by others at the same time, again and again: let one home write "

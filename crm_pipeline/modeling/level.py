@@ -263,7 +263,8 @@ def _sentence(
     if "trend" in misses:
         parts.append(_left_out("the drift of the newest cut-offs", *misses["trend"]))
     else:
-        parts.append(f"the newest {recent} known cut-off{'s' if recent > 1 else ''} by {np.expm1(trend):+.0%}")
+        drift = f"the drift of the newest {recent} known cut-offs" if recent > 1 else "the newest known cut-off"
+        parts.append(f"{drift} changes that by {np.expm1(trend):+.0%}")
     return "; ".join(parts) + "."
 
 

@@ -69,7 +69,7 @@ def call_lists(scores: pd.DataFrame, n: int = 10, *, by_value: bool = False) -> 
         rows = _first(scores, reachable, "customer_value", n, ("customer_value",))
         return [CallList("Most valuable", told, "customer_value", "value", rows)]
     gone = _likely_gone(scores)
-    saved = "Still likely active by the purchase process, and about to lapse: the most value at risk first."
+    saved = "Still likely active by the purchase process: the most value at risk first."
     back = "Likely gone by the purchase process: who spent most in the last year first."
     lists = [
         CallList(

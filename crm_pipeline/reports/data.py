@@ -87,6 +87,7 @@ class ReportData:
         features (JSON list), parameters (JSON).
     features, previous_features : DataFrame
         ``features/customers`` of the period and of the one before, or the last one there is; of a fixed sample of many customers.
+        Amounts in major units.
     eligible : tuple of int
         Of how many customers ``previous_features`` and ``features`` are a sample; 0: they are all.
     previous_period : str or None

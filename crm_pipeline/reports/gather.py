@@ -74,7 +74,7 @@ def gather(
     judged = {t: _predictions(tables.get(f"predictions_{t}")) for t in tasks}
     heard, queue = (tables.get(name) for name in CALLS)
     now, earlier, newest = _features(tables.get("features"), str(calendar.end_date(period)))
-    known = catalogue(source.inputs, shape or settings)
+    known, unit = catalogue(source.inputs, shape or settings), float(settings.money_unit)
     champions = pd.concat([frames[f"champion_{t}"] for t in tasks], ignore_index=True)
     fairness = {t: frames[f"fairness_{t}"] for t in tasks if f"fairness_{t}" in frames}
     return ReportData(
@@ -108,18 +108,14 @@ def gather(
         },
         champions=champions,
         cards=pd.concat([f for name, f in frames.items() if name.startswith("card_")], ignore_index=True),
-        features=now[0],
-        previous_features=earlier[0],
+        features=_amounts(now[0], known, unit),
+        previous_features=_amounts(earlier[0], known, unit),
         eligible=(earlier[1], now[1]),
         previous_period=calendar.shift(calendar.key(date.fromisoformat(newest)), -1) if newest else None,
         descriptions={f.name: f.description for f in known},
         reasons={t: theme_shares(_factors(tables.get(f"scored_{t}"))) for t in tasks},
         refits={t: frames[f"refits_{t}"] for t in tasks if f"refits_{t}" in frames},
-        dependence={
-            t: _in_major_units(frames[f"partial_{t}"], known, float(settings.money_unit))
-            for t in tasks
-            if f"partial_{t}" in frames
-        },
+        dependence={t: _in_major_units(frames[f"partial_{t}"], known, unit) for t in tasks if f"partial_{t}" in frames},
         calls=gather_calls(heard, queue, period, calendar) if heard is not None and queue is not None else None,
         texts=_texts(tables, scores, period, calendar),
         comebacks=_comebacks(tables, calendar.shift(period, -2 * settings.horizon), settings.horizon),
@@ -144,8 +140,16 @@ def _in_major_units(points: pd.DataFrame, known: Iterable[Feature], money_unit: 
     """Return partial dependence with the values of money features in major units."""
     if points.empty:
         return points
-    money = {f.name for f in known if f.unit == "money units"}
-    return points.assign(at=points["at"].where(~points["feature"].isin(money), points["at"] * money_unit))
+    return points.assign(at=points["at"].where(~points["feature"].isin(_money(known)), points["at"] * money_unit))
+
+
+def _amounts(features: pd.DataFrame, known: Iterable[Feature], money_unit: float) -> pd.DataFrame:
+    """Return features with those that are money in major units."""
+    return features.assign(**{name: features[name] * money_unit for name in _money(known) if name in features})
+
+
+def _money(known: Iterable[Feature]) -> list[str]:
+    return [feature.name for feature in known if feature.unit == "money units"]
 
 
 def _texts(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -327,6 +328,10 @@ def test_without_pyspark_one_sentence_says_what_is_missing(monkeypatch: pytest.M
             "An error occurred.\n: org.apache.spark.SparkException: All masters are unresponsive.\n\tat a.B(B.java)",
             "All masters",
         ),
+        (
+            "An error occurred.\n: java.lang.IllegalStateException: Cannot call methods on a stopped SparkContext.",
+            "spark_master spark://nowhere:7077: no master answers there; start it, or mend spark_master\\.$",
+        ),
     ],
 )
 @pytest.mark.parametrize("by", ["PySparkException", "Py4JError"])
@@ -346,6 +351,7 @@ def test_without_java_one_sentence_says_what_is_missing(
         def getOrCreate(self) -> None:
             raise Refused(said)
 
+    monkeypatch.setenv("JAVA_HOME", "/nowhere")
     monkeypatch.setitem(sys.modules, "pyspark", SimpleNamespace())
     monkeypatch.setitem(sys.modules, "py4j", SimpleNamespace())
     monkeypatch.setitem(
@@ -355,6 +361,24 @@ def test_without_java_one_sentence_says_what_is_missing(
     monkeypatch.setitem(sys.modules, "pyspark.sql", SimpleNamespace(SparkSession=SimpleNamespace(builder=Builder())))
     with pytest.raises(CrmError, match=told):
         start("spark://nowhere:7077", {})
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        ("11.0.2", "it needs Java 17 or newer"),
+        ("21.0.1", r"there is Java 21.*spark_options \(spark.driver.memory is banana\)"),
+    ],
+)
+def test_java_that_ends_at_once_is_too_old_or_refuses_the_options(
+    version: str, told: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    java = tmp_path / "bin" / "java"
+    java.parent.mkdir()
+    java.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\"' >&2\n")
+    java.chmod(0o755)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    assert re.search(told, spark_module._why_no_java({"spark.driver.memory": "banana"}))
 
 
 def test_a_setting_chooses_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

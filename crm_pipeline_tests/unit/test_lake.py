@@ -51,6 +51,7 @@ def test_equal_content_keeps_file_and_generation_and_renews_the_pins(lake):
     assert again.files == first.files
     assert again.generation == 1
     assert again.inputs == {"raw/orders@x": "other"}
+    assert not list(lake.staging().iterdir()), "what was staged for nothing takes no room"
 
 
 def test_old_generations_can_still_be_read(lake):

@@ -4,12 +4,14 @@ from datetime import date
 
 import ibis
 import pandas as pd
+import pytest
 
 from crm_pipeline.contracts.core import NOBODY
 from crm_pipeline.reports import reading
-from crm_pipeline.reports.gather import _features, gather
+from crm_pipeline.reports.gather import _amounts, _features, gather
 from crm_pipeline.settings import Settings
 from crm_pipeline.sources.state import SourceState
+from crm_pipeline.transforms.features.catalogue import catalogue
 
 
 def test_features_of_the_period_and_of_the_newest_before_are_told_apart():
@@ -48,6 +50,13 @@ def test_of_many_judged_customers_a_sample_is_drawn(monkeypatch):
     monkeypatch.setattr(reading, "JUDGED", 7)
     found, known = reading.predictions_of(ibis.memtable(rows))
     assert (len(found), known) == (7, 30)
+
+
+def test_amounts_among_the_features_are_in_major_units():
+    known = catalogue(("orders",), Settings())
+    told = _amounts(pd.DataFrame({"spend_3": [1_028_500], "orders_3": [2]}), known, 0.0001)
+    assert told["spend_3"].tolist() == pytest.approx([102.85])
+    assert told["orders_3"].tolist() == [2]
 
 
 def test_a_source_in_which_nothing_is_paid_has_a_report_without_demand():
