@@ -32,7 +32,19 @@ Files = Annotated[
     Path | None,
     typer.Option("--files", envvar="CRM_FILES", help="Where the source's files are, if not beside its YAML."),
 ]
-Home = Annotated[Path, typer.Option("--home", envvar="CRM_HOME", help="Where everything the program writes lies.")]
+
+
+def _plain(home: Path) -> Path:
+    """Refuse a home whose path would be taken apart: it stands in the addresses of SQLite's and DuckDB's databases."""
+    if found := [sign for sign in "?%" if sign in str(home.absolute())]:
+        raise UsageError(f"--home {home}: a home's path cannot hold {found[0]!r}: choose another.")
+    return home
+
+
+Home = Annotated[
+    Path,
+    typer.Option("--home", envvar="CRM_HOME", callback=_plain, help="Where everything the program writes lies."),
+]
 Through = Annotated[
     str | None, typer.Option("--through", help="Last period, such as 2011-08 (default: the latest complete one).")
 ]

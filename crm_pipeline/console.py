@@ -208,6 +208,7 @@ def show_warnings(warnings: list[str], home: Path) -> None:
 
 def show_cost(prepared: Prepared) -> None:
     """Print what a backfill will build, by layer, and what that took the last time."""
+    from crm_pipeline.defs.common import LAYERS
     from crm_pipeline.home.planning import estimate
 
     calendar, targets = prepared.project.calendar, prepared.targets
@@ -219,15 +220,16 @@ def show_cost(prepared: Prepared) -> None:
     for heading in ("layer", "partitions", "rows", "seconds"):
         table.add_column(heading, justify="left" if heading == "layer" else "right")
     costs = estimate(prepared.plan, prepared.project.lake.index())
-    for layer, cost in costs.items():
+    for layer, cost in sorted(costs.items(), key=lambda found: list(LAYERS).index(found[0])):
         seconds = "not measured yet" if cost.unknown == cost.partitions else f"{cost.seconds:,.1f}"
         table.add_row(layer, f"{cost.partitions:,}", f"{cost.rows:,}", seconds)
     out.print(table)
     known, unknown = sum(c.seconds for c in costs.values()), sum(c.unknown for c in costs.values())
     more = f", and {unknown:,} partitions that no run has measured yet" if unknown else ""
     periods = len({item.partition for item in prepared.plan})
+    read = ", with those that they read" if periods > len(targets) else ""
     out.print(
-        f"At most {len(prepared.plan):,} partitions in {periods} periods: about {known:,.0f} s by the last runs{more}. "
+        f"At most {len(prepared.plan):,} partitions in {periods} periods{read}: about {known:,.0f} s by the last runs{more}. "
         "What turns out unchanged ends the wave."
     )
 

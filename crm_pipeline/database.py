@@ -129,7 +129,7 @@ def _need_driver() -> None:
     missing = [name for name in ("psycopg2", "dagster_postgres") if importlib.util.find_spec(name) is None]
     if missing:
         raise UsageError(
-            f"The setting database_url ({VARIABLE}) needs {' and '.join(missing)}: pip install 'crm-pipeline[postgres]'."
+            f"The setting database_url ({VARIABLE}) needs {' and '.join(missing)}: pip install --editable '.[postgres]' in the clone."
         )
 
 

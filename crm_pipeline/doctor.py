@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import sqlite3
@@ -99,6 +100,9 @@ def looked(name: str, home: Path, look: Callable[[], Iterable[Finding]]) -> list
     except CrmError as error:
         return [Finding("error", str(error), again)]
     except UNREADABLE as error:
+        if not os.access(home, os.W_OK):
+            shut = f"{home} cannot be written (read-only, or not permitted), so {name} cannot be looked at."
+            return [Finding("error", shut, f"Mend its rights, then: crm-pipeline doctor --home {home}.")]
         said = " ".join(str(error).split())
         return [Finding("error", f"{name} of {home} cannot be read ({type(error).__name__}: {said}).", again)]
 

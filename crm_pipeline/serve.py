@@ -40,7 +40,7 @@ def serve(home: Path, source: Path | None, files: Path | None, port: int, mlflow
         When the extra ``ui`` is not installed, a port is taken, the home was never run, or a server ended by itself.
     """
     if importlib.util.find_spec("dagster_webserver") is None:
-        raise UsageError("The Dagster UI is not installed: pip install 'crm-pipeline[ui]'.")
+        raise UsageError("The Dagster UI is not installed: pip install --editable '.[ui]' in the clone.")
     home = Path(home).absolute()
     if not (home / "lake" / "source.json").exists():
         raise CrmError(f"{home} has nothing to show yet: run `crm-pipeline run --home {home}` first.")

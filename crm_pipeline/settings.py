@@ -29,7 +29,15 @@ LEAST_MEMORY = 10**8
 MOST_MEMORY = 2**50
 """Bytes that no machine has; DuckDB refuses some more by words of its own."""
 
-SIZES = ("memory_limit", "lake_cache")
+
+SIZE = "give a size such as 4GB, 500MB or 7.5GiB"
+FORMS = {
+    "memory_limit": SIZE,
+    "lake_cache": SIZE,
+    "lake": "give an address such as s3://bucket/folder, the bucket's name in small letters, or leave it out",
+    "spark_master": "give local[4], yarn, spark://host:7077 or k8s://host:port",
+}
+"""Settings of a form of their own, and what is said of another one."""
 
 DATABASE = (
     r"^(postgres(ql)?(\+psycopg2)?://([^\s/@:?#]+(:[^\s/@:?#]*)?@)?(\[[0-9a-fA-F:.]+\]|[^\s/@:?#\[\]]*)(:\d{1,5})?"
@@ -71,7 +79,7 @@ class Settings(BaseSettings):
         le=1,
         description="The unit in which amounts are stored as whole numbers, in major units, such as 0.01 or 0.05.",
     )
-    seed: int = Field(20_111, description="Seed of every learner and sample.")
+    seed: int = Field(20_111, ge=0, lt=2**32, description="Seed of every learner and sample.")
     engine: Literal["duckdb", "spark"] = Field(
         "duckdb",
         description=(
@@ -81,7 +89,7 @@ class Settings(BaseSettings):
     )
     spark_master: str = Field(
         "local[*]",
-        pattern=r"^(local(\[(\*|\d+)(,\d+)?\])?|yarn|(spark|k8s|local-cluster)\S+)$",
+        pattern=r"^(local(\[(\*|[1-9]\d*)(,\d+)?\])?|yarn|spark://\S+|k8s://\S+|local-cluster\[\S+\])$",
         description=(
             "Spark's master, such as `local[4]` or `spark://host:7077`. Every machine of a cluster must see the home under the same "
             "path."
@@ -120,7 +128,13 @@ class Settings(BaseSettings):
         1, ge=1, le=64, description="Runs that may go at once; each gets its share of the memory."
     )
     threads: int = Field(
-        2, ge=1, le=256, description="Threads of the engine and of the learners, and processes that read many messages."
+        2,
+        ge=1,
+        le=256,
+        description=(
+            "Threads of the engine and of the learners, and processes that read many messages. Another number trains models anew: what "
+            "they sum in another order may differ in its last digits."
+        ),
     )
     estimators: dict[str, tuple[str, ...]] = Field(
         {},
@@ -437,13 +451,15 @@ def load_settings(home: Path) -> Settings:
     """
     path = home / "crm.yaml"
     values: Any = {}
-    if path.is_file():
+    if path.exists():
         try:
             values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             mark = getattr(error, "problem_mark", None)
             where = f" line {mark.line + 1}" if mark else ""
             raise UsageError(f"{path}{where} is not valid YAML: mend it or remove it.") from error
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read ({error.strerror}): mend it or remove it.") from error
         if not isinstance(values, dict):
             raise UsageError(f"{path} must hold 'name: value' lines, one per setting; found {type(values).__name__}.")
         if unnamed := [key for key in values if not isinstance(key, str)]:
@@ -459,8 +475,8 @@ def load_settings(home: Path) -> Settings:
         if field in SECRETS:
             raise UsageError(f"Setting '{field}' (in {path} or {variable}) {SECRETS[field]}.") from None
         reason = str(first.get("ctx", {}).get("error", first["msg"]))
-        if first["type"] == "string_pattern_mismatch" and field in SIZES:
-            reason = "give a size such as 4GB, 500MB or 7.5GiB"
+        if field in FORMS and first["type"] in ("string_pattern_mismatch", "string_type"):
+            reason = FORMS[field]
         if not first["loc"]:
             raise UsageError(f"{path} (or CRM_* variables): {reason}.") from None
         raise UsageError(f"Setting '{field}' (in {path} or {variable}) is {first['input']!r}: {reason}.") from None

@@ -28,5 +28,5 @@ def imported(module: str) -> ModuleType:
             raise
         raise UsageError(
             f"{error.name}, which reads or makes recordings, is not installed: it needs the extra 'audio': "
-            "pip install 'crm-pipeline[audio]'."
+            "pip install --editable '.[audio]' in the clone."
         ) from error

@@ -135,6 +135,8 @@ class SparkEngine(DuckDBEngine):
                 f"SELECT {', '.join(typed)} FROM read_parquet([{', '.join(map(literal, files))}])", path
             )
         except (duckdb.Error, OSError, Py4JError, PySparkException) as error:
+            if refused := re.search(r"\[INVALID_CONF_VALUE\S*\] (.+?)(?: SQLSTATE|$)", str(error), re.MULTILINE):
+                raise CrmError(f"Spark refuses spark_options: {refused[1]}") from error
             raise storage_error(error, path.parent) from error
         finally:
             shutil.rmtree(
@@ -219,7 +221,7 @@ def start(master: str, options: Mapping[str, str]) -> SparkSession:
         from pyspark.sql import SparkSession
     except ImportError as error:
         raise CrmError(
-            "The engine spark needs PySpark: pip install 'crm-pipeline[spark]', or set engine: duckdb."
+            "The engine spark needs PySpark: pip install --editable '.[spark]' in the clone, or set engine: duckdb."
         ) from error
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else Spark's workers are the first Python on the path
     builder = SparkSession.builder.master(master)

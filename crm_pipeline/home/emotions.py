@@ -35,7 +35,9 @@ NORMALISED = b"normalised_by_speaker"
 SECONDS = 3
 """Of a processor that a network takes to be fitted, about."""
 
-NO_NETWORK = "No network is fitted beside the SVM: it needs the extra 'deep': pip install 'crm-pipeline[deep]'."
+NO_NETWORK = (
+    "No network is fitted beside the SVM: it needs the extra 'deep': pip install --editable '.[deep]' in the clone."
+)
 
 KEPT = ("path", "emotion", "speaker", "seconds", "level", "vector", "image")
 """Columns of the file kept: no sound."""

@@ -286,7 +286,8 @@ def _kept(case: _Case, model: str, losses: pd.DataFrame, why: str) -> _Verdict:
     judged = [n for n in names if n in case.candidates and n in losses and losses[n].notna().all()]
     able = [name for name in judged if not _broken(case, name, losses)]
     stands = str(losses[able or judged or [model]].mean().idxmin())
-    how = "it stands in, unpromoted" if stands == model else f"'{stands}' stands in, itself judged better"
+    better = "was judged better" if model in (able or judged) else "keeps the limits"
+    how = "it stands in, unpromoted" if stands == model else f"'{stands}' stands in, which {better}"
     return _Verdict(stands, "kept", f"{why}: {how}.", losses)
 
 

@@ -93,7 +93,7 @@ def _limits(facts: Facts, settings: Settings) -> list[str]:
         )
         outcomes = f"{blocks} outcome{'s' if blocks > 1 else ''} of {periods(h, unit)}"
         found.append(
-            f"judged on {outcomes} one after another, so no model is chosen by them and the fixed average stands: {why}"
+            f"judged on at most {outcomes} one after another, so no model is chosen by them and the fixed average stands: {why}"
         )
     known = year + year // 2 + 1
     if facts.periods < known:

@@ -21,7 +21,7 @@ COLUMNS = [
     Column("Orders in 12 months", True, "mean"),
     Column("Spend in 12 months", True, "mean"),
     Column("Will lapse", True, "mean probability of those who could be scored"),
-    Column("Value of a year", True, "expected spend over the next year, all customers of the kind together"),
+    Column("Value of a year", True, "expected spend over the next year, summed over the kind"),
     Column("Share of the value", True),
 ]
 
@@ -86,7 +86,10 @@ def _found(card: dict[str, Any]) -> list[str]:
             f"same groups, 0 is chance): {verdict}."
         )
     if pd.notna(card.get("stability")):
-        said.append(f"With the kind that customers had a period ago they agree at {float(card['stability']):.2f}.")
+        said.append(
+            f"With the kind that customers had a period ago they agree at {float(card['stability']):.2f}: people move on "
+            "as they order or fall silent."
+        )
     return said
 
 

@@ -15,7 +15,7 @@ from crm_pipeline.sources import reading
 
 MISSING_EXTRA = (
     "Recordings of calls are not read, the calls are only counted: what reads them is the extra 'audio' "
-    "(pip install 'crm-pipeline[audio]')."
+    "(pip install --editable '.[audio]' in the clone)."
 )
 
 OUTSIDE = "its audio_path leads outside the source's folder"

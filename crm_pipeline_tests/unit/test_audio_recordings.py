@@ -156,7 +156,7 @@ def test_blocks_put_together_are_the_whole(tmp_path_factory, length, rate, chann
 
 def test_a_missing_package_is_said_in_one_sentence():
     with pytest.raises(
-        UsageError, match=r"^nowhere, .* needs the extra 'audio': pip install 'crm-pipeline\[audio\]'\.$"
+        UsageError, match=r"^nowhere, .* needs the extra 'audio': pip install --editable '\.\[audio\]' in the clone\.$"
     ):
         extra.imported("nowhere.deep")
     assert extra.imported("json").dumps(1) == "1"

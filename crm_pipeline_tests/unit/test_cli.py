@@ -32,6 +32,8 @@ def call(*arguments: str) -> int:
         (["rum"], "rum"),
         (["run", "--throuh", "2011-08"], "--throuh"),
         (["run", "--periods", "0"], "--periods"),
+        (["scores", "--home", "a?b"], "--home a?b: a home's path cannot hold '?': choose another."),
+        (["plan", "--home", "x%41"], "cannot hold '%'"),
         (["run", "--periods", "many"], "--periods"),
         (["sample", "--customers", "3"], "--customers"),
         (["sample", "--periods", "2"], "--periods"),

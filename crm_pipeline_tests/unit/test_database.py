@@ -118,7 +118,10 @@ def test_an_error_of_the_server_is_told_whoever_met_it_and_others_pass() -> None
 def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "psycopg2" else real(name))
-    with pytest.raises(UsageError, match=r"needs psycopg2: pip install 'crm-pipeline\[postgres\]'"), connected(URL):
+    with (
+        pytest.raises(UsageError, match=r"needs psycopg2: pip install --editable '\.\[postgres\]' in the clone"),
+        connected(URL),
+    ):
         pass
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sqlite3
@@ -290,3 +291,14 @@ def test_the_newest_of_the_history_is_the_manifest(lake: Lake) -> None:
     path = lake.root / ".manifests/clean/orders" / f"{MAY}.json"
     kept = path.read_text()
     assert sorted((lake.root / ".history/clean/orders" / MAY).glob("*.json"))[-1].read_text() == kept
+
+
+def test_a_home_that_is_read_only_is_not_called_damaged(tmp_path, monkeypatch):
+    def shut():
+        raise sqlite3.OperationalError("unable to open database file")
+
+    assert "cannot be read" in doctor.looked("runs.db", tmp_path, shut)[0].what
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    [found] = doctor.looked("runs.db", tmp_path, shut)
+    assert "cannot be written (read-only, or not permitted), so runs.db cannot be looked at" in found.what
+    assert found.mend.startswith("Mend its rights")

@@ -303,6 +303,23 @@ def test_answers_that_another_machine_wrote_elsewhere_are_missed(tmp_path: Path)
 
 
 @needs_spark
+def test_an_option_that_spark_refuses_is_named(engines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyspark.errors import PySparkException
+
+    def refuse(rows: ibis.Table) -> None:
+        raise PySparkException(
+            "Error while instantiating:\nCaused by: X: [INVALID_CONF_VALUE.TYPE_MISMATCH] The value 'lots' in the config \"a\" is "
+            "invalid. It should be a/an 'int' value. SQLSTATE: 22022\n\tat a.B"
+        )
+
+    monkeypatch.setattr(engines[1], "_show", refuse)
+    with pytest.raises(
+        CrmError, match=r"^Spark refuses spark_options: The value 'lots' in the config .* 'int' value\.$"
+    ):
+        staged(engines[1], by_row, tmp_path)
+
+
+@needs_spark
 def test_a_query_that_spark_refuses_is_an_error_and_leaves_nothing(engines, tmp_path: Path) -> None:
     _, spark = engines
     with pytest.raises(Exception, match="CAST_INVALID_INPUT"):
@@ -315,7 +332,9 @@ def test_without_pyspark_one_sentence_says_what_is_missing(monkeypatch: pytest.M
         monkeypatch.setitem(sys.modules, module, None)
     engine = SparkEngine("100MB", 1, tmp_path, "local[1]")
     assert engine.stage(EVENTS, tmp_path / "rows.parquet").rows == len(EVENTS)
-    with pytest.raises(CrmError, match=r"needs PySpark: pip install 'crm-pipeline\[spark\]', or set engine: duckdb"):
+    with pytest.raises(
+        CrmError, match=r"needs PySpark: pip install --editable '\.\[spark\]' in the clone, or set engine: duckdb"
+    ):
         staged(engine, as_given, tmp_path)
 
 

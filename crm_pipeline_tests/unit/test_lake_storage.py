@@ -324,7 +324,8 @@ def test_without_a_setting_the_lake_is_in_the_home(tmp_path):
 def test_a_lake_elsewhere_without_the_extra_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "boto3", None)
     with pytest.raises(
-        UsageError, match=r"A lake at s3://bucket/shop needs the extra s3: pip install 'crm-pipeline\[s3\]'"
+        UsageError,
+        match=r"A lake at s3://bucket/shop needs the extra s3: pip install --editable '\.\[s3\]' in the clone",
     ):
         open_storage(tmp_path, Settings(lake="s3://bucket/shop"))
 

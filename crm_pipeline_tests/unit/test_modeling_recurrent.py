@@ -67,7 +67,7 @@ def test_without_the_extra_one_sentence_names_it(rows, monkeypatch):
     monkeypatch.setattr(gru, "available", lambda: False)
     found = fit("churn", "recurrent_network", rows, **OPTIONS)
     assert found == Abstained(
-        "recurrent_network was not fitted: it needs the extra 'deep': pip install 'crm-pipeline[deep]'."
+        "recurrent_network was not fitted: it needs the extra 'deep': pip install --editable '.[deep]' in the clone."
     )
 
 

@@ -135,12 +135,16 @@ def test_what_blocks_a_task_is_said() -> None:
 @pytest.mark.parametrize(
     ("settings", "periods", "said"),
     [
-        ({}, 9, ["judged on 1 outcome of 3 months one after another", "no season is known yet: 19 whole months"]),
-        ({}, 16, ["judged on 1 outcome of 3 months", "no season is known yet"]),
-        ({}, 21, ["judged on 3 outcomes of 3 months one after another, so no model is chosen by them"]),
+        (
+            {},
+            9,
+            ["judged on at most 1 outcome of 3 months one after another", "no season is known yet: 19 whole months"],
+        ),
+        ({}, 16, ["judged on at most 1 outcome of 3 months", "no season is known yet"]),
+        ({}, 21, ["judged on at most 3 outcomes of 3 months one after another, so no model is chosen by them"]),
         ({}, 24, []),
-        ({"evaluation_cutoffs": 2}, 60, ["judged on 2 outcomes of 3 months one after another"]),
-        ({"grain": "week"}, 103, ["judged on 3 outcomes of 13 weeks one after another"]),
+        ({"evaluation_cutoffs": 2}, 60, ["judged on at most 2 outcomes of 3 months one after another"]),
+        ({"grain": "week"}, 103, ["judged on at most 3 outcomes of 13 weeks one after another"]),
         ({"grain": "week"}, 104, []),
     ],
 )

@@ -61,6 +61,11 @@ def everything_chosen(home: Path) -> None:
         ("lake_cache: 80%\n", "is '80%': give a size such as 4GB"),
         ("memory_limit: 99999999999GB\n", "is '99999999999GB': no machine has so much"),
         ("windows: [1, 1000000]\n", "'windows.1' (in"),
+        ("memory_limit: 4\n", "is 4: give a size such as 4GB"),
+        ("lake: s3://x\n", "is 's3://x': give an address such as s3://bucket/folder"),
+        ("spark_master: localhost\n", "is 'localhost': give local[4], yarn, spark://host:7077"),
+        ("spark_master: local[0]\n", "is 'local[0]': give local[4]"),
+        ("seed: -1\n", "is -1: Input should be greater than or equal to 0"),
         ("windows: [0]\n", "is 0: Input should be greater than or equal to 1"),
         ("windows: [3, 3]\n", "is [3, 3]: give each window once"),
         ("money_unit: 0.0003\n", "is 0.0003: 1 is no whole number of such units: give one such as 0.01 or 0.05"),
@@ -84,6 +89,12 @@ def test_a_wrong_setting_is_one_sentence(tmp_path, text, words):
         everything_chosen(tmp_path)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_folder_is_no_file_of_settings(tmp_path):
+    (tmp_path / "crm.yaml").mkdir()
+    with pytest.raises(UsageError, match=r"crm.yaml cannot be read \(Is a directory\): mend it or remove it"):
+        load_settings(tmp_path)
 
 
 def test_sizes_and_options_are_read_as_they_are_meant(tmp_path, monkeypatch):

@@ -22,7 +22,7 @@ from crm_pipeline.tracking import Tracker
 from crm_pipeline.versions import code_version
 
 NO_KERAS = (
-    "{} asks for a network, which needs the extra 'deep': pip install 'crm-pipeline[deep]', "
+    "{} asks for a network, which needs the extra 'deep': pip install --editable '.[deep]' in the clone, "
     "or run `crm-pipeline train-emotion` again with --without-network."
 )
 

@@ -43,7 +43,9 @@ class S3:
             import boto3
             from botocore.config import Config
         except ImportError as error:
-            raise UsageError(f"A lake at {address} needs the extra s3: pip install 'crm-pipeline[s3]'.") from error
+            raise UsageError(
+                f"A lake at {address} needs the extra s3: pip install --editable '.[s3]' in the clone."
+            ) from error
         self.place = address.rstrip("/")
         self.bucket, _, folder = self.place.removeprefix("s3://").partition("/")
         self.prefix = f"{folder}/" if folder else ""

@@ -21,7 +21,7 @@ SHORTEST, LENGTH = 3, 12
 BLOCK = 2_048
 """Sequences explained at once, so that their states stay in the processor's cache."""
 
-WITHOUT = "it needs the extra 'deep': pip install 'crm-pipeline[deep]'"
+WITHOUT = "it needs the extra 'deep': pip install --editable '.[deep]' in the clone"
 TOO_SHORT = f"features/customers has orders of fewer than {SHORTEST} single periods (orders_m1, orders_m2, and so on)"
 
 
