@@ -347,7 +347,8 @@ def _models_table(frame: pd.DataFrame, decision: Decision, calendar: Calendar, m
         cells = [f"{cell(row[m])} [dim]({cell(row[f'{m}_mean'])})[/]" for m in shown]
         name = str(row["model"]).replace("baseline_", "baseline: ").replace("_", " ")
         scoring = row["model"] == decision.champion
-        table.add_row(f"{name} (scores)" if scoring else name, *cells, style="bold" if scoring else None)
+        short = f" ({row['cutoffs']} of {decision.blocks} blocks)" if row["cutoffs"] < decision.blocks else ""
+        table.add_row(f"{name}{short}{' (scores)' if scoring else ''}", *cells, style="bold" if scoring else None)
     return table
 
 
