@@ -1,9 +1,10 @@
-"""Serves a home to a browser: the Dagster UI with its daemon, the MLflow UI, and the report pages. No pages are made here."""
+"""Serves a home to a browser: the Dagster UI with its daemon, the MLflow UI, and the report pages. No report is made here."""
 
 from __future__ import annotations
 
 import functools
 import importlib.util
+import io
 import os
 import signal
 import socket
@@ -11,10 +12,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
+from html import escape
+from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from crm_pipeline.database import open_to_dagster
 from crm_pipeline.errors import CrmError, UsageError
@@ -120,10 +125,31 @@ def _check_free(port: int, option: str) -> None:
 
 
 class _QuietPages(SimpleHTTPRequestHandler):
-    """Static files without a line in the terminal for each."""
+    """Static files without a line in the terminal for each, and a list of the reports."""
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
+
+    def list_directory(self, path: str | os.PathLike[str]) -> io.BytesIO:
+        """Show what a folder holds, the newest period first."""
+        names = sorted((p.name + "/" * p.is_dir() for p in Path(path).iterdir()), reverse=True)
+        page = listing("Reports" if self.path == "/" else f"Reports: {self.path.strip('/')}", names).encode()
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        return io.BytesIO(page)
+
+
+def listing(title: str, names: Sequence[str]) -> str:
+    """Return a page of links to files and folders, reports of periods before the rest."""
+    ordered = sorted(names, key=lambda name: not name.endswith(".html"))
+    links = "".join(f'<li><a href="{quote(name)}">{escape(name.removesuffix(".html"))}</a></li>' for name in ordered)
+    none = "" if names else "<p>None yet: crm-pipeline run makes one.</p>"
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<body style="font: 16px/1.6 system-ui, sans-serif; margin: 3em"><h1>{escape(title)}</h1><ul>{links}</ul>{none}</body></html>'
+    )
 
 
 def _serve_reports(home: Path, port: int) -> ThreadingHTTPServer:
