@@ -144,7 +144,8 @@ def open_project(home: Path, source: Path | None = None, files: Path | None = No
     settings = load_settings(home)
     state = read_state(home) or placeholder(settings)
     if source is not None:
-        state = replace(state, path=str(Path(source).absolute()), files=str(files.absolute()) if files else "")
+        beside = source if source.is_dir() else source.parent
+        state = replace(state, path=str(source.absolute()), files=str((files or beside).absolute()))
     return Project(home, settings, state)
 
 

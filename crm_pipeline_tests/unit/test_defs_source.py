@@ -219,3 +219,12 @@ def test_a_run_that_only_reads_tells_dagster_what_it_read(world: World) -> None:
     assert event.asset_materialization is not None
     assert manifest is not None
     assert event.asset_materialization.metadata["content_hash"].value == manifest.content_hash
+
+
+def test_files_lie_beside_a_source_that_is_named_unless_they_are_named_too(tmp_path):
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    (shop / "source.yaml").touch()
+    for named in (shop, shop / "source.yaml"):
+        assert Path(open_project(tmp_path, named).source.files) == shop, "recordings are looked for there"
+    assert Path(open_project(tmp_path, shop, tmp_path / "other").source.files) == tmp_path / "other"

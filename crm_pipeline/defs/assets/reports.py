@@ -185,7 +185,8 @@ def _with_sounds(project: Project, calls: "Calls | None", called: ibis.Table | N
     )
     found = {sha: sound for sha, sound in measured(project, wanted).items() if not isinstance(sound, str)}
     places = {sha: place(Path(project.source.files), name) for sha, name in wanted.items()}
-    return replace(calls, sounds=found, players={sha: player(path) for sha, path in places.items() if path is not None})
+    there = {sha: path for sha, path in places.items() if path is not None and path.is_file()}
+    return replace(calls, sounds=found, players={sha: player(path) for sha, path in there.items()})
 
 
 def _undated(project: Project) -> dict[str, int]:
