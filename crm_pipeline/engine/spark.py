@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import DataFrame, SparkSession
 
-# Spark is given no frame of pandas 3, which it warns of at every import; not for a while alone, because filters are the process's
-# and steps run in threads
+# Spark is given no frame of pandas 3, which it warns of at every import. Not by catch_warnings: it puts back the filters of the whole
+# process, and so must not be used beside threads, of which `in_order` has some
 warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
 
 FIXED = {
